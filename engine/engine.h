@@ -1,0 +1,239 @@
+/* engine.h -- the only door into the engine.
+ *
+ * struct engine   one loaded model: weights, tokenizer, chat template. Read-only once open, so any
+ *                 number of sessions may use it.
+ * struct session  one timeline: its token ids, its KV cache.
+ *
+ * Threads   An engine may be used from any thread. A session belongs to one thread at a time;
+ *           session_cancel() alone may be called from another. Two sessions of one engine share
+ *           its compute pool: their calls are serialised inside.
+ * Errors    Functions that can fail return false (or -1) and fill *err. On failure the object is
+ *           as it was before the call, unless the comment says otherwise.
+ * Memory    open/close, new/free, init/release go in pairs. A const pointer returned is borrowed
+ *           and lives as long as its object, unless the comment says otherwise.
+ * Units     _bytes, _tokens, _us (microseconds). Positions start at 0.
+ * Quiet     Nothing here prints, reads the environment, handles signals or ends the program. */
+#ifndef DUET_ENGINE_ENGINE_H
+#define DUET_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/err.h"
+
+struct engine;
+struct session;
+
+/* ---- token lists -------------------------------------------------------------------------- */
+
+/* A growable list of token ids. Zero-initialise, then release. Growing a list that does not fit
+ * in memory is reported as ERR_NOMEM by the function that grows it. */
+struct tokens {
+    int32_t *id;  /* [n], owned */
+    int n;
+    int cap;
+};
+
+bool tokens_append(struct tokens *t, const int32_t *ids, int n, struct err *err);
+void tokens_release(struct tokens *t);
+
+/* ---- the model ---------------------------------------------------------------------------- */
+
+struct engine_opts {
+    int n_threads;          /* compute threads, 1..64; 0 = the number of online CPUs */
+    const char *kernels;    /* kernel set to use at most: "c", "avx2", ...; NULL = the best here */
+};
+
+/* What a person wants to know about an open model. Strings are printable, never NULL. */
+struct engine_info {
+    const char *path;
+    const char *name;           /* general.name, or the file's name */
+    const char *arch;           /* "llama" */
+    const char *template_name;  /* "chatml", "llama3", ...; "none" = plain continuation */
+    const char *kernels;        /* the kernel set in use: "c", "avx2" */
+    int n_layer, d_model, n_head, n_kv_head, head_dim, d_ff;
+    int n_vocab;
+    int n_ctx_train;
+    int n_threads;
+    bool thinks;                /* has thinking markers of its own, such as <think> */
+    uint64_t weight_bytes;
+    uint64_t fingerprint;       /* of the file's size, header and tensor table; stable over runs */
+};
+
+/* Opens a GGUF file: maps it, checks every length, prepares the weights.
+ *
+ * opts    NULL = defaults.
+ * errors  ERR_IO (no such file, a directory), ERR_FORMAT (damaged), ERR_UNSUPPORTED (architecture
+ *         or weight format: the message lists what is supported), ERR_NOMEM. *out is NULL then. */
+bool engine_open(struct engine **out, const char *path, const struct engine_opts *opts,
+                 struct err *err);
+
+/* Closes and sets *e to NULL. All its sessions must be freed before. NULL is allowed. */
+void engine_close(struct engine **e);
+
+const struct engine_info *engine_info(const struct engine *e);
+
+/* ---- text and tokens ---------------------------------------------------------------------- */
+
+/* Appends the ids of untrusted text: control tokens are never recognised in it, whatever it
+ * spells. No token is added in front. Any bytes are allowed, invalid UTF-8 too. */
+bool engine_tokenize(const struct engine *e, const char *text, size_t bytes, struct tokens *out,
+                     struct err *err);
+
+/* The bytes of one token, not terminated, maybe a part of a UTF-8 character; *bytes may be 0.
+ * Control tokens give their name only where control is true, else nothing. */
+const char *engine_piece(const struct engine *e, int32_t id, bool control, size_t *bytes);
+
+/* True for ids that end a reply: end of turn, end of text. */
+bool engine_is_end(const struct engine *e, int32_t id);
+
+/* Holds back the unfinished UTF-8 character at the end of a stream. Zero-initialise. */
+struct utf8_hold {
+    unsigned char byte[4];
+    int n;
+};
+
+/* Adds n bytes to the stream and writes what may be shown to out: whole characters, each invalid
+ * byte as U+FFFD. out has room for 3 * (n + 4) bytes. Returns the bytes written. flush = true
+ * also turns a held back rest into U+FFFD. */
+size_t utf8_hold_add(struct utf8_hold *h, const char *bytes, size_t n, bool flush, char *out);
+
+/* ---- chat --------------------------------------------------------------------------------- */
+
+/* The parts a conversation is made of. Each is appended once, at the tail, and never rendered
+ * again: history is kept as ids. Everything that depends on a mode is in the CHAT_THINK_ parts,
+ * and they stand after the history.
+ *
+ *   BEGIN(system)  { USER(text) REPLY  [THINK_OPEN | THINK_SKIP] ..generated.. END }
+ *
+ * A model that thinks by itself has its markers in THINK_OPEN, _CLOSE and _SKIP. For a model
+ * that does not, THINK_OPEN is a line that starts a step-by-step answer, THINK_CLOSE one that
+ * leads to the final answer, THINK_SKIP is nothing. THINK_AGAIN opens a thought in the middle of
+ * an answer (escalation). */
+enum chat_part {
+    CHAT_BEGIN,        /* text = the system message, may be empty: the template's default */
+    CHAT_USER,         /* text = what the person wrote */
+    CHAT_REPLY,        /* the header of the assistant's message */
+    CHAT_THINK_OPEN,
+    CHAT_THINK_SKIP,
+    CHAT_THINK_CLOSE,
+    CHAT_THINK_AGAIN,
+    CHAT_END,          /* the end of the assistant's message */
+};
+
+/* Appends one part. Control tokens come from the template alone; text is tokenised as untrusted.
+ * text is ignored by the parts that take none. */
+bool engine_chat(const struct engine *e, enum chat_part part, const char *text, size_t bytes,
+                 struct tokens *out, struct err *err);
+
+/* True if id closes a thought by the model's own marker (</think>). */
+bool engine_is_think_end(const struct engine *e, int32_t id);
+
+/* ---- a timeline --------------------------------------------------------------------------- */
+
+enum kv_type { KV_F16, KV_F32 };
+
+struct session_opts {
+    int n_ctx;          /* positions, 1..n_ctx_train; 0 = n_ctx_train */
+    enum kv_type kv;    /* element type of the exact cache; KV_F16 is the default */
+    int chunk;          /* tokens session_read() takes in one call, 1..512; 0 = 64 */
+};
+
+/* The memory a full session takes, in bytes: asked before it is taken. */
+uint64_t session_bytes(const struct engine *e, const struct session_opts *opts);
+
+bool session_new(struct session **out, struct engine *e, const struct session_opts *opts,
+                 struct err *err);
+void session_free(struct session **s);
+
+/* Makes the session hold exactly ids[0..n), reading at most one chunk per call. What it already
+ * holds is kept; what differs is cut off first. Blocks of the cache are allocated as the timeline
+ * grows; nothing else is.
+ *
+ * ids     the whole prefix, n >= 1, borrowed during the call.
+ * return  how many of them it holds now: n = done, and logits for the next token exist; fewer =
+ *         call again (also after a cancel, which is not an error: what was read stays). -1: *err.
+ * errors  ERR_LIMIT: n > n_ctx. ERR_INPUT: an id outside the vocabulary. */
+int session_read(struct session *s, const int32_t *ids, int n, struct err *err);
+
+/* How a token is chosen. The random number of a position is a function of (seed, position), so
+ * the same prompt, seed and settings give the same tokens however the cache came about. */
+struct sampling {
+    float temperature;  /* 0 = greedy: the largest logit, the lower id on a tie */
+    int top_k;          /* 0 = off */
+    float top_p;        /* 1 = off */
+    float min_p;        /* 0 = off */
+    float repeat_penalty; /* 1 = off; divides (multiplies) positive (negative) logits of ids seen
+                           * in the last 64 positions */
+    bool no_end;        /* true: end tokens cannot be chosen (inside a thought) */
+    uint64_t seed;
+};
+
+struct session_token {
+    int32_t id;
+    float logprob;      /* natural log of its probability before any of the filters */
+};
+
+/* Chooses the next token or, with speculation, several, and appends them to the timeline. The
+ * last one is read by the call after this one, so a reply can stop at any token for nothing.
+ *
+ * out     [max], max >= 1.
+ * return  how many were chosen, 1..max. 0: cancelled, the timeline is as before. -1: *err.
+ * errors  ERR_LIMIT: the context is full. Calling it on an empty session is our fault. */
+int session_next(struct session *s, const struct sampling *p, struct session_token *out, int max,
+                 struct err *err);
+
+/* The timeline: ids [session_len]. The last one may not have been read yet. Borrowed until the
+ * next call on s. */
+const int32_t *session_ids(const struct session *s);
+int session_len(const struct session *s);
+int session_ctx(const struct session *s);
+
+/* How many ids of the prefix ids[0..n) the cache holds already: what session_read() will not
+ * read. */
+int session_held(const struct session *s, const int32_t *ids, int n);
+
+/* Keeps the first n tokens, 0 <= n <= session_len(). Costs nothing. */
+void session_cut(struct session *s, int n);
+
+/* Makes the running or next session_read()/session_next() return early, within a layer's time.
+ * May be called from any thread and from a signal handler. The flag is cleared by the call that
+ * sees it, or by session_cancel(s, false). */
+void session_cancel(struct session *s, bool on);
+
+/* Counted by the engine since session_new(); all monotonic. */
+struct session_stats {
+    uint64_t n_read;        /* tokens run through the model */
+    uint64_t n_re_read;     /* of these: tokens that the timeline had already held at the same
+                             * position after the same prefix, and had been cut off since */
+    uint64_t n_sampled;
+    uint64_t read_us;       /* time in session_read() */
+    uint64_t next_us;       /* time in session_next() */
+    uint64_t kv_bytes;      /* bytes of the cache's blocks in use now */
+};
+void session_stats(const struct session *s, struct session_stats *out);
+
+/* The logits of the last position read, [n_vocab]; NULL if there are none. Borrowed until the
+ * next call on s. For measuring: a chat never needs them. */
+const float *session_logits(const struct session *s);
+
+/* Like session_read() of the whole prefix at once from an empty timeline, but calls sees every
+ * position's logits: for probes and perplexity. want(pos) decides which rows are computed. */
+bool session_score(struct session *s, const int32_t *ids, int n,
+                   bool (*want)(int pos, int n, void *data),
+                   void (*row)(int pos, const float *logits, void *data), void *data,
+                   struct err *err);
+
+/* Writes the cache and its ids to a file: temporary file beside it, fsync, rename, fsync of the
+ * folder, mode 0600. On failure an older file is untouched and no temporary one is left. */
+bool session_save(struct session *s, const char *path, struct err *err);
+
+/* Takes the cache back from a file that session_save() wrote for the same model: full blocks are
+ * mapped, not read. The session must be empty.
+ *
+ * errors  ERR_IO: no such file. ERR_FORMAT: damaged, cut, foreign, another version. ERR_LIMIT: it
+ *         does not fit n_ctx. The session is then empty and usable. */
+bool session_load(struct session *s, const char *path, struct err *err);
+
+#endif
