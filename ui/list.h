@@ -1,0 +1,29 @@
+/* list.h -- a scrolling list over the transcript: sessions, help. */
+#ifndef DUET_UI_LIST_H
+#define DUET_UI_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ui/grid.h"
+#include "ui/key.h"
+
+struct list;
+
+enum list_result { LIST_MORE, LIST_CHOSEN, LIST_CLOSED };
+
+/* title stands on top; choose = false makes it a text to read (help). */
+struct list *list_new(const char *title, bool choose);
+void list_free(struct list **l);
+
+/* One row: left text, right text (may be ""). Returns its number. */
+int list_add(struct list *l, const char *left, const char *right);
+
+/* Arrows, PgUp, PgDn, Home, End; typing filters (case folded substring of both texts),
+ * Backspace; Enter chooses, Esc closes. */
+enum list_result list_key(struct list *l, const struct key *k);
+int list_chosen(const struct list *l); /* the number of the row the bar is on, -1 = none */
+
+void list_draw(struct list *l, struct grid *g, int row, int col, int rows, int cols);
+
+#endif

@@ -1,0 +1,53 @@
+/* screen.h -- plain data in, grid out: the only file that knows all widgets. Pure; drawing
+ * changes nothing but the grid (and the widgets' remembered sizes). */
+#ifndef DUET_UI_SCREEN_H
+#define DUET_UI_SCREEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ui/editor.h"
+#include "ui/grid.h"
+#include "ui/list.h"
+#include "ui/theme.h"
+#include "ui/transcript.h"
+
+/* Everything the screen shows. All strings borrowed, terminated, never NULL. */
+struct view {
+    bool ascii;             /* ASCII forms of all signs */
+
+    /* header */
+    const char *mode;       /* "Flash" */
+    enum style mode_style;
+    const char *title;
+    const char *model;      /* short name, "" while unknown */
+    int ctx_used, ctx_total; /* tokens; total 0 = not known yet */
+    uint64_t kv_bytes;
+
+    /* middle */
+    struct transcript *transcript;
+    struct list *list;      /* drawn over the transcript; NULL = none */
+
+    /* editor */
+    struct editor_view draft;
+    bool reader;            /* keys go to the reader: the cursor leaves the editor */
+    int queued;             /* messages waiting their turn */
+
+    /* status row */
+    const char *state;      /* "idle", "reading", "thinking", "answering", "loading" */
+    int done, total;        /* progress of loading or reading; total 0 = none to show */
+    double tok_s;           /* 0 = not measured yet */
+    int re_read;            /* tokens re-read by the last turn or toggle; -1 = nothing to say */
+    const char *hint;       /* right side: "F2 mode  Esc stop  F1 help" or a message */
+    bool hint_is_error;
+};
+
+/* Draws the whole frame at the grid's size and says where the cursor belongs (row -1 = hidden).
+ * Any size from 1x1 up: under 60 columns the header shortens, under 40x10 editor and status row
+ * alone remain. */
+void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cursor_col);
+
+/* The cells of the editor box at this width, for editor_resize(). */
+int screen_editor_cols(int cols);
+
+#endif

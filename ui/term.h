@@ -1,0 +1,48 @@
+/* term.h -- the terminal: the only file that includes curses is term.c.
+ *
+ * One terminal per process, owned by one thread. term_restore() may be called from a signal
+ * handler; everything else may not. */
+#ifndef DUET_UI_TERM_H
+#define DUET_UI_TERM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ui/grid.h"
+#include "ui/key.h"
+#include "ui/theme.h"
+
+struct term_opts {
+    bool color;  /* false: attributes only (NO_COLOR, --no-color) */
+    bool mouse;  /* wheel events; off by default, it takes selecting away */
+};
+
+/* Takes the terminal: alternate screen, raw keys, bracketed paste. On failure (not a terminal,
+ * unknown TERM, no cursor addressing) returns false, fills msg, and the terminal is as before. */
+bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes);
+
+/* Gives it back exactly as it was. Safe to call twice, and before term_start(). */
+void term_stop(void);
+
+/* The same by write(2) and tcsetattr(2) alone, for signal handlers and crashes. */
+void term_restore(void);
+
+/* Stops the process group as Ctrl+Z does and comes back when it is continued. */
+void term_suspend(void);
+
+int term_fd(void); /* to poll for input */
+void term_size(int *rows, int *cols);
+void term_theme(const struct theme *t);
+
+/* The next complete key, if there is one: never blocks. An escape sequence or a paste that has
+ * begun is waited for in later calls; term_wait_ms() says how long poll may sleep before the
+ * rest is given up (-1 = for ever). */
+bool term_read(struct key *k);
+int term_wait_ms(void);
+
+/* Shows the grid, sending only what differs, in one write; the cursor ends at (row, col), or is
+ * hidden if row < 0. */
+void term_flush(const struct grid *g, int row, int col);
+void term_redraw(void); /* the next flush sends everything */
+
+#endif

@@ -1,0 +1,54 @@
+/* transcript.h -- the conversation as rows: messages as text, wrapped in a cache, scrolled.
+ *
+ * Holds its own copy of the display text; the conversation stays the truth. Appending wraps only
+ * the tail. Scrolling sticks to the end while the view is at the end. */
+#ifndef DUET_UI_TRANSCRIPT_H
+#define DUET_UI_TRANSCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ui/grid.h"
+#include "ui/theme.h"
+
+struct transcript;
+
+enum entry_kind {
+    ENTRY_USER,
+    ENTRY_ANSWER,
+    ENTRY_THINKING, /* foldable: folded it is one line, "thought 812 tok, 9.4 s" */
+    ENTRY_NOTE,
+    ENTRY_ERROR,
+};
+
+struct transcript *transcript_new(void);
+void transcript_free(struct transcript **t);
+void transcript_clear(struct transcript *t);
+
+/* Adds an entry. label stands at its left ("you", "Flash"; "" = none) in label_style. Returns its
+ * number, counted from 0. */
+int transcript_add(struct transcript *t, enum entry_kind kind, const char *label,
+                   enum style label_style);
+
+/* Appends raw text (whole UTF-8 characters, control characters are made visible) to entry i. */
+void transcript_append(struct transcript *t, int i, const char *text, size_t bytes);
+
+/* The line of a folded thinking entry, and whether thinking is folded (for all). */
+void transcript_summary(struct transcript *t, int i, const char *text);
+void transcript_fold(struct transcript *t, bool folded);
+bool transcript_folded(const struct transcript *t);
+
+int transcript_count(const struct transcript *t);
+void transcript_cut(struct transcript *t, int n); /* keeps the first n entries */
+
+/* rows > 0 scrolls forward. transcript_to(true): to the end, and sticks there. */
+void transcript_scroll(struct transcript *t, int rows);
+void transcript_to(struct transcript *t, bool end);
+
+/* Rows below the view: 0 = at the end. */
+int transcript_below(const struct transcript *t);
+
+/* Draws into the rectangle and remembers its size for scrolling. */
+void transcript_draw(struct transcript *t, struct grid *g, int row, int col, int rows, int cols);
+
+#endif
