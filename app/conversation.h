@@ -1,0 +1,137 @@
+/* conversation.h -- the messages as text and token ids: the truth. KV cache, rows and screen are
+ * derived from it.
+ *
+ * A conversation is a list of turns; a turn is one question and its answers (siblings), of which
+ * one is chosen. Nothing is overwritten: a second answer is one more sibling. Belongs to the UI
+ * thread. Growing it never fails (out of memory ends the program, see ui/buf.h).
+ *
+ * Token ids are kept as they were rendered and read, and never rendered again. They belong to one
+ * model (fingerprint); with another model they are dropped and rendered from the text once. */
+#ifndef DUET_APP_CONVERSATION_H
+#define DUET_APP_CONVERSATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/mode.h"
+
+/* Ids owned by the holder. Zero-initialise; ids_release(). */
+struct ids {
+    int32_t *id;  /* [n] */
+    int n, cap;
+};
+void ids_append(struct ids *a, const int32_t *id, int n);
+void ids_release(struct ids *a);
+
+/* A stretch of a reply: thinking or answer, by one mode. */
+enum part_kind { PART_ANSWER, PART_THINKING };
+struct part {
+    enum part_kind kind;
+    enum mode_id mode;
+    char *text;   /* owned, terminated UTF-8 */
+    int tokens;   /* generated for it */
+    int64_t ms;   /* time it took */
+};
+
+enum reply_reason {
+    REASON_STOP,      /* the model ended it */
+    REASON_LENGTH,    /* the budget of the answer */
+    REASON_CONTEXT,   /* the context is full */
+    REASON_CANCELLED, /* stopped by the person; what was said is kept */
+    REASON_ERROR,
+    REASON_COUNT
+};
+const char *reason_name(enum reply_reason r); /* "stop", "length", ... */
+
+/* Counted by the engine over one turn. */
+struct usage {
+    int prompt_tokens;    /* ids before the reply */
+    int read_tokens;      /* run through the model in this turn, generated ones included */
+    int re_read_tokens;   /* of these: the session had held them before */
+    int reused_tokens;    /* prompt ids the cache held already */
+    int answer_tokens;
+    int thinking_tokens;
+    int think_capped;     /* 1: the thought reached its hard cap */
+    double seconds;
+    double first_seconds; /* to the first generated token */
+    double tok_s;         /* generated tokens a second; 0 = not measured */
+};
+
+struct reply {
+    enum mode_id mode;    /* the mode it ended in */
+    uint64_t seed;
+    enum reply_reason reason;
+    struct part *part;    /* [n_part], owned */
+    int n_part;
+    struct ids ids;       /* tails of the mode, generated ids and the end of the message */
+    struct usage usage;
+};
+
+struct turn {
+    char *question;       /* owned */
+    enum mode_id mode;    /* asked in */
+    struct ids ids;       /* the rendered question and the header of the reply */
+    struct reply *reply;  /* [n_reply], owned */
+    int n_reply;
+    int chosen;           /* -1 = no answer yet */
+};
+
+struct conversation {
+    char *title;          /* owned; "" = none yet */
+    char *system;         /* owned; "" = the template's default */
+    char *model;          /* owned; name of the model the ids belong to */
+    uint64_t fingerprint; /* of that model; 0 = no ids yet */
+    enum mode_id mode;    /* answers from now on */
+    struct ids begin;     /* the rendered beginning */
+    struct turn *turn;    /* [n_turn], owned */
+    int n_turn;
+};
+
+void conversation_init(struct conversation *c);
+void conversation_release(struct conversation *c);
+
+/* Adds a turn and returns its number. The first one gives the title: its first line, at most 60
+ * characters, cut at a word. */
+int conversation_ask(struct conversation *c, const char *question, enum mode_id mode);
+
+/* Adds a sibling to a turn, chooses it and returns it; empty, for the caller to fill. Borrowed
+ * until the next call that adds. */
+struct reply *conversation_reply(struct conversation *c, int turn);
+
+/* Appends text to the last part of a reply, or begins a part if kind or mode differ. */
+void reply_text(struct reply *r, enum part_kind kind, enum mode_id mode, const char *text,
+                size_t bytes);
+
+/* The text of all parts of one kind, malloc'd: the answer without its thinking. */
+char *reply_join(const struct reply *r, enum part_kind kind);
+
+void conversation_cut(struct conversation *c, int n_turn); /* keeps the first n turns */
+void conversation_title(struct conversation *c, const char *title);
+
+/* Makes the ids belong to this model: if they did not, all of them are dropped. */
+void conversation_model(struct conversation *c, const char *model, uint64_t fingerprint);
+
+/* ---- the prompt: what a backend gets ------------------------------------------------------- */
+
+enum message_role { MESSAGE_SYSTEM, MESSAGE_USER, MESSAGE_ASSISTANT };
+
+struct message {
+    enum message_role role;
+    char *text;      /* owned; an assistant's is its answer without thinking */
+    struct ids ids;  /* owned; n = 0: not rendered yet */
+};
+
+struct prompt {
+    struct message *message; /* [n], owned: system, then user, assistant, ..., user */
+    int n;
+};
+
+/* A copy of everything before the answer to `turn`, which ends it; turns without an answer are
+ * left out. turn = -1: the whole conversation with its last answer. */
+void conversation_prompt(const struct conversation *c, int turn, struct prompt *out);
+void prompt_release(struct prompt *p);
+
+/* Keeps the ids a backend rendered for message i of the prompt of that turn. */
+void conversation_rendered(struct conversation *c, int turn, int i, const int32_t *id, int n);
+
+#endif

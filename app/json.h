@@ -1,0 +1,50 @@
+/* json.h -- the cJSON file: writing one line, typed reading with a path in the error. */
+#ifndef DUET_APP_JSON_H
+#define DUET_APP_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/err.h"
+#include "ui/buf.h"
+
+/* ---- writing: appends to a buf, no tree ---------------------------------------------------- */
+
+/* One object on one line: json_begin, fields, json_end. Names are our own literals. */
+struct json_line {
+    struct buf *out;
+    int depth;
+    bool first;
+};
+void json_begin(struct json_line *j, struct buf *out);           /* { */
+void json_end(struct json_line *j);                              /* }\n */
+void json_text(struct json_line *j, const char *name, const char *value);
+void json_text_n(struct json_line *j, const char *name, const char *value, size_t bytes);
+void json_int(struct json_line *j, const char *name, int64_t value); /* |value| < 2^53 */
+void json_u64(struct json_line *j, const char *name, uint64_t value); /* as a string */
+void json_double(struct json_line *j, const char *name, double value);
+void json_bool(struct json_line *j, const char *name, bool value);
+void json_ids(struct json_line *j, const char *name, const int32_t *id, int n);
+void json_open(struct json_line *j, const char *name, char bracket); /* '{' or '['; name NULL in [] */
+void json_close(struct json_line *j, char bracket);                  /* '}' or ']' */
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+struct json; /* one parsed value */
+
+/* NULL on damage, nesting deeper than 32, or bytes left over. */
+struct json *json_parse(const char *text, size_t bytes);
+void json_free(struct json **j);
+
+const struct json *json_get(const struct json *j, const char *name); /* NULL: absent */
+const struct json *json_at(const struct json *j, int i);             /* of an array */
+int json_count(const struct json *j);
+const char *json_string(const struct json *j, const char *name);     /* NULL: absent, no string */
+bool json_number(const struct json *j, const char *name, double *out);
+bool json_integer(const struct json *j, const char *name, int64_t *out); /* whole, |v| < 2^53 */
+bool json_unsigned(const struct json *j, const char *name, uint64_t *out); /* from a string */
+/* An array of whole numbers 0..2^31-1 under name, malloc'd; false: absent or anything else. */
+bool json_id_list(const struct json *j, const char *name, int32_t **id, int *n);
+
+#endif

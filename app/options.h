@@ -1,0 +1,37 @@
+/* options.h -- the options as a struct, from options.def: defaults, then the config file, then
+ * the command line. */
+#ifndef DUET_APP_OPTIONS_H
+#define DUET_APP_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/err.h"
+
+#define DUET_VERSION "0.1.0"
+
+struct options {
+#define OPTION_TYPE_FLAG bool
+#define OPTION_TYPE_TEXT const char *
+#define OPTION_TYPE_INT int
+#define OPTION_TYPE_SEED uint64_t
+#define OPTION(field, type, ...) OPTION_TYPE_##type field;
+#include "app/options.def"
+#undef OPTION
+    bool seed_given;
+};
+
+void options_init(struct options *o); /* defaults */
+
+/* Reads $XDG_CONFIG_HOME/duet/config: lines "name = value", '#' comments. A missing file is fine.
+ * Errors name file and line. Texts live as long as the program. */
+bool options_config(struct options *o, const char *path, struct err *err);
+
+/* --name VALUE, --name=VALUE, -n VALUE. A single argument that is no option is ERR_INPUT. */
+bool options_parse(struct options *o, int argc, char **argv, struct err *err);
+
+/* The help screen as text, malloc'd; generated from the table, the modes and the commands. */
+char *options_help(void);
+
+#endif
