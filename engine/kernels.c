@@ -1,0 +1,55 @@
+/* kernels.c -- chooses the kernel set; see kernels.h. */
+#include "engine/kernels.h"
+
+#include <string.h>
+
+#include "engine/cpu.h"
+
+/* From plain C upward; each needs the flags of those before it. */
+static const struct {
+    const char *name;
+    unsigned needs;
+    void (*init)(struct kernels *k);
+} sets[] = {
+    { "c", 0, kernels_init_c },
+#if defined(__x86_64__)
+    { "avx2", CPU_AVX2, kernels_init_avx2 },
+#endif
+};
+
+#define N_SETS (sizeof sets / sizeof sets[0])
+
+void kernels_init(struct kernels *k, unsigned cpu)
+{
+    for (size_t i = 0; i < N_SETS; i++)
+        if ((cpu & sets[i].needs) == sets[i].needs) {
+            sets[i].init(k);
+            k->name = sets[i].name;
+        }
+}
+
+int kernels_mask(const char *name, unsigned *mask)
+{
+    unsigned all = 0;
+    if (!name) {
+        *mask = ~0u;
+        return 1;
+    }
+    for (size_t i = 0; i < N_SETS; i++) {
+        all |= sets[i].needs;
+        if (strcmp(sets[i].name, name) == 0) {
+            *mask = all;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const char *kernels_names(void)
+{
+#if defined(__x86_64__)
+    return "c, avx2";
+#else
+    return "c";
+#endif
+}

@@ -1,0 +1,77 @@
+/* kernels.h -- the inner loops: one pointer per operation, its contract beside it.
+ *
+ * kernels_c.c and quant.c are the definition of right; each instruction set overrides what it
+ * does faster and is tested against them. Kernels know numbers and shapes: no model, no layer,
+ * no thread. Arguments do not overlap unless the contract says so. Infinities and NaNs in the
+ * input give some result, never a fault.
+ *
+ * A set computes the same bits for the same operands wherever they stand in a batch. Between two
+ * sets results differ by rounding. */
+#ifndef DUET_ENGINE_KERNELS_H
+#define DUET_ENGINE_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/quant.h"
+
+struct kernels {
+    const char *name;  /* "c", "avx2" */
+
+    /* One weight row against n_x activation rows; see dot_fn in quant.h. */
+    dot_fn *dot[WEIGHT_N];
+
+    /* A row of n floats to a row of 8-bit activations (quant.h); n a multiple of 32, x and row
+     * aligned to 4 and 64. */
+    void (*quant_q8)(const float *x, void *row, size_t n);
+
+    /* y[i] = x[i] / sqrt(mean(x^2) + eps) * gain[i], i < n, n > 0. y may be x. */
+    void (*rms_norm)(const float *x, const float *gain, float eps, size_t n, float *y);
+
+    /* x[i] = exp((x[i] - max) * scale), i < n, n > 0, with max >= all x[i], scale > 0. Returns
+     * the sum. Relative error of exp below 4e-7; -infinity gives 0. */
+    float (*exp_sum)(float *x, size_t n, float max, float scale);
+
+    /* The largest of x[0..n), n > 0, none of them NaN. */
+    float (*max)(const float *x, size_t n);
+
+    /* a[i] = a[i] / (1 + exp(-a[i])) * b[i], i < n. */
+    void (*silu_mul)(float *a, const float *b, size_t n);
+
+    /* a[i] += b[i], i < n. */
+    void (*add)(float *a, const float *b, size_t n);
+
+    /* Rotates the pairs (x[2i], x[2i + 1]) by angles whose cosine and sine are turn[2i] and
+     * turn[2i + 1], i < n_pairs. */
+    void (*rope_pairs)(float *x, const float *turn, size_t n_pairs);
+
+    void (*f16_of_f32)(const float *x, uint16_t *y, size_t n);
+
+    /* Attention over the rows of one block and head of the cache: dim values each, one row after
+     * the other, dim > 0, 1 <= n <= 64.
+     *
+     * score: out[i] = sum_d q[d] * k[i][d], i < n.   mix: out[d] += sum_i w[i] * v[i][d]. */
+    void (*score_f16)(const float *q, const void *k, int n, size_t dim, float *out);
+    void (*score_f32)(const float *q, const void *k, int n, size_t dim, float *out);
+    void (*mix_f16)(const float *w, const void *v, int n, size_t dim, float *out);
+    void (*mix_f32)(const float *w, const void *v, int n, size_t dim, float *out);
+
+    /* x[i] *= f, i < n. */
+    void (*scale)(float *x, float f, size_t n);
+};
+
+/* Fills *k with plain C, then with each instruction set that cpu has (cpu.h), in order. */
+void kernels_init(struct kernels *k, unsigned cpu);
+
+/* The flags that the set of this name may use; ~0u for NULL (all), 0 for "c". Returns 0 and
+ * leaves *mask alone if there is no such set. */
+int kernels_mask(const char *name, unsigned *mask);
+
+/* The names of all sets, "c, avx2", for messages. */
+const char *kernels_names(void);
+
+/* Each file's own part of kernels_init(). */
+void kernels_init_c(struct kernels *k);
+void kernels_init_avx2(struct kernels *k);
+
+#endif

@@ -1,0 +1,184 @@
+/* kernels_c.c -- the plain version of every kernel but the dot products, which stand in quant.c
+ * beside their formats. The definition of right, written to be read, and so that the compiler
+ * vectorises it: sums run in LANES fixed lanes. */
+#include "engine/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LANES 16
+
+static float sum_lanes(float *acc)
+{
+    for (int n = LANES / 2; n > 0; n /= 2)
+        for (int j = 0; j < n; j++)
+            acc[j] += acc[j + n];
+    return acc[0];
+}
+
+static void quant_q8(const float *x, void *row, size_t n)
+{
+    int8_t *q = row;
+    float *d = (float *)q8_scales(row, n), *s = (float *)q8_sums(row, n);
+    for (size_t b = 0; b < n / QUANT_BLOCK; b++, x += QUANT_BLOCK, q += QUANT_BLOCK) {
+        float big = 0;
+        for (int j = 0; j < QUANT_BLOCK; j++)
+            big = fabsf(x[j]) > big ? fabsf(x[j]) : big;
+        float inverse = big > 0 ? 127 / big : 0;
+        int sum = 0;
+        for (int j = 0; j < QUANT_BLOCK; j++) {
+            /* 1.5 * 2^23 leaves the nearest integer in the low bits of the float. */
+            float r = x[j] * inverse + 0x1.8p23f;
+            int32_t bits;
+            memcpy(&bits, &r, sizeof bits);
+            q[j] = (int8_t)bits;
+            sum += q[j];
+        }
+        d[b] = big / 127;
+        s[b] = big / 127 * (float)sum;
+    }
+}
+
+static void rms_norm(const float *x, const float *gain, float eps, size_t n, float *y)
+{
+    float acc[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++)
+            acc[j] += x[i + j] * x[i + j];
+    for (size_t j = 0; i + j < n; j++)
+        acc[j] += x[i + j] * x[i + j];
+    float f = 1 / sqrtf(sum_lanes(acc) / (float)n + eps);
+    for (i = 0; i < n; i++)
+        y[i] = x[i] * f * gain[i];
+}
+
+/* e^x = 2^k e^r with k = round(x / ln 2), |r| <= ln 2 / 2. ln 2 is subtracted in two parts, the
+ * first exact; e^r is its Taylor polynomial of degree 7, whose rest is below 2^-27. Below -87 the
+ * result is 0: nothing here needs subnormal numbers. Above 88 it stays at e^88. */
+static inline float exp_one(float x)
+{
+    float c = x > 88 ? 88 : x;
+    c = c < -87 ? -87 : c;
+    float k = c * 1.44269504f + 0x1.8p23f;
+    uint32_t bits;
+    memcpy(&bits, &k, sizeof bits);
+    k -= 0x1.8p23f;
+    float r = c - k * 0.693359375f;
+    r += k * 2.12194440e-4f;
+    float p = 1.98412698e-4f;
+    p = p * r + 1.38888889e-3f;
+    p = p * r + 8.33333333e-3f;
+    p = p * r + 4.16666667e-2f;
+    p = p * r + 1.66666667e-1f;
+    p = p * r + 0.5f;
+    p = p * r * r + r + 1;
+    bits = (bits << 23) + 0x3f800000;  /* 2^k */
+    float two_k;
+    memcpy(&two_k, &bits, sizeof two_k);
+    return x < -87 ? 0 : p * two_k;
+}
+
+static float exp_sum(float *x, size_t n, float max, float scale)
+{
+    float acc[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            x[i + j] = exp_one((x[i + j] - max) * scale);
+            acc[j] += x[i + j];
+        }
+    for (size_t j = 0; i + j < n; j++) {
+        x[i + j] = exp_one((x[i + j] - max) * scale);
+        acc[j] += x[i + j];
+    }
+    return sum_lanes(acc);
+}
+
+static float max_of(const float *x, size_t n)
+{
+    float max = x[0];
+    for (size_t i = 1; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    return max;
+}
+
+static void silu_mul(float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        a[i] = a[i] / (1 + exp_one(-a[i])) * b[i];
+}
+
+static void add(float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        a[i] += b[i];
+}
+
+static void scale(float *x, float f, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= f;
+}
+
+static void rope_pairs(float *x, const float *turn, size_t n_pairs)
+{
+    for (size_t i = 0; i < n_pairs; i++) {
+        float a = x[2 * i], b = x[2 * i + 1], c = turn[2 * i], s = turn[2 * i + 1];
+        x[2 * i] = a * c - b * s;
+        x[2 * i + 1] = a * s + b * c;
+    }
+}
+
+static void f16_row(const float *x, uint16_t *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = f16_of_f32(x[i]);
+}
+
+static void score_f16(const float *q, const void *k, int n, size_t dim, float *out)
+{
+    const uint16_t *row = k;
+    for (int i = 0; i < n; i++, row += dim)
+        weight_info(WEIGHT_F16)->dot(row, q, 0, 1, dim, out + i, 1);
+}
+
+static void score_f32(const float *q, const void *k, int n, size_t dim, float *out)
+{
+    weight_info(WEIGHT_F32)->dot(q, k, dim * sizeof(float), n, dim, out, 1);
+}
+
+static void mix_f16(const float *w, const void *v, int n, size_t dim, float *out)
+{
+    const uint16_t *row = v;
+    for (int i = 0; i < n; i++, row += dim)
+        for (size_t d = 0; d < dim; d++)
+            out[d] += w[i] * f32_of_f16(row[d]);
+}
+
+static void mix_f32(const float *w, const void *v, int n, size_t dim, float *out)
+{
+    const float *row = v;
+    for (int i = 0; i < n; i++, row += dim)
+        for (size_t d = 0; d < dim; d++)
+            out[d] += w[i] * row[d];
+}
+
+void kernels_init_c(struct kernels *k)
+{
+    for (int w = 0; w < WEIGHT_N; w++)
+        k->dot[w] = weight_info((enum weight)w)->dot;
+    k->quant_q8 = quant_q8;
+    k->rms_norm = rms_norm;
+    k->exp_sum = exp_sum;
+    k->max = max_of;
+    k->silu_mul = silu_mul;
+    k->add = add;
+    k->scale = scale;
+    k->rope_pairs = rope_pairs;
+    k->f16_of_f32 = f16_row;
+    k->score_f16 = score_f16;
+    k->score_f32 = score_f32;
+    k->mix_f16 = mix_f16;
+    k->mix_f32 = mix_f32;
+}

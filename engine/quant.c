@@ -1,0 +1,250 @@
+/* quant.c -- decoding and plain dot products of the weight formats; see quant.h.
+ *
+ * Written so that the compiler vectorises the inner loops without being allowed to reorder sums:
+ * float sums are kept in LANES independent lanes and added up in a fixed tree. */
+#include "engine/quant.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define LANES 16
+
+_Static_assert(sizeof(struct block_q8_0) == 34, "layout of the file");
+_Static_assert(sizeof(struct block_q4_0) == 18, "layout of the file");
+_Static_assert(sizeof(struct block_q4_1) == 20, "layout of the file");
+
+/* ---- half precision ----------------------------------------------------------------------- */
+
+static float float_of_bits(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+static uint32_t bits_of_float(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+/* The 15 bits without the sign, moved to where a float has its exponent, are the value times
+ * 2^-112: the exponents are biased by 15 and 127. One exact product puts that right, subnormal
+ * numbers too; infinity and NaN get their exponent back afterwards. */
+static inline float half(uint16_t h)
+{
+    uint32_t u = (uint32_t)(h & 0x7fff) << 13;
+    uint32_t r = bits_of_float(float_of_bits(u) * 0x1p112f);
+    r |= u >= 0x7c00u << 13 ? 0x7f800000u : 0;
+    return float_of_bits(r | (uint32_t)(h & 0x8000) << 16);
+}
+
+float f32_of_f16(uint16_t h)
+{
+    return half(h);
+}
+
+/* Normal numbers: the exponent loses 112 and 13 bits are rounded off. Subnormal ones: 0.5 has an
+ * ulp of 2^-24, the unit of a subnormal half, so adding it rounds exactly there. */
+uint16_t f16_of_f32(float f)
+{
+    uint32_t u = bits_of_float(f), sign = u >> 16 & 0x8000, a = u & 0x7fffffff, r;
+    if (a > 0x7f800000)
+        r = 0x7e00;
+    else if (a >= 0x477ff000)  /* 65520 rounds to infinity */
+        r = 0x7c00;
+    else if (a < 0x38800000)   /* 2^-14 */
+        r = bits_of_float(float_of_bits(a) + 0.5f) - 0x3f000000;
+    else
+        r = (a - (112u << 23) + 0xfff + (a >> 13 & 1)) >> 13;
+    return (uint16_t)(sign | r);
+}
+
+static inline float brain(uint16_t h)
+{
+    return float_of_bits((uint32_t)h << 16);
+}
+
+static inline float load_f32(const void *w, size_t i)
+{
+    return ((const float *)w)[i];
+}
+
+static inline float load_f16(const void *w, size_t i)
+{
+    return half(((const uint16_t *)w)[i]);
+}
+
+static inline float load_bf16(const void *w, size_t i)
+{
+    return brain(((const uint16_t *)w)[i]);
+}
+
+/* ---- float formats ------------------------------------------------------------------------ */
+
+static float sum_lanes(float *acc)
+{
+    for (int half_n = LANES / 2; half_n > 0; half_n /= 2)
+        for (int j = 0; j < half_n; j++)
+            acc[j] += acc[j + half_n];
+    return acc[0];
+}
+
+/* Decode and dot of a format whose elements load one by one. */
+#define FLOAT_FORMAT(type)                                                                    \
+    static void decode_##type(const void *w, float *out, size_t n)                            \
+    {                                                                                         \
+        for (size_t i = 0; i < n; i++)                                                        \
+            out[i] = load_##type(w, i);                                                       \
+    }                                                                                         \
+    static void dot_##type(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,   \
+                           float *y, size_t y_step)                                           \
+    {                                                                                         \
+        for (int t = 0; t < n_x; t++) {                                                       \
+            const float *a = (const void *)((const char *)x + (size_t)t * x_bytes);           \
+            float acc[LANES] = {0};                                                           \
+            size_t i = 0;                                                                     \
+            for (; i + LANES <= n; i += LANES)                                                \
+                for (size_t j = 0; j < LANES; j++)                                            \
+                    acc[j] += load_##type(w, i + j) * a[i + j];                               \
+            for (size_t j = 0; i + j < n; j++)                                                \
+                acc[j] += load_##type(w, i + j) * a[i + j];                                   \
+            y[(size_t)t * y_step] = sum_lanes(acc);                                           \
+        }                                                                                     \
+    }
+
+FLOAT_FORMAT(f32)
+FLOAT_FORMAT(f16)
+FLOAT_FORMAT(bf16)
+
+/* ---- Q8_0 --------------------------------------------------------------------------------- */
+
+static void decode_q8_0(const void *w, float *out, size_t n)
+{
+    const struct block_q8_0 *b = w;
+    for (size_t i = 0; i < n / 32; i++)
+        for (int j = 0; j < 32; j++)
+            out[i * 32 + j] = half(b[i].d) * b[i].q[j];
+}
+
+static int dot_int8(const int8_t *a, const int8_t *b)
+{
+    int sum = 0;
+    for (int j = 0; j < 32; j++)
+        sum += a[j] * b[j];
+    return sum;
+}
+
+static void dot_q8_0(const void *w, const void *x, size_t x_bytes, int n_x, size_t n, float *y,
+                     size_t y_step)
+{
+    const struct block_q8_0 *b = w;
+    for (int t = 0; t < n_x; t++) {
+        const void *row = (const char *)x + (size_t)t * x_bytes;
+        const int8_t *q = row;
+        const float *d = q8_scales(row, n);
+        float sum = 0;
+        for (size_t i = 0; i < n / 32; i++)
+            sum += half(b[i].d) * d[i] * (float)dot_int8(b[i].q, q + i * 32);
+        y[(size_t)t * y_step] = sum;
+    }
+}
+
+/* ---- Q4_0, Q4_1 --------------------------------------------------------------------------- */
+
+static void decode_q4_0(const void *w, float *out, size_t n)
+{
+    const struct block_q4_0 *b = w;
+    for (size_t i = 0; i < n / 32; i++)
+        for (int j = 0; j < 16; j++) {
+            out[i * 32 + j] = half(b[i].d) * ((b[i].q[j] & 15) - 8);
+            out[i * 32 + 16 + j] = half(b[i].d) * ((b[i].q[j] >> 4) - 8);
+        }
+}
+
+static void decode_q4_1(const void *w, float *out, size_t n)
+{
+    const struct block_q4_1 *b = w;
+    for (size_t i = 0; i < n / 32; i++)
+        for (int j = 0; j < 16; j++) {
+            out[i * 32 + j] = half(b[i].d) * (b[i].q[j] & 15) + half(b[i].m);
+            out[i * 32 + 16 + j] = half(b[i].d) * (b[i].q[j] >> 4) + half(b[i].m);
+        }
+}
+
+static int dot_nibbles(const uint8_t *w, const int8_t *x)
+{
+    int sum = 0;
+    for (int j = 0; j < 16; j++)
+        sum += (w[j] & 15) * x[j];
+    for (int j = 0; j < 16; j++)
+        sum += (w[j] >> 4) * x[16 + j];
+    return sum;
+}
+
+/* The constant of a block (-8 d, or m) times the sum of the activations it meets, which the
+ * activation row carries: sum (d q + m) x = d sum(q x) + m sum(x). */
+static void dot_q4_0(const void *w, const void *x, size_t x_bytes, int n_x, size_t n, float *y,
+                     size_t y_step)
+{
+    const struct block_q4_0 *b = w;
+    for (int t = 0; t < n_x; t++) {
+        const void *row = (const char *)x + (size_t)t * x_bytes;
+        const int8_t *q = row;
+        const float *d = q8_scales(row, n), *s = q8_sums(row, n);
+        float sum = 0;
+        for (size_t i = 0; i < n / 32; i++)
+            sum += half(b[i].d) * (d[i] * (float)dot_nibbles(b[i].q, q + i * 32) - 8 * s[i]);
+        y[(size_t)t * y_step] = sum;
+    }
+}
+
+static void dot_q4_1(const void *w, const void *x, size_t x_bytes, int n_x, size_t n, float *y,
+                     size_t y_step)
+{
+    const struct block_q4_1 *b = w;
+    for (int t = 0; t < n_x; t++) {
+        const void *row = (const char *)x + (size_t)t * x_bytes;
+        const int8_t *q = row;
+        const float *d = q8_scales(row, n), *s = q8_sums(row, n);
+        float sum = 0;
+        for (size_t i = 0; i < n / 32; i++)
+            sum += half(b[i].d) * d[i] * (float)dot_nibbles(b[i].q, q + i * 32)
+                 + half(b[i].m) * s[i];
+        y[(size_t)t * y_step] = sum;
+    }
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+static const struct weight_info table[WEIGHT_N] = {
+#define X(name, fn, id, elements, bytes, act) \
+    { #name, id, elements, bytes, act, decode_##fn, dot_##fn },
+    WEIGHT_LIST(X)
+#undef X
+};
+
+const struct weight_info *weight_info(enum weight w)
+{
+    assert(w < WEIGHT_N);
+    return &table[w];
+}
+
+size_t weight_row_bytes(enum weight w, size_t n)
+{
+    return n / table[w].block_elements * table[w].block_bytes;
+}
+
+size_t act_row_bytes(enum act act, size_t n)
+{
+    return act == ACT_Q8 ? q8_row_bytes(n) : n * sizeof(float);
+}
+
+enum weight weight_of_gguf(uint32_t gguf_type)
+{
+    for (int w = 0; w < WEIGHT_N; w++)
+        if (table[w].gguf_type == gguf_type)
+            return (enum weight)w;
+    return WEIGHT_N;
+}
