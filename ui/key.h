@@ -6,16 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The prefix keeps clear of the KEY_ macros of curses. */
 enum key_code {
-    KEY_NONE,
-    KEY_CHAR,       /* ch holds the character; Ctrl+letter has mod KEY_CTRL and the small letter */
-    KEY_ENTER, KEY_TAB, KEY_BACKTAB, KEY_ESC, KEY_BACKSPACE_, KEY_DELETE_, KEY_INSERT,
-    KEY_UP_, KEY_DOWN_, KEY_LEFT_, KEY_RIGHT_, KEY_HOME_, KEY_END_, KEY_PGUP, KEY_PGDN,
-    KEY_FN,         /* ch holds the number: 1 for F1 */
-    KEY_PASTE,      /* text, bytes: a whole bracketed paste, CR already turned into LF */
-    KEY_RESIZE_,    /* the terminal has another size */
-    KEY_WHEEL_UP, KEY_WHEEL_DOWN,
-    KEY_EOF,        /* the terminal is gone */
+    KEYCODE_NONE,
+    KEYCODE_CHAR,   /* ch holds the character; Ctrl+letter has mod KEY_CTRL and the small letter */
+    KEYCODE_ENTER, KEYCODE_TAB, KEYCODE_BACKTAB, KEYCODE_ESC, KEYCODE_BACKSPACE, KEYCODE_DELETE,
+    KEYCODE_INSERT, KEYCODE_UP, KEYCODE_DOWN, KEYCODE_LEFT, KEYCODE_RIGHT, KEYCODE_HOME,
+    KEYCODE_END, KEYCODE_PGUP, KEYCODE_PGDN,
+    KEYCODE_FN,     /* ch holds the number: 1 for F1 */
+    KEYCODE_PASTE,  /* text, bytes: a whole bracketed paste, CR already turned into LF */
+    KEYCODE_RESIZE, /* the terminal has another size */
+    KEYCODE_WHEEL_UP, KEYCODE_WHEEL_DOWN,
+    KEYCODE_EOF,    /* the terminal is gone */
 };
 
 enum { KEY_CTRL = 1, KEY_ALT = 2, KEY_SHIFT = 4 };
@@ -24,7 +26,7 @@ struct key {
     enum key_code code;
     unsigned mod;
     uint32_t ch;
-    const char *text;   /* KEY_PASTE only; borrowed until the next key is read */
+    const char *text;   /* KEYCODE_PASTE only; borrowed until the next key is read */
     size_t bytes;
 };
 
