@@ -1,0 +1,55 @@
+/* backend.h -- the seam: whatever produces a turn. local.c drives our engine.
+ *
+ * One backend belongs to one thread, the worker; mode() and cancel() alone may be called from
+ * another. Work comes in slices: step() does at most one (a chunk of reading, a token or a few) and
+ * adds what happened to a list. */
+#ifndef DUET_APP_BACKEND_H
+#define DUET_APP_BACKEND_H
+
+#include <stdbool.h>
+
+#include "app/event.h"
+#include "app/options.h"
+
+struct backend;
+
+struct turn_request {
+    struct prompt prompt;   /* owned */
+    enum mode_id mode;
+    uint64_t seed;
+    int max_tokens;         /* 0 = the mode's */
+};
+
+struct backend_ops {
+    /* Makes it ready: loads the model. Slow. Adds EVENT_LOADED, or fails. */
+    bool (*open)(struct backend *b, struct event_list *out, struct err *err);
+
+    /* Begins a turn; takes *r over, also on failure. step() follows until it returns false. */
+    bool (*start)(struct backend *b, struct turn_request *r, struct event_list *out,
+                  struct err *err);
+
+    /* Begins to take a conversation back: from the file kv if that holds it, else by reading its
+     * ids. Takes *p over. kv may be NULL. step() follows; it may be left at any time. */
+    void (*resume)(struct backend *b, struct prompt *p, const char *kv, struct event_list *out);
+
+    /* One slice. False: the turn or the resume is over (its last event was added). */
+    bool (*step)(struct backend *b, struct event_list *out);
+
+    /* From any thread: the mode from the next token on; on = true stops at the next layer. */
+    void (*mode)(struct backend *b, enum mode_id mode);
+    void (*cancel)(struct backend *b, bool on);
+
+    /* Writes what makes the next resume instant. Adds EVENT_SAVED. */
+    void (*save)(struct backend *b, const char *kv, struct event_list *out);
+
+    void (*close)(struct backend **b);
+};
+
+struct backend {
+    const struct backend_ops *ops;
+};
+
+/* Our engine on a GGUF file. The strings live as long as the backend; nothing is opened yet. */
+struct backend *local_new(const char *model, const struct options *o);
+
+#endif

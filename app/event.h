@@ -1,0 +1,73 @@
+/* event.h -- what may cross the border between the UI thread and the worker.
+ *
+ * An event is made by a backend, moved into the worker's queue, taken whole by the UI thread and
+ * freed there. Nothing in it is shared. */
+#ifndef DUET_APP_EVENT_H
+#define DUET_APP_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/conversation.h"
+#include "engine/err.h"
+#include "ui/buf.h"
+
+/* What a backend says of itself once it is open. */
+struct backend_info {
+    char name[80];        /* of the model */
+    char kind[32];        /* "llama", "chatml" ...: architecture and template for /ctx */
+    char template_name[32];
+    char kernels[16];
+    uint64_t fingerprint;
+    int n_ctx;
+    int n_threads;
+    uint64_t weight_bytes;
+};
+
+enum event_kind {
+    EVENT_LOADED,    /* info */
+    EVENT_RENDERED,  /* index = message of the prompt, ids: rendered for the first time */
+    EVENT_PROGRESS,  /* done, total: prompt ids held by the cache */
+    EVENT_TOKENS,    /* part, mode, text (maybe empty), ids (maybe none), tokens generated */
+    EVENT_MODE,      /* mode is in force; re_read = tokens read again because of the change */
+    EVENT_RESUMED,   /* done = tokens back, re_read, seconds; text = why the cache was not used */
+    EVENT_SAVED,     /* text = "" or why not */
+    EVENT_NOTE,      /* text: one line the person must see */
+    EVENT_DONE,      /* reason, usage; text = the error of REASON_ERROR */
+    EVENT_FAILED,    /* text, code: the backend could not be opened; nothing follows */
+};
+
+struct event {
+    struct event *next;
+    enum event_kind kind;
+    enum part_kind part;
+    enum mode_id mode;
+    struct buf text;
+    struct ids ids;
+    int index, done, total, tokens, re_read;
+    double seconds;
+    enum reply_reason reason;
+    enum err_code code;
+    struct usage usage;
+    struct backend_info info;
+    int ctx_used;         /* in every event of a turn: ids of the timeline now */
+    uint64_t kv_bytes;    /* and bytes of its cache */
+};
+
+/* A queue, first in first out. Zero-initialise. */
+struct event_list {
+    struct event *head, *tail;
+};
+
+/* Adds a fresh event and returns it, to be filled. */
+struct event *event_add(struct event_list *l, enum event_kind kind);
+
+/* Moves all of `from` behind `to`. Bursts of tokens and progress become one event. */
+void event_move(struct event_list *to, struct event_list *from);
+
+/* Takes the first event out; NULL if there is none. Free with event_free(). */
+struct event *event_take(struct event_list *l);
+void event_free(struct event **e);
+void event_clear(struct event_list *l);
+
+#endif

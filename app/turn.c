@@ -1,0 +1,144 @@
+/* turn.c -- see turn.h.
+ *
+ * Room, from left to right: what was used, the thought with its closing tail, the answer. An
+ * answer gets its mode's tokens or half of the room, whichever is less; a thought gets what its
+ * mode allows or what then remains. */
+#include "app/turn.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { THOUGHT_MIN = 16 }; /* a shorter thought is not worth its two tails */
+
+static int at_most(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int answer_tokens(const struct turn_state *t)
+{
+    int mode = mode_get(t->mode)->answer_tokens;
+    return t->limits.answer_tokens > 0 ? t->limits.answer_tokens : mode;
+}
+
+/* Tokens a thought may take if it opens now; less than THOUGHT_MIN: none. */
+static int thought_room(const struct turn_state *t)
+{
+    int left = t->limits.room - t->used;
+    int answer = at_most(answer_tokens(t), left / 2);
+    return at_most(mode_get(t->mode)->think_tokens, left - answer - 2 * t->limits.tail_tokens);
+}
+
+static bool may_think(const struct turn_state *t)
+{
+    return mode_get(t->mode)->think != MODE_THINK_NONE && thought_room(t) >= THOUGHT_MIN;
+}
+
+static void open_thought(struct turn_state *t)
+{
+    t->phase = TURN_THINK;
+    t->think_cap = thought_room(t);
+    t->n_think_now = 0;
+}
+
+static void open_answer(struct turn_state *t)
+{
+    t->phase = TURN_ANSWER;
+    t->n_answer_now = 0;
+}
+
+void turn_begin(struct turn_state *t, enum mode_id mode, const struct turn_limits *limits)
+{
+    memset(t, 0, sizeof *t);
+    t->mode = mode;
+    t->limits = *limits;
+}
+
+enum turn_step turn_opened(struct turn_state *t)
+{
+    assert(t->phase == TURN_READ);
+    if (may_think(t)) {
+        open_thought(t);
+        return TURN_OPEN;
+    }
+    open_answer(t);
+    return TURN_SKIP;
+}
+
+void turn_over(struct turn_state *t, enum reply_reason reason)
+{
+    t->phase = TURN_OVER;
+    t->reason = reason;
+}
+
+void turn_tail(struct turn_state *t, int n)
+{
+    t->used += n;
+}
+
+static enum turn_step thought_token(struct turn_state *t, enum turn_token kind)
+{
+    if (kind == TURN_TOKEN_END) { /* a model without markers ends its thought like an answer */
+        open_answer(t);
+        return TURN_DROP_CLOSE;
+    }
+    t->used++;
+    t->n_think++;
+    t->n_think_now++;
+    if (kind == TURN_TOKEN_THINK_END) {
+        open_answer(t);
+        return TURN_KEEP;
+    }
+    if (t->n_think_now < t->think_cap)
+        return TURN_KEEP;
+    t->capped = true;
+    open_answer(t);
+    return TURN_KEEP_CLOSE;
+}
+
+static enum turn_step answer_token(struct turn_state *t, enum turn_token kind)
+{
+    if (kind == TURN_TOKEN_END) {
+        turn_over(t, REASON_STOP);
+        return TURN_DROP_END;
+    }
+    t->used++;
+    t->n_answer++;
+    t->n_answer_now++;
+    if (t->n_answer_now >= answer_tokens(t)) {
+        turn_over(t, REASON_LENGTH);
+        return TURN_KEEP_END;
+    }
+    if (t->used >= t->limits.room) {
+        turn_over(t, REASON_CONTEXT);
+        return TURN_KEEP_END;
+    }
+    return TURN_KEEP;
+}
+
+enum turn_step turn_token(struct turn_state *t, enum turn_token kind)
+{
+    assert(t->phase == TURN_THINK || t->phase == TURN_ANSWER);
+    return t->phase == TURN_THINK ? thought_token(t, kind) : answer_token(t, kind);
+}
+
+enum turn_step turn_mode(struct turn_state *t, enum mode_id mode)
+{
+    t->mode = mode;
+    bool thinks = mode_get(mode)->think != MODE_THINK_NONE;
+    if (t->phase == TURN_THINK && !thinks) {
+        open_answer(t);
+        return TURN_CLOSE;
+    }
+    if (t->phase == TURN_THINK) { /* the larger or smaller budget holds for the open thought */
+        t->think_cap = t->n_think_now + thought_room(t);
+        int cap = mode_get(mode)->think_tokens;
+        t->think_cap = at_most(t->think_cap, cap > t->n_think_now ? cap : t->n_think_now + 1);
+        return TURN_NOTHING;
+    }
+    if (t->phase == TURN_ANSWER && thinks && may_think(t)) {
+        open_thought(t);
+        return TURN_AGAIN;
+    }
+    return TURN_NOTHING;
+}

@@ -1,0 +1,38 @@
+/* worker.h -- the one thread that owns the backend: commands in, events out.
+ *
+ * Everything here is called by the UI thread, which alone owns the conversation. Commands are
+ * carried out in order; a resume that is still reading is left when another command waits (the
+ * turn reads on from there). Events are taken all at once; worker_fd() becomes readable when some
+ * wait, once for a burst. */
+#ifndef DUET_APP_WORKER_H
+#define DUET_APP_WORKER_H
+
+#include <stdbool.h>
+
+#include "app/backend.h"
+
+struct worker;
+
+/* Starts the thread, which opens the backend first: EVENT_LOADED or EVENT_FAILED. Takes *b over,
+ * also on failure. */
+bool worker_start(struct worker **out, struct backend *b, struct err *err);
+
+/* Carries out what waits, except that a running turn or resume is stopped, and ends the thread.
+ * Sets *w to NULL; events not taken are dropped. NULL is allowed. */
+void worker_stop(struct worker **w);
+
+int worker_fd(const struct worker *w);
+
+/* Moves all waiting events behind *to. */
+void worker_events(struct worker *w, struct event_list *to);
+
+void worker_turn(struct worker *w, struct turn_request *r);                 /* takes *r over */
+void worker_resume(struct worker *w, struct prompt *p, const char *kv);     /* takes *p over */
+void worker_save(struct worker *w, const char *kv);
+
+/* For the running turn, at once: the mode from the next token on, or the end. Only after
+ * EVENT_LOADED was taken. */
+void worker_mode(struct worker *w, enum mode_id mode);
+void worker_cancel(struct worker *w);
+
+#endif
