@@ -1,14 +1,21 @@
 # duet -- see README.md. `make help` lists the targets.
 #
 # Source lists are written out: a file not listed does not exist. Objects go to build/, and to
-# build/<san>/ for a sanitizer variant (SAN=address,undefined or SAN=thread).
+# build/<san>/ for a sanitizer variant (SAN=address,undefined or SAN=thread). Nothing here needs
+# more than make: the targets call app/packages.sh for the Debian packages first.
 
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CFLAGS  ?= -O3 -g
 LDFLAGS ?=
 PREFIX  ?= /usr/local
 SAN     ?=
 V       ?=
+
+# For `make chat`: a short name of app/models.def or a GGUF file, and options of duet.
+MODEL ?= smollm2-135m
+ARGS  ?=
 
 .DEFAULT_GOAL := all
 MAKEFLAGS += -r
@@ -40,42 +47,101 @@ PKGS_UI     := ncursesw libedit libutf8proc libcjson
 PKGS_APP    := libcjson libxxhash
 PKGS_TEST   := cmocka
 
-BUILD := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 comma := ,
+BUILD := build$(if $(SAN),/$(subst $(comma),-,$(SAN)))
 Q     := $(if $(V),,@)
 WARN  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings -Werror
 BASE  := -std=c11 -D_XOPEN_SOURCE=700 -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64 -I. $(WARN) -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-BASE  += $(shell pkg-config --cflags $(PKGS_ENGINE) $(PKGS_UI) $(PKGS_APP) $(PKGS_TEST) 2>/dev/null)
-LIBS_ENGINE := $(shell pkg-config --libs $(PKGS_ENGINE) 2>/dev/null) -lm
-LIBS_UI     := $(shell pkg-config --libs $(PKGS_UI) 2>/dev/null) -lutil
-LIBS_APP    := $(shell pkg-config --libs $(PKGS_APP) 2>/dev/null)
-LIBS_TEST   := $(shell pkg-config --libs $(PKGS_TEST) 2>/dev/null)
 
-obj = $(1:%.c=$(BUILD)/%.o)
+# pkg-config runs when the first object is made, not before: `make help` needs no packages. A
+# variable that defines itself anew keeps the answer. ncursesw asks for an older _XOPEN_SOURCE.
+pkg = $(shell pkg-config $(1) $(2) 2>/dev/null)
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $(filter-out -D_XOPEN_SOURCE=% -D_DEFAULT_SOURCE,\
+	$(call pkg,--cflags,$(PKGS_ENGINE) $(PKGS_UI) $(PKGS_APP))))$(PKG_CFLAGS)
+LIBS_ENGINE = $(eval LIBS_ENGINE := $(call pkg,--libs,$(PKGS_ENGINE)) -lm)$(LIBS_ENGINE)
+LIBS_UI     = $(eval LIBS_UI := $(call pkg,--libs,$(PKGS_UI)) -lutil)$(LIBS_UI)
+LIBS_APP    = $(eval LIBS_APP := $(call pkg,--libs,$(PKGS_APP)))$(LIBS_APP)
+LIBS_TEST   = $(eval LIBS_TEST := $(call pkg,--libs,$(PKGS_TEST)))$(LIBS_TEST)
+
+COMPILE = $(CC) $(BASE) $(PKG_CFLAGS) $(CFLAGS)
+LINK    = $(COMPILE) $(LDFLAGS) -o $@ $(filter %.o,$^)
+
+# As many jobs as there are CPUs for the makes that the targets below start, unless -j was given.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+AGAIN = $(MAKE) --no-print-directory $(JOBS)
 
 # ---- programs ---------------------------------------------------------------------------------
 
-.PHONY: all chat test lint bench clean help
-all: build/duet build/probe
+.PHONY: all need chat test programs lint install clean help
 
-$(BUILD)/duet: $(call obj,app/main.c $(APP) $(UI) $(ENGINE))
-	$(Q)$(CC) $(BASE) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
-$(BUILD)/probe: $(call obj,tests/probe.c $(ENGINE))
-	$(Q)$(CC) $(BASE) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ENGINE) $(LIBS_APP)
-$(BUILD)/tests/engine: $(call obj,tests/run_engine.c $(TESTS_ENGINE) $(ENGINE))
-	$(Q)$(CC) $(BASE) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ENGINE) $(LIBS_APP) $(LIBS_TEST)
-$(BUILD)/tests/ui: $(call obj,tests/run_ui.c $(TESTS_UI) $(UI))
-	$(Q)$(CC) $(BASE) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_UI) $(LIBS_TEST)
-$(BUILD)/tests/app: $(call obj,tests/run_app.c $(TESTS_APP) $(APP) $(UI) $(ENGINE))
-	$(Q)$(CC) $(BASE) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP) $(LIBS_TEST)
+all: $(BUILD)/duet $(BUILD)/probe ## build the program, build/duet, and the test tool, build/probe
 
-$(BUILD)/%.o: %.c Makefile
+obj   = $(1:%.c=$(BUILD)/%.o)
+DUET  := $(call obj,app/main.c $(APP) $(UI) $(ENGINE))
+PROBE := $(call obj,tests/probe.c $(ENGINE))
+T_ENG := $(call obj,tests/run_engine.c $(TESTS_ENGINE) $(ENGINE))
+T_UI  := $(call obj,tests/run_ui.c $(TESTS_UI) $(UI))
+T_APP := $(call obj,tests/run_app.c $(TESTS_APP) $(APP) $(UI) $(ENGINE))
+
+$(BUILD)/duet: $(DUET)
+	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
+$(BUILD)/probe: $(PROBE)
+	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_APP)
+$(BUILD)/tests/engine: $(T_ENG)
+	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_APP) $(LIBS_TEST)
+$(BUILD)/tests/ui: $(T_UI)
+	$(Q)$(LINK) $(LIBS_UI) $(LIBS_TEST)
+$(BUILD)/tests/app: $(T_APP)
+	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP) $(LIBS_TEST)
+
+$(BUILD)/%.o: %.c Makefile | need
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  CC  $<")
-	$(Q)$(CC) $(BASE) $(CFLAGS) $(ISA) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(ISA) -MMD -MP -c -o $@ $<
 
--include $(shell find build -name '*.d' 2>/dev/null)
+need:
+	@DUET_NO_INSTALL=1 app/packages.sh build || \
+		{ echo "duet: \`make chat\` and \`make test\` install them, app/packages.sh does alone" >&2; false; }
 
-clean:
+-include $(patsubst %.o,%.d,$(sort $(DUET) $(PROBE) $(T_ENG) $(T_UI) $(T_APP)))
+
+# ---- what a newcomer types --------------------------------------------------------------------
+
+chat: ## install what is missing, build, fetch the model (MODEL=NAME|FILE) and open the chat (ARGS=)
+	@app/packages.sh build fetch
+	@$(AGAIN) $(BUILD)/duet
+	@$(if $(findstring /,$(MODEL)),,app/fetch.sh $(MODEL))
+	@exec $(BUILD)/duet --model $(MODEL) $(ARGS)
+
+# ---- checks -----------------------------------------------------------------------------------
+
+PROGRAMS := $(BUILD)/tests/engine $(BUILD)/tests/ui $(BUILD)/tests/app
+SCRIPTS  := $(wildcard tests/*_test.sh tests/*_test.py)
+
+test: ## install what is missing, build and run all tests that need no model and no network
+	@app/packages.sh build test
+	@$(AGAIN) programs $(BUILD)/duet $(BUILD)/probe
+	@BUILD=$(BUILD) tests/run.sh $(PROGRAMS) $(SCRIPTS)
+
+programs: $(PROGRAMS)
+
+HEADERS := $(wildcard engine/*.h ui/*.h app/*.h tests/*.h)
+
+lint: ## check the doors between the rooms, headers, style and man page; print function lengths
+	@app/packages.sh build test
+	@tests/deps.sh
+	@$(foreach h,$(HEADERS),$(COMPILE) -fsyntax-only -x c $(h) &&) true
+	@tests/length.sh
+
+install: $(BUILD)/duet ## copy program and man page under PREFIX (default /usr/local)
+	install -D -m 755 $(BUILD)/duet $(DESTDIR)$(PREFIX)/bin/duet
+	install -D -m 644 man/duet.1 $(DESTDIR)$(PREFIX)/share/man/man1/duet.1
+
+clean: ## remove build/
 	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '%-9s %s\n' "$$name" "$$text"; done
+	@echo "Variables: CC CFLAGS LDFLAGS PREFIX SAN=address,undefined|thread V=1"
