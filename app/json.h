@@ -38,8 +38,9 @@ struct json *json_parse(const char *text, size_t bytes);
 void json_free(struct json **j);
 
 const struct json *json_get(const struct json *j, const char *name); /* NULL: absent */
-const struct json *json_at(const struct json *j, int i);             /* of an array */
-int json_count(const struct json *j);
+bool json_is_array(const struct json *j);                            /* false for NULL */
+const struct json *json_first(const struct json *j);                 /* inside; NULL: empty */
+const struct json *json_next(const struct json *j);                  /* after j; NULL: the last */
 const char *json_string(const struct json *j, const char *name);     /* NULL: absent, no string */
 bool json_number(const struct json *j, const char *name, double *out);
 bool json_integer(const struct json *j, const char *name, int64_t *out); /* whole, |v| < 2^53 */

@@ -1,0 +1,304 @@
+/* conversation.c -- the messages: append, cut, and the copy of them that a backend gets.
+ *
+ * Arrays have no capacity field: they hold room for the next power of two, so that a long log is
+ * read in linear time. */
+#include "app/conversation.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/buf.h"
+
+enum {
+    TITLE_CHARS = 60,      /* of a title made from a question */
+    TITLE_CHARS_MAX = 200  /* of one that was given */
+};
+
+/* ---- ids ------------------------------------------------------------------------------------ */
+
+void ids_append(struct ids *a, const int32_t *id, int n)
+{
+    assert(n >= 0 && n <= INT32_MAX - a->n);
+    if (n == 0)
+        return;
+    if (a->n + n > a->cap) {
+        int64_t cap = a->cap ? (int64_t)a->cap * 2 : 16;
+        while (cap < a->n + n)
+            cap *= 2;
+        a->cap = cap < INT32_MAX ? (int)cap : INT32_MAX;
+        a->id = mem_grow(a->id, (size_t)a->cap * sizeof *a->id);
+    }
+    memcpy(a->id + a->n, id, (size_t)n * sizeof *id);
+    a->n += n;
+}
+
+void ids_release(struct ids *a)
+{
+    free(a->id);
+    *a = (struct ids){0};
+}
+
+/* ---- replies -------------------------------------------------------------------------------- */
+
+const char *reason_name(enum reply_reason r)
+{
+    static const char *const names[REASON_COUNT] = {
+        [REASON_STOP] = "stop",           [REASON_LENGTH] = "length",
+        [REASON_CONTEXT] = "context",     [REASON_CANCELLED] = "cancelled",
+        [REASON_ERROR] = "error",
+    };
+    assert((int)r >= 0 && r < REASON_COUNT);
+    return names[r];
+}
+
+/* Makes room for one more element of an array that holds n and returns the array. The new
+ * element is zero. */
+static void *array_grow(void *array, int n, size_t element)
+{
+    char *a = array;
+    assert(n >= 0 && n < INT32_MAX / 2);
+    if ((n & (n - 1)) == 0)
+        a = mem_grow(a, (n ? (size_t)n * 2 : 1) * element);
+    memset(a + (size_t)n * element, 0, element);
+    return a;
+}
+
+static void reply_release(struct reply *r)
+{
+    for (int i = 0; i < r->n_part; i++)
+        free(r->part[i].text);
+    free(r->part);
+    ids_release(&r->ids);
+}
+
+static struct part *reply_part(struct reply *r, enum part_kind kind, enum mode_id mode)
+{
+    struct part *last = r->n_part ? &r->part[r->n_part - 1] : NULL;
+    if (last && last->kind == kind && last->mode == mode)
+        return last;
+    r->part = array_grow(r->part, r->n_part, sizeof *r->part);
+    last = &r->part[r->n_part++];
+    last->kind = kind;
+    last->mode = mode;
+    last->text = mem_dup("");
+    return last;
+}
+
+void reply_text(struct reply *r, enum part_kind kind, enum mode_id mode, const char *text,
+                size_t bytes)
+{
+    struct part *p = reply_part(r, kind, mode);
+    size_t have = strlen(p->text);
+    p->text = mem_grow(p->text, have + bytes + 1);
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] != 0) /* a model may say byte 0; it would hide all that follows */
+            p->text[have++] = text[i];
+    p->text[have] = 0;
+}
+
+char *reply_join(const struct reply *r, enum part_kind kind)
+{
+    struct buf b = {0};
+    for (int i = 0; i < r->n_part; i++)
+        if (r->part[i].kind == kind)
+            buf_puts(&b, r->part[i].text);
+    return b.bytes ? buf_take(&b) : mem_dup("");
+}
+
+/* ---- the conversation ------------------------------------------------------------------------ */
+
+void conversation_init(struct conversation *c)
+{
+    *c = (struct conversation){0};
+    c->title = mem_dup("");
+    c->system = mem_dup("");
+    c->model = mem_dup("");
+    c->mode = MODE_FLASH;
+}
+
+static void turn_release(struct turn *t)
+{
+    for (int i = 0; i < t->n_reply; i++)
+        reply_release(&t->reply[i]);
+    free(t->reply);
+    free(t->question);
+    ids_release(&t->ids);
+}
+
+void conversation_release(struct conversation *c)
+{
+    conversation_cut(c, 0);
+    free(c->turn);
+    free(c->title);
+    free(c->system);
+    free(c->model);
+    ids_release(&c->begin);
+    *c = (struct conversation){0};
+}
+
+/* Bytes of text that hold at most n characters. */
+static size_t text_head(const char *text, size_t bytes, int n)
+{
+    size_t i = 0;
+    while (i < bytes && (n > 0 || ((unsigned char)text[i] & 0xC0) == 0x80)) {
+        if (((unsigned char)text[i] & 0xC0) != 0x80)
+            n--;
+        i++;
+    }
+    return i;
+}
+
+/* The first line of a text that says something, at most n characters, cut at a word if it has to
+ * be cut; without control characters. */
+static char *title_new(const char *text, int n)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t line = strcspn(text, "\r\n"), bytes = text_head(text, line, n);
+    if (bytes < line && !isspace((unsigned char)text[bytes])) {
+        size_t word = bytes;
+        while (word > 0 && !isspace((unsigned char)text[word - 1]))
+            word--;
+        if (word > 0)
+            bytes = word;
+    }
+    while (bytes > 0 && isspace((unsigned char)text[bytes - 1]))
+        bytes--;
+    struct buf b = {0};
+    buf_append(&b, text, bytes);
+    for (size_t i = 0; i < b.bytes; i++)
+        if ((unsigned char)b.data[i] < 32 || b.data[i] == 127)
+            b.data[i] = ' ';
+    return bytes ? buf_take(&b) : mem_dup("");
+}
+
+void conversation_title(struct conversation *c, const char *title)
+{
+    char *made = title_new(title, TITLE_CHARS_MAX);
+    free(c->title);
+    c->title = made;
+}
+
+int conversation_ask(struct conversation *c, const char *question, enum mode_id mode)
+{
+    c->turn = array_grow(c->turn, c->n_turn, sizeof *c->turn);
+    struct turn *t = &c->turn[c->n_turn];
+    t->question = mem_dup(question);
+    t->mode = mode;
+    t->chosen = -1;
+    if (c->n_turn == 0 && c->title[0] == 0) {
+        free(c->title);
+        c->title = title_new(question, TITLE_CHARS);
+    }
+    return c->n_turn++;
+}
+
+struct reply *conversation_reply(struct conversation *c, int turn)
+{
+    assert(turn >= 0 && turn < c->n_turn);
+    struct turn *t = &c->turn[turn];
+    t->reply = array_grow(t->reply, t->n_reply, sizeof *t->reply);
+    t->chosen = t->n_reply++;
+    return &t->reply[t->chosen];
+}
+
+void conversation_cut(struct conversation *c, int n_turn)
+{
+    assert(n_turn >= 0 && n_turn <= c->n_turn);
+    while (c->n_turn > n_turn)
+        turn_release(&c->turn[--c->n_turn]);
+}
+
+static void conversation_drop_ids(struct conversation *c)
+{
+    ids_release(&c->begin);
+    for (int t = 0; t < c->n_turn; t++) {
+        ids_release(&c->turn[t].ids);
+        for (int r = 0; r < c->turn[t].n_reply; r++)
+            ids_release(&c->turn[t].reply[r].ids);
+    }
+}
+
+void conversation_model(struct conversation *c, const char *model, uint64_t fingerprint)
+{
+    if (c->fingerprint != fingerprint)
+        conversation_drop_ids(c);
+    c->fingerprint = fingerprint;
+    char *name = mem_dup(model); /* model may be c->model */
+    free(c->model);
+    c->model = name;
+}
+
+/* ---- the prompt ------------------------------------------------------------------------------ */
+
+static const struct reply *turn_reply(const struct turn *t)
+{
+    return t->chosen < 0 ? NULL : &t->reply[t->chosen];
+}
+
+static struct message *prompt_add(struct prompt *p, enum message_role role, char *text,
+                                  const struct ids *ids)
+{
+    p->message = array_grow(p->message, p->n, sizeof *p->message);
+    struct message *m = &p->message[p->n++];
+    m->role = role;
+    m->text = text;
+    ids_append(&m->ids, ids->id, ids->n);
+    return m;
+}
+
+void conversation_prompt(const struct conversation *c, int turn, struct prompt *out)
+{
+    assert(turn >= -1 && turn < c->n_turn);
+    *out = (struct prompt){0};
+    prompt_add(out, MESSAGE_SYSTEM, mem_dup(c->system), &c->begin);
+    int n = turn < 0 ? c->n_turn : turn;
+    for (int i = 0; i < n; i++) {
+        const struct turn *t = &c->turn[i];
+        const struct reply *r = turn_reply(t);
+        if (!r)
+            continue;
+        prompt_add(out, MESSAGE_USER, mem_dup(t->question), &t->ids);
+        prompt_add(out, MESSAGE_ASSISTANT, reply_join(r, PART_ANSWER), &r->ids);
+    }
+    if (turn >= 0)
+        prompt_add(out, MESSAGE_USER, mem_dup(c->turn[turn].question), &c->turn[turn].ids);
+}
+
+void prompt_release(struct prompt *p)
+{
+    for (int i = 0; i < p->n; i++) {
+        free(p->message[i].text);
+        ids_release(&p->message[i].ids);
+    }
+    free(p->message);
+    *p = (struct prompt){0};
+}
+
+/* Where the ids of message i of the prompt of that turn are kept. */
+static struct ids *prompt_ids(struct conversation *c, int turn, int i)
+{
+    int n = turn < 0 ? c->n_turn : turn;
+    if (i-- == 0)
+        return &c->begin;
+    for (int k = 0; k < n; k++) {
+        struct turn *t = &c->turn[k];
+        if (t->chosen < 0)
+            continue;
+        if (i < 2)
+            return i == 0 ? &t->ids : &t->reply[t->chosen].ids;
+        i -= 2;
+    }
+    assert(turn >= 0 && i == 0);
+    return &c->turn[turn].ids;
+}
+
+void conversation_rendered(struct conversation *c, int turn, int i, const int32_t *id, int n)
+{
+    assert(turn >= -1 && turn < c->n_turn && i >= 0);
+    struct ids *a = prompt_ids(c, turn, i);
+    a->n = 0;
+    ids_append(a, id, n);
+}

@@ -1,0 +1,378 @@
+/* options.c -- one table from options.def; the command line and the config file set its rows. */
+#include "app/options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/mode.h"
+#include "ui/buf.h"
+#include "ui/keymap.h"
+
+enum option_type { TYPE_FLAG, TYPE_TEXT, TYPE_MODE, TYPE_INT, TYPE_SEED };
+
+struct option {
+    enum option_type type;
+    const char *name;
+    char letter;        /* 0 = none */
+    const char *arg;    /* NULL: a flag */
+    size_t offset;      /* of the field */
+    int most;           /* of an INT */
+    bool config;
+    const char *help;
+};
+
+static const struct option table[] = {
+#define OPTION(field, type, name, letter, arg, value, most, config, help) \
+    {TYPE_##type, name, letter, arg, offsetof(struct options, field), most, config, help},
+#include "app/options.def"
+#undef OPTION
+};
+enum { N_OPTION = sizeof table / sizeof *table, HELP_WIDTH = 80 };
+
+void options_init(struct options *o)
+{
+    *o = (struct options){
+#define OPTION(field, type, name, letter, arg, value, ...) .field = value,
+#include "app/options.def"
+#undef OPTION
+    };
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+/* Digits only: no sign, no spaces, nothing behind. */
+static bool read_number(const char *text, uint64_t *out)
+{
+    if (!text[0] || text[strspn(text, "0123456789")])
+        return false;
+    errno = 0;
+    unsigned long long v = strtoull(text, NULL, 10);
+    *out = v;
+    return errno == 0;
+}
+
+static bool set_int(int *field, const struct option *row, const char *value, struct err *err)
+{
+    uint64_t v;
+    bool negative = value[0] == '-' && value[1] && !value[1 + strspn(value + 1, "0123456789")];
+    bool number = negative || (value[0] && !value[strspn(value, "0123456789")]);
+    if (!number)
+        return err_set(err, ERR_INPUT, "'%.80s' is not a number", value);
+    if (negative || !read_number(value, &v) || v > (uint64_t)row->most)
+        return err_set(err, ERR_INPUT, "%.40s is out of range: 0 to %d", value, row->most);
+    *field = (int)v;
+    return true;
+}
+
+static bool set_seed(struct options *o, uint64_t *field, const char *value, struct err *err)
+{
+    if (!read_number(value, field))
+        return err_set(err, ERR_INPUT, "'%.80s' is not a number from 0 to 18446744073709551615",
+                       value);
+    o->seed_given = true;
+    return true;
+}
+
+static bool check_mode(const char *value, struct err *err)
+{
+    char names[128] = "";
+    if (mode_find(value, strlen(value)))
+        return true;
+    for (int i = 0; i < MODE_COUNT; i++) {
+        size_t have = strlen(names);
+        snprintf(names + have, sizeof names - have, "%s%s", i ? ", " : "",
+                 mode_get((enum mode_id)i)->name);
+    }
+    return err_set(err, ERR_INPUT, "'%.80s' is not a mode; there are: %s", value, names);
+}
+
+/* Sets a row that takes a value. The text is kept, not copied. */
+static bool option_set(struct options *o, const struct option *row, const char *value,
+                       struct err *err)
+{
+    void *field = (char *)o + row->offset;
+    switch (row->type) {
+    case TYPE_INT:
+        return set_int(field, row, value, err);
+    case TYPE_SEED:
+        return set_seed(o, field, value, err);
+    case TYPE_MODE:
+        if (!check_mode(value, err))
+            return false;
+        break;
+    case TYPE_FLAG:
+    case TYPE_TEXT:
+        break;
+    }
+    *(const char **)field = value;
+    return true;
+}
+
+static void flag_set(struct options *o, const struct option *row, bool on)
+{
+    *(bool *)((char *)o + row->offset) = on;
+}
+
+static const struct option *option_find(const char *name, size_t bytes)
+{
+    for (int i = 0; i < N_OPTION; i++)
+        if (strlen(table[i].name) == bytes && memcmp(table[i].name, name, bytes) == 0)
+            return &table[i];
+    return NULL;
+}
+
+static const struct option *option_letter(char letter)
+{
+    for (int i = 0; i < N_OPTION; i++)
+        if (letter && table[i].letter == letter)
+            return &table[i];
+    return NULL;
+}
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+struct args {
+    int i, n;
+    char **text;
+};
+
+/* Sets row from its value: what is attached, or else the next argument. */
+static bool arg_value(struct options *o, const struct option *row, const char *shown,
+                      const char *attached, struct args *a, struct err *err)
+{
+    if (!attached && a->i + 1 >= a->n)
+        return err_set(err, ERR_INPUT, "%s: %s is missing behind it", shown, row->arg);
+    if (option_set(o, row, attached ? attached : a->text[++a->i], err))
+        return true;
+    return err_prefix(err, shown);
+}
+
+static bool arg_long(struct options *o, const char *arg, struct args *a, struct err *err)
+{
+    size_t name = strcspn(arg + 2, "=");
+    const char *value = arg[2 + name] ? arg + 2 + name + 1 : NULL;
+    const struct option *row = option_find(arg + 2, name);
+    char shown[64];
+    if (!row)
+        return err_set(err, ERR_INPUT, "there is no option '%.80s'; --help lists them", arg);
+    snprintf(shown, sizeof shown, "--%s", row->name);
+    if (row->arg)
+        return arg_value(o, row, shown, value, a, err);
+    if (value)
+        return err_set(err, ERR_INPUT, "%s: takes no value, but got '%.80s'", shown, value);
+    flag_set(o, row, true);
+    return true;
+}
+
+/* -c, -cj, -p TEXT, -pTEXT */
+static bool arg_short(struct options *o, const char *arg, struct args *a, struct err *err)
+{
+    for (const char *p = arg + 1; *p; p++) {
+        const struct option *row = option_letter(*p);
+        char shown[] = {'-', *p, 0};
+        if (!row)
+            return err_set(err, ERR_INPUT, "there is no option '-%.80s'; --help lists them", p);
+        if (row->arg)
+            return arg_value(o, row, shown, p[1] ? p + 1 : NULL, a, err);
+        flag_set(o, row, true);
+    }
+    return true;
+}
+
+bool options_parse(struct options *o, int argc, char **argv, struct err *err)
+{
+    struct args a = {.i = 1, .n = argc, .text = argv};
+    for (; a.i < argc; a.i++) {
+        const char *arg = argv[a.i];
+        bool ok;
+        if (arg[0] == '-' && arg[1] == '-' && arg[2])
+            ok = arg_long(o, arg, &a, err);
+        else if (arg[0] == '-' && arg[1] && arg[1] != '-')
+            ok = arg_short(o, arg, &a, err);
+        else
+            ok = err_set(err, ERR_INPUT, "'%.80s' is not an option; a question goes behind -p",
+                         arg);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* ---- the config file ------------------------------------------------------------------------- */
+
+/* A copy that lives as long as the program, and stays reachable. */
+static const char *text_keep(const char *text)
+{
+    static struct kept {
+        struct kept *next;
+        char *text;
+    } *all;
+    struct kept *k = mem_new(sizeof *k);
+    *k = (struct kept){.next = all, .text = mem_dup(text)};
+    all = k;
+    return k->text;
+}
+
+/* Without the blanks around it, in place. */
+static char *trim(char *s)
+{
+    s += strspn(s, " \t\r\n");
+    size_t n = strlen(s);
+    while (n > 0 && strchr(" \t\r\n", s[n - 1]))
+        n--;
+    s[n] = 0;
+    return s;
+}
+
+static bool config_flag(struct options *o, const struct option *row, const char *value,
+                        struct err *err)
+{
+    static const char *const words[][2] = {
+        {"yes", "no"}, {"true", "false"}, {"on", "off"}, {"1", "0"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        for (int off = 0; off < 2; off++)
+            if (strcmp(value, words[i][off]) == 0) {
+                flag_set(o, row, !off);
+                return true;
+            }
+    return err_set(err, ERR_INPUT, "'%.80s' is neither yes nor no", value);
+}
+
+static bool config_line(struct options *o, char *line, struct err *err)
+{
+    char *text = trim(line);
+    if (text[0] == 0 || text[0] == '#')
+        return true;
+    char *equals = strchr(text, '=');
+    if (!equals)
+        return err_set(err, ERR_INPUT, "'%.80s' is not 'name = value'", text);
+    *equals = 0;
+    const char *name = trim(text), *value = trim(equals + 1);
+    const struct option *row = option_find(name, strlen(name));
+    if (!row)
+        return err_set(err, ERR_INPUT, "there is no option '%.80s'", name);
+    if (!row->config)
+        return err_set(err, ERR_INPUT, "'%s' belongs on the command line", name);
+    bool ok = row->type == TYPE_FLAG ? config_flag(o, row, value, err)
+                                     : option_set(o, row, text_keep(value), err);
+    return ok || err_prefix(err, row->name);
+}
+
+/* "<path>, line <n>: " before the message. */
+static bool line_failed(struct err *err, const char *path, int n)
+{
+    char place[160];
+    size_t length = strlen(path);
+    const char *tail = length > 100 ? path + length - 100 : path;
+    snprintf(place, sizeof place, "%s%s, line %d", tail == path ? "" : "...", tail, n);
+    return err_prefix(err, place);
+}
+
+bool options_config(struct options *o, const char *path, struct err *err)
+{
+    struct stat st;
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t bytes;
+    bool ok = true;
+    if (stat(path, &st) < 0)
+        return errno == ENOENT || errno == ENOTDIR || err_errno(err, "cannot read", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_IO, "cannot read '%s': not a regular file", path);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return err_errno(err, "cannot read", path);
+    for (int n = 1; ok && (bytes = getline(&line, &room, f)) >= 0; n++) {
+        ok = strlen(line) == (size_t)bytes ? config_line(o, line, err)
+                                           : err_set(err, ERR_INPUT, "holds a zero byte");
+        if (!ok)
+            line_failed(err, path, n);
+    }
+    if (ok && ferror(f))
+        ok = err_errno(err, "cannot read", path);
+    free(line);
+    fclose(f);
+    return ok;
+}
+
+/* ---- help ------------------------------------------------------------------------------------ */
+
+/* A row of two columns: the right one starts at `column` and is wrapped at words. */
+static void help_row(struct buf *b, const char *left, int column, const char *right)
+{
+    int x = (int)strlen(left) + 2;
+    buf_printf(b, "  %s", left);
+    if (x >= column && right[0]) {
+        buf_puts(b, "\n");
+        x = 0;
+    }
+    while (right[0]) {
+        size_t room = (size_t)(HELP_WIDTH - column), n = strlen(right);
+        if (n > room)
+            for (n = room; n > 0 && right[n] != ' '; n--)
+                ;
+        if (n == 0)
+            n = strcspn(right, " ");
+        buf_printf(b, "%*s%.*s\n", column - x, "", (int)n, right);
+        right += n + strspn(right + n, " ");
+        x = 0;
+        if (!right[0])
+            return;
+    }
+    buf_puts(b, "\n");
+}
+
+static void help_options(struct buf *b)
+{
+    for (int i = 0; i < N_OPTION; i++) {
+        const struct option *o = &table[i];
+        char left[64], letter[8] = "    ";
+        if (o->letter)
+            snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->arg ? " " : "",
+                 o->arg ? o->arg : "");
+        help_row(b, left, 28, o->help);
+    }
+}
+
+static void help_modes(struct buf *b)
+{
+    for (int i = 0; i < MODE_COUNT; i++) {
+        const struct mode *m = mode_get((enum mode_id)i);
+        char right[256];
+        snprintf(right, sizeof right, "%s: %s", m->help, mode_describe(m->id));
+        help_row(b, m->name, 14, right);
+    }
+}
+
+static void help_commands(struct buf *b)
+{
+    for (int i = ACTION_NONE + 1; i < ACTION_COUNT; i++) {
+        const struct action_help *h = keymap_help((enum action)i);
+        char left[128];
+        snprintf(left, sizeof left, "%s%s%s%s%s%s", h->command[0] ? "/" : "", h->command,
+                 h->args[0] ? " " : "", h->args,
+                 h->command[0] && h->keys_editor[0] ? ", " : "", h->keys_editor);
+        if (left[0])
+            help_row(b, left, 28, h->help);
+    }
+}
+
+char *options_help(void)
+{
+    struct buf b = {0};
+    buf_puts(&b, "duet " DUET_VERSION ": chat with a language model on this machine, in the "
+                 "terminal.\n\nUsage: duet [options]\n\nOptions:\n");
+    help_options(&b);
+    buf_puts(&b, "\nModes:\n");
+    help_modes(&b);
+    buf_puts(&b, "\nKeys and commands inside the program:\n");
+    help_commands(&b);
+    buf_puts(&b, "\nOptions may also stand in $XDG_CONFIG_HOME/duet/config, as lines "
+                 "'name = value'.\n");
+    return buf_take(&b);
+}
