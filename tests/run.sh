@@ -1,0 +1,56 @@
+#!/bin/sh
+# run.sh -- runs test programs and scripts one after the other and counts.
+#
+#   tests/run.sh PROGRAM...     BUILD = the folder of the programs under test (default build)
+#
+# A cmocka program is counted by its closing lines. A script (*.sh, *.py) ends with a line
+# "N passed, N failed" of its own. The log of one that fails is printed whole; so is a program that
+# ran no test, died, or said nothing that can be counted: each is a failure. The last line is the
+# sum over all; with TALLY=FILE it is appended to that file too.
+set -u
+export BUILD="${BUILD:-build}"
+passed=0 failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+trap 'exit 130' INT TERM HUP
+
+[ $# -gt 0 ] || { echo "run.sh: no programs were named" >&2; exit 2; }
+
+# "passed failed" of one log; nothing where there is nothing to count.
+count() {
+    case $1 in
+    *.sh|*.py)
+        sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -n 1
+        ;;
+    *)
+        awk '!match($0, /[0-9]+ test\(s\)/) { next }
+             { n = substr($0, RSTART) + 0 }
+             /^\[  PASSED  \]/ { p += n }
+             /^\[  FAILED  \]/ { f += n }
+             END { print p + 0, f + 0 }' "$log"
+        ;;
+    esac
+}
+
+for program; do
+    started=$(date +%s)
+    "$program" >"$log" 2>&1 </dev/null
+    status=$?
+    set -- $(count "$program")
+    p=${1:-0} f=${2:-0}
+    [ $((p + f)) -gt 0 ] || f=1
+    [ $status = 0 ] || [ "$f" -gt 0 ] || f=1
+    if [ "$f" -gt 0 ]; then
+        echo "---- $program (exit status $status)"
+        cat "$log"
+        echo "----"
+    else
+        grep -E '^\[  PASSED  \]' "$log"
+    fi
+    printf '%-32s %4d passed, %d failed  (%d s)\n' "$program:" "$p" "$f" $(($(date +%s) - started))
+    passed=$((passed + p)) failed=$((failed + f))
+done
+
+[ -z "${TALLY:-}" ] || echo "$passed $failed" >>"$TALLY"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
