@@ -354,8 +354,7 @@ static void help_commands(struct buf *b)
     for (int i = ACTION_NONE + 1; i < ACTION_COUNT; i++) {
         const struct action_help *h = keymap_help((enum action)i);
         char left[128];
-        snprintf(left, sizeof left, "%s%s%s%s%s%s", h->command[0] ? "/" : "", h->command,
-                 h->args[0] ? " " : "", h->args,
+        snprintf(left, sizeof left, "%s%s%s%s%s", h->command, h->args[0] ? " " : "", h->args,
                  h->command[0] && h->keys_editor[0] ? ", " : "", h->keys_editor);
         if (left[0])
             help_row(b, left, 28, h->help);
