@@ -19,13 +19,15 @@
 #include "engine/gguf.h"
 #include "engine/tokenizer.h"
 
-#define CHAT_ENDS_MAX 8
+#define CHAT_ENDS_MAX 12
 
 struct chat_family;
+struct thought;
 
 /* Read-only after chat_init(); any thread may use it. */
 struct chat {
     const struct chat_family *family;   /* static storage */
+    const struct thought *thought;      /* static storage */
     const struct tokenizer *tokenizer;  /* borrowed */
     char *system;                       /* the template's default system message, owned; "" */
     bool thinks;                        /* has thinking markers of its own */

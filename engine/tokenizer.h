@@ -1,12 +1,16 @@
 /* tokenizer.h -- bytes to token ids and back, for byte-level BPE vocabularies ("gpt2").
  *
- * Read-only once open; any thread may use it. It keeps its own copy of nothing: token texts are
- * decoded to bytes once, at open, and the struct gguf may go away afterwards.
+ * Read-only once open; any thread may use it. Token texts are borrowed from the file's bytes,
+ * which must stay mapped; the struct gguf itself may be released.
  *
- * Encoding never yields a control, user-defined, unused or unknown token by spelling: its text is
- * split into the letters it is made of. Those ids come from chat.c alone (or from
- * tokenizer_encode_special(), which is for text of our own and for tests). Every byte sequence
- * can be encoded, and decoding gives the same bytes back. */
+ * Encoding yields normal tokens alone: the spelling of a control or user-defined token is split
+ * like any other text, and a merge that would lead to one is left out. Those ids come from chat.c
+ * (or from tokenizer_encode_special(), which is for text of our own and for tests).
+ *
+ * Every byte sequence can be encoded. Decoding gives the same bytes back if the vocabulary has a
+ * token for each of the 256 bytes; some small ones lack a few (rare control characters, bytes no
+ * UTF-8 text has). A character with such a byte is encoded as U+FFFD, or left out if that is not
+ * possible either. */
 #ifndef DUET_ENGINE_TOKENIZER_H
 #define DUET_ENGINE_TOKENIZER_H
 
@@ -47,6 +51,10 @@ const char *tokenizer_piece(const struct tokenizer *t, int32_t id, bool control,
 
 /* The control or user-defined token with exactly this text; -1 if there is none. */
 int32_t tokenizer_special(const struct tokenizer *t, const char *text);
+
+/* The longest control or user-defined token whose text s[0..n) begins with, and its length; -1 if
+ * there is none. */
+int32_t tokenizer_special_at(const struct tokenizer *t, const char *s, size_t n, size_t *bytes);
 
 int tokenizer_n_vocab(const struct tokenizer *t);
 
