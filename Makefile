@@ -33,7 +33,7 @@ UI := ui/buf.c ui/text.c ui/key.c ui/keymap.c ui/grid.c ui/theme.c ui/wrap.c ui/
 	ui/list.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/editor.c
 
 APP_STORE := app/json.c app/paths.c app/log.c app/conversation.c app/store.c app/options.c app/mode.c
-APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/oneshot.c app/plain.c app/loop.c app/trace.c
+APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/oneshot.c app/plain.c app/loop.c app/trace.c
 APP := $(APP_STORE) $(APP_RUN)
 
 TESTS_ENGINE := $(wildcard tests/engine_*.c)

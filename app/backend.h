@@ -17,6 +17,7 @@ struct turn_request {
     struct prompt prompt;   /* owned */
     enum mode_id mode;
     uint64_t seed;
+    bool vary;              /* another answer is wanted: sample where the mode is greedy */
     int max_tokens;         /* 0 = the mode's */
 };
 
@@ -35,9 +36,15 @@ struct backend_ops {
     /* One slice. False: the turn or the resume is over (its last event was added). */
     bool (*step)(struct backend *b, struct event_list *out);
 
-    /* From any thread: the mode from the next token on; on = true stops at the next layer. */
+    /* From any thread: the mode from the next token on; on = true stops at the next layer. Both
+     * are set before start() or resume() too (mode(r->mode), cancel(false)), so that a word from
+     * the UI which comes between the two is not lost. */
     void (*mode)(struct backend *b, enum mode_id mode);
     void (*cancel)(struct backend *b, bool on);
+
+    /* While idle: adds EVENT_MODE with what the next turn will read again of that which the last
+     * one left in the cache. */
+    void (*cost)(struct backend *b, struct event_list *out);
 
     /* Writes what makes the next resume instant. Adds EVENT_SAVED. */
     void (*save)(struct backend *b, const char *kv, struct event_list *out);

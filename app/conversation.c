@@ -188,7 +188,7 @@ int conversation_ask(struct conversation *c, const char *question, enum mode_id 
     t->question = mem_dup(question);
     t->mode = mode;
     t->chosen = -1;
-    if (c->n_turn == 0 && c->title[0] == 0) {
+    if (c->title[0] == 0) {
         free(c->title);
         c->title = title_new(question, TITLE_CHARS);
     }
@@ -277,28 +277,33 @@ void prompt_release(struct prompt *p)
     *p = (struct prompt){0};
 }
 
-/* Where the ids of message i of the prompt of that turn are kept. */
-static struct ids *prompt_ids(struct conversation *c, int turn, int i)
+/* The turn that message i (>= 1) of the prompt of that turn belongs to; *answer: it is its answer,
+ * not its question. -1: the prompt has no such message. */
+static int prompt_turn(const struct conversation *c, int turn, int i, bool *answer)
 {
     int n = turn < 0 ? c->n_turn : turn;
-    if (i-- == 0)
-        return &c->begin;
+    i--;
+    *answer = i % 2 == 1;
     for (int k = 0; k < n; k++) {
-        struct turn *t = &c->turn[k];
-        if (t->chosen < 0)
+        if (c->turn[k].chosen < 0)
             continue;
         if (i < 2)
-            return i == 0 ? &t->ids : &t->reply[t->chosen].ids;
+            return k;
         i -= 2;
     }
-    assert(turn >= 0 && i == 0);
-    return &c->turn[turn].ids;
+    return i == 0 ? turn : -1;
 }
 
-void conversation_rendered(struct conversation *c, int turn, int i, const int32_t *id, int n)
+int conversation_rendered(struct conversation *c, int turn, int i, const int32_t *id, int n)
 {
     assert(turn >= -1 && turn < c->n_turn && i >= 0);
-    struct ids *a = prompt_ids(c, turn, i);
+    bool answer = false;
+    int k = i == 0 ? -1 : prompt_turn(c, turn, i, &answer);
+    if (i > 0 && k < 0)
+        return -1;
+    struct turn *t = i == 0 ? NULL : &c->turn[k];
+    struct ids *a = !t ? &c->begin : answer ? &t->reply[t->chosen].ids : &t->ids;
     a->n = 0;
     ids_append(a, id, n);
+    return k;
 }

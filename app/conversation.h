@@ -131,7 +131,8 @@ struct prompt {
 void conversation_prompt(const struct conversation *c, int turn, struct prompt *out);
 void prompt_release(struct prompt *p);
 
-/* Keeps the ids a backend rendered for message i of the prompt of that turn. */
-void conversation_rendered(struct conversation *c, int turn, int i, const int32_t *id, int n);
+/* Keeps the ids a backend rendered for message i of the prompt of that turn. Returns the turn the
+ * message belongs to, -1 for the beginning. A message the prompt does not have is ignored. */
+int conversation_rendered(struct conversation *c, int turn, int i, const int32_t *id, int n);
 
 #endif

@@ -18,7 +18,7 @@ struct event *event_add(struct event_list *l, enum event_kind kind)
 /* Puts b into a, the event before it, if the two say one thing. */
 static bool merge(struct event *a, struct event *b)
 {
-    if (a->kind != b->kind)
+    if (a->kind != b->kind || a->epoch != b->epoch)
         return false;
     if (a->kind == EVENT_PROGRESS) {
         a->done = b->done;
@@ -27,7 +27,7 @@ static bool merge(struct event *a, struct event *b)
         buf_append(&a->text, buf_text(&b->text), b->text.bytes);
         ids_append(&a->ids, b->ids.id, b->ids.n);
         a->tokens += b->tokens;
-        a->seconds = b->seconds;
+        a->seconds += b->seconds;
     } else {
         return false;
     }

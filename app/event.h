@@ -29,7 +29,7 @@ enum event_kind {
     EVENT_RENDERED,  /* index = message of the prompt, ids: rendered for the first time */
     EVENT_PROGRESS,  /* done, total: prompt ids held by the cache */
     EVENT_TOKENS,    /* part, mode, text (maybe empty), ids (maybe none), tokens generated */
-    EVENT_MODE,      /* mode is in force; re_read = tokens read again because of the change */
+    EVENT_MODE,      /* mode is in force; re_read = tokens to read again because of the change */
     EVENT_RESUMED,   /* done = tokens back, re_read, seconds; text = why the cache was not used */
     EVENT_SAVED,     /* text = "" or why not */
     EVENT_NOTE,      /* text: one line the person must see */
@@ -40,6 +40,7 @@ enum event_kind {
 struct event {
     struct event *next;
     enum event_kind kind;
+    int epoch;            /* of the command it belongs to */
     enum part_kind part;
     enum mode_id mode;
     struct buf text;

@@ -37,6 +37,7 @@ struct local {
     bool unread;                    /* line has ids that session_read() has not seen */
     atomic_int wanted;              /* enum mode_id asked for by the UI */
     atomic_bool cancelled;
+    atomic_bool ready;              /* open: session may be cancelled from another thread */
 
     /* the turn */
     struct turn_state turn;
@@ -46,10 +47,11 @@ struct local {
     bool opened;                    /* the prompt is read, the reply has begun */
     bool mode_changed;              /* EVENT_MODE is due with the next token */
     uint64_t re_read_before;        /* counter when the mode changed */
-    int n_prompt;                   /* ids before the reply */
     struct usage usage;
     struct session_stats before;    /* counters at the start */
-    double started, first;          /* seconds on the monotonic clock */
+    double started, first, last;    /* seconds on the monotonic clock; last = token or start */
+    int held;                       /* ids of line the cache held when the last task ended */
+    bool vary;
 
     /* the resume */
     char why[256];                  /* why the cache file was not used */
@@ -184,6 +186,10 @@ static void sampling_set(struct local *l)
     l->sampling.top_p = m->top_p;
     l->sampling.min_p = m->min_p;
     l->sampling.repeat_penalty = m->repeat_penalty;
+    if (l->vary && m->temperature <= 0) {
+        l->sampling.temperature = 0.8f;
+        l->sampling.min_p = 0.05f;
+    }
     l->sampling.no_end = l->turn.phase == TURN_THINK && engine_info(l->engine)->thinks;
 }
 
@@ -223,6 +229,7 @@ static void finish(struct local *l, enum reply_reason reason, const char *text,
     e->usage = l->usage;
     buf_puts(&e->text, text);
     l->unread = true;
+    l->held = session_held(l->session, l->line.id, l->line.n);
     l->task = TASK_NONE;
 }
 
@@ -236,9 +243,6 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
     l->first = 0;
     memset(&l->hold, 0, sizeof l->hold);
     memset(&l->usage, 0, sizeof l->usage);
-    session_cancel(l->session, false);
-    atomic_store(&l->cancelled, false);
-    atomic_store(&l->wanted, (int)r->mode);
     bool ok = line_set(l, &r->prompt, out, err);
     prompt_release(&r->prompt);
     int room = session_ctx(l->session) - l->line.n;
@@ -253,8 +257,8 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
     memset(&l->sampling, 0, sizeof l->sampling);
     l->sampling.seed = r->seed;
     session_stats(l->session, &l->before);
-    l->started = now_seconds();
-    l->n_prompt = l->line.n;
+    l->started = l->last = now_seconds();
+    l->vary = r->vary;
     l->usage.prompt_tokens = l->line.n;
     l->usage.reused_tokens = session_held(l->session, l->line.id, l->line.n);
     l->task = TASK_TURN;
@@ -292,7 +296,9 @@ static bool token_take(struct local *l, int32_t id, struct event_list *out, stru
         e->tokens = 1;
         ids_append(&e->ids, &id, 1);
         piece_append(l, id, &e->text);
-        e->seconds = now_seconds() - l->first;
+        double now = now_seconds();
+        e->seconds = now - l->last;
+        l->last = now;
     }
     if (step == TURN_KEEP_CLOSE || step == TURN_DROP_CLOSE)
         return tail_append(l, TURN_CLOSE, out, err);
@@ -364,6 +370,7 @@ static void resume_over(struct local *l, struct event_list *out)
     e->re_read = session_held(l->session, l->line.id, l->line.n) - l->back;
     e->seconds = now_seconds() - l->started;
     buf_puts(&e->text, l->why);
+    l->held = session_held(l->session, l->line.id, l->line.n);
     l->task = TASK_NONE;
 }
 
@@ -376,8 +383,6 @@ static void local_resume(struct backend *b, struct prompt *p, const char *kv,
     l->back = 0;
     l->started = now_seconds();
     l->task = TASK_RESUME;
-    session_cancel(l->session, false);
-    atomic_store(&l->cancelled, false);
     if (!line_set(l, p, out, &err)) {
         snprintf(l->why, sizeof l->why, "%s", err.msg);
         l->line.n = 0;
@@ -446,6 +451,7 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
     bi->n_ctx = session_ctx(l->session);
     bi->n_threads = info->n_threads;
     bi->weight_bytes = info->weight_bytes;
+    atomic_store(&l->ready, true);
     return true;
 }
 
@@ -458,8 +464,17 @@ static void local_cancel(struct backend *b, bool on)
 {
     struct local *l = local_of(b);
     atomic_store(&l->cancelled, on);
-    if (l->session)
+    if (atomic_load(&l->ready))
         session_cancel(l->session, on);
+}
+
+static void local_cost(struct backend *b, struct event_list *out)
+{
+    struct local *l = local_of(b);
+    int held = session_held(l->session, l->line.id, l->line.n);
+    struct event *e = add(l, out, EVENT_MODE);
+    e->mode = (enum mode_id)atomic_load(&l->wanted);
+    e->re_read = l->held > held ? l->held - held : 0;
 }
 
 /* Reads the end of the last message first, so that the next resume finds all of it. */
@@ -493,7 +508,7 @@ static void local_close(struct backend **b)
 
 static const struct backend_ops local_ops = {
     local_open, local_start, local_resume, local_step,
-    local_mode, local_cancel, local_save, local_close,
+    local_mode, local_cancel, local_cost, local_save, local_close,
 };
 
 struct backend *local_new(const char *model, const struct options *o)

@@ -5,15 +5,17 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum command_kind { COMMAND_TURN, COMMAND_RESUME, COMMAND_SAVE, COMMAND_QUIT };
+enum command_kind { COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_SAVE, COMMAND_QUIT };
 
 struct command {
     struct command *next;
     enum command_kind kind;
+    int epoch;
     struct turn_request turn;   /* COMMAND_TURN */
     struct prompt prompt;       /* COMMAND_RESUME */
     char *kv;                   /* RESUME (may be NULL), SAVE; owned */
@@ -22,8 +24,12 @@ struct command {
 struct worker {
     pthread_t thread;
     struct backend *backend;
+    atomic_bool stopping;       /* worker_stop() was called */
     pthread_mutex_t lock;       /* of all below */
     pthread_cond_t wake;        /* a command waits */
+    pthread_cond_t rest;        /* none does, and none is carried out */
+    bool working;
+    int epoch;                  /* of the command being carried out; the worker's alone */
     struct command *head, *tail;
     struct event_list events;
     bool woken;                 /* a byte is in the pipe */
@@ -36,6 +42,8 @@ static void publish(struct worker *w, struct event_list *fresh)
 {
     if (!fresh->head)
         return;
+    for (struct event *e = fresh->head; e; e = e->next)
+        e->epoch = w->epoch;
     pthread_mutex_lock(&w->lock);
     event_move(&w->events, fresh);
     bool wake = !w->woken;
@@ -46,17 +54,19 @@ static void publish(struct worker *w, struct event_list *fresh)
             ;
 }
 
-static struct command *command_take(struct worker *w, bool wait)
+static struct command *command_take(struct worker *w)
 {
     pthread_mutex_lock(&w->lock);
-    while (wait && !w->head)
+    w->working = false;
+    if (!w->head)
+        pthread_cond_signal(&w->rest);
+    while (!w->head)
         pthread_cond_wait(&w->wake, &w->lock);
     struct command *c = w->head;
-    if (c) {
-        w->head = c->next;
-        if (!w->head)
-            w->tail = NULL;
-    }
+    w->head = c->next;
+    if (!w->head)
+        w->tail = NULL;
+    w->working = true;
     pthread_mutex_unlock(&w->lock);
     return c;
 }
@@ -92,6 +102,8 @@ static void run_turn(struct worker *w, struct command *c)
     }
     bool more = true;
     while (more) {
+        if (atomic_load(&w->stopping))
+            ops->cancel(w->backend, true);
         more = ops->step(w->backend, &fresh);
         publish(w, &fresh);
     }
@@ -103,9 +115,7 @@ static void run_resume(struct worker *w, struct command *c)
     const struct backend_ops *ops = w->backend->ops;
     ops->resume(w->backend, &c->prompt, c->kv, &fresh);
     bool more = true;
-    while (more) {
-        if (command_waits(w))
-            ops->cancel(w->backend, true);
+    while (more && !command_waits(w)) {
         more = ops->step(w->backend, &fresh);
         publish(w, &fresh);
     }
@@ -117,6 +127,21 @@ static void run_save(struct worker *w, struct command *c)
     w->backend->ops->save(w->backend, c->kv, &fresh);
     publish(w, &fresh);
 }
+
+static void run_cost(struct worker *w, struct command *c)
+{
+    struct event_list fresh = {0};
+    (void)c;
+    w->backend->ops->cost(w->backend, &fresh);
+    publish(w, &fresh);
+}
+
+static void (*const run[])(struct worker *w, struct command *c) = {
+    [COMMAND_TURN] = run_turn,
+    [COMMAND_RESUME] = run_resume,
+    [COMMAND_COST] = run_cost,
+    [COMMAND_SAVE] = run_save,
+};
 
 static void *worker_main(void *data)
 {
@@ -131,14 +156,11 @@ static void *worker_main(void *data)
     }
     publish(w, &fresh);
     for (bool quit = false; !quit;) {
-        struct command *c = command_take(w, true);
+        struct command *c = command_take(w);
         quit = c->kind == COMMAND_QUIT;
-        if (ready && c->kind == COMMAND_TURN)
-            run_turn(w, c);
-        else if (ready && c->kind == COMMAND_RESUME)
-            run_resume(w, c);
-        else if (ready && c->kind == COMMAND_SAVE)
-            run_save(w, c);
+        w->epoch = c->epoch;
+        if (ready && !quit)
+            run[c->kind](w, c);
         command_free(c);
     }
     w->backend->ops->close(&w->backend);
@@ -174,6 +196,7 @@ bool worker_start(struct worker **out, struct backend *b, struct err *err)
     struct worker *w = mem_new(sizeof *w);
     *out = NULL;
     w->backend = b;
+    w->working = true; /* it opens the backend first */
     if (!pipe_open(w->pipe)) {
         b->ops->close(&b);
         free(w);
@@ -181,6 +204,7 @@ bool worker_start(struct worker **out, struct backend *b, struct err *err)
     }
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
+    pthread_cond_init(&w->rest, NULL);
     int failed = thread_start(w);
     if (failed) {
         b->ops->close(&b);
@@ -216,11 +240,14 @@ void worker_stop(struct worker **w)
 {
     if (!*w)
         return;
+    atomic_store(&(*w)->stopping, true);
     command_send(*w, command_new(COMMAND_QUIT));
+    worker_cancel(*w);
     pthread_join((*w)->thread, NULL);
     event_clear(&(*w)->events);
     pthread_mutex_destroy(&(*w)->lock);
     pthread_cond_destroy(&(*w)->wake);
+    pthread_cond_destroy(&(*w)->rest);
     close((*w)->pipe[0]);
     close((*w)->pipe[1]);
     free(*w);
@@ -243,21 +270,41 @@ void worker_events(struct worker *w, struct event_list *to)
     pthread_mutex_unlock(&w->lock);
 }
 
-void worker_turn(struct worker *w, struct turn_request *r)
+void worker_turn(struct worker *w, struct turn_request *r, int epoch)
 {
     struct command *c = command_new(COMMAND_TURN);
     c->turn = *r;
+    c->epoch = epoch;
     memset(r, 0, sizeof *r);
+    worker_mode(w, c->turn.mode);
+    w->backend->ops->cancel(w->backend, false);
     command_send(w, c);
 }
 
-void worker_resume(struct worker *w, struct prompt *p, const char *kv)
+void worker_resume(struct worker *w, struct prompt *p, const char *kv, int epoch)
 {
     struct command *c = command_new(COMMAND_RESUME);
     c->prompt = *p;
+    c->epoch = epoch;
     memset(p, 0, sizeof *p);
     c->kv = kv ? mem_dup(kv) : NULL;
+    w->backend->ops->cancel(w->backend, false);
     command_send(w, c);
+}
+
+void worker_cost(struct worker *w, int epoch)
+{
+    struct command *c = command_new(COMMAND_COST);
+    c->epoch = epoch;
+    command_send(w, c);
+}
+
+void worker_finish(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (w->head || w->working)
+        pthread_cond_wait(&w->rest, &w->lock);
+    pthread_mutex_unlock(&w->lock);
 }
 
 void worker_save(struct worker *w, const char *kv)

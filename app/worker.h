@@ -1,8 +1,8 @@
 /* worker.h -- the one thread that owns the backend: commands in, events out.
  *
  * Everything here is called by the UI thread, which alone owns the conversation. Commands are
- * carried out in order; a resume that is still reading is left when another command waits (the
- * turn reads on from there). Events are taken all at once; worker_fd() becomes readable when some
+ * carried out in order; a resume that is still reading is left without an event when another
+ * command waits (a turn reads on from there). Events are taken all at once; worker_fd() becomes readable when some
  * wait, once for a burst. */
 #ifndef DUET_APP_WORKER_H
 #define DUET_APP_WORKER_H
@@ -26,12 +26,16 @@ int worker_fd(const struct worker *w);
 /* Moves all waiting events behind *to. */
 void worker_events(struct worker *w, struct event_list *to);
 
-void worker_turn(struct worker *w, struct turn_request *r);                 /* takes *r over */
-void worker_resume(struct worker *w, struct prompt *p, const char *kv);     /* takes *p over */
+/* epoch comes back in every event of the command. */
+void worker_turn(struct worker *w, struct turn_request *r, int epoch); /* takes *r over */
+void worker_resume(struct worker *w, struct prompt *p, const char *kv, int epoch); /* takes *p */
+void worker_cost(struct worker *w, int epoch);
 void worker_save(struct worker *w, const char *kv);
 
-/* For the running turn, at once: the mode from the next token on, or the end. Only after
- * EVENT_LOADED was taken. */
+/* Waits until every command was carried out; the events can be taken then. */
+void worker_finish(struct worker *w);
+
+/* For the running turn, at once: the mode from the next token on, or the end. */
 void worker_mode(struct worker *w, enum mode_id mode);
 void worker_cancel(struct worker *w);
 

@@ -1,0 +1,156 @@
+/* command.c -- see command.h. */
+#include "app/command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void cmd_mode(struct talk *t, const char *args)
+{
+    const struct mode *m = mode_find(args, strlen(args));
+    if (m) {
+        talk_mode(t, m->id);
+        return;
+    }
+    if (*args)
+        talk_say(t, true, "there is no mode '%.40s'", args);
+    for (int i = 0; i < MODE_COUNT; i++)
+        talk_say(t, false, "%s%s: %s", mode_get((enum mode_id)i)->name,
+            (int)t->c.mode == i ? " (now)" : "", mode_describe((enum mode_id)i));
+}
+
+static void cmd_stop(struct talk *t)
+{
+    if (!talk_stop(t))
+        talk_say(t, false, "there is nothing to stop");
+}
+
+static void cmd_rename(struct talk *t, const char *args)
+{
+    if (*args)
+        talk_rename(t, args);
+    else
+        talk_say(t, true, "/rename needs a title");
+}
+
+static void cmd_system(struct talk *t, const char *args)
+{
+    if (!*args) {
+        talk_say(t, false, "system message: %s", *t->c.system ? t->c.system : "the model's own");
+        return;
+    }
+    if (t->c.n_turn > 0) {
+        talk_say(t, true, "the system message stands before the history: /new first");
+        return;
+    }
+    free(t->c.system);
+    t->c.system = mem_dup(args);
+}
+
+static bool number(const char *text, uint64_t max, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (errno || end == text || *end || *text == '-' || v > max)
+        return false;
+    *out = v;
+    return true;
+}
+
+/* Settings that are the conversation's; false: not one of them. */
+static bool cmd_set(struct talk *t, const char *args)
+{
+    uint64_t v;
+    const char *value = args + strcspn(args, " ");
+    size_t n = (size_t)(value - args);
+    value += strspn(value, " ");
+    if (n == 4 && !strncmp(args, "seed", n)) {
+        if (!number(value, UINT64_MAX, &v)) {
+            talk_say(t, true, "/set seed: '%.40s' is not a number", value);
+            return true;
+        }
+        t->seed = v;
+        t->seed_given = true;
+        talk_say(t, false, "seed %llu", (unsigned long long)v);
+        return true;
+    }
+    if (n == 10 && !strncmp(args, "max-tokens", n)) {
+        if (!number(value, 1048576, &v)) {
+            talk_say(t, true, "/set max-tokens: '%.40s' is not a number up to 1048576", value);
+            return true;
+        }
+        t->max_tokens = (int)v;
+        talk_say(t, false, "answers of at most %d tokens (0 = the mode's own)", t->max_tokens);
+        return true;
+    }
+    return false;
+}
+
+static void cmd_context(struct talk *t)
+{
+    if (t->state == TALK_LOADING || t->state == TALK_FAILED) {
+        talk_say(t, true, "no model is open");
+        return;
+    }
+    talk_say(t, false, "context: %d of %d tokens; exact f16 cache: %.1f MB in memory", t->ctx_used,
+        t->info.n_ctx, (double)t->kv_bytes / 1e6);
+    talk_say(t, false, "model: %s (%s, template %s, %.0f MB), %d threads, kernels %s", t->info.name,
+        t->info.kind, t->info.template_name, (double)t->info.weight_bytes / 1e6,
+        t->info.n_threads, t->info.kernels);
+    talk_say(t, false, "session: %s", t->stored ? t->store.folder : "not saved");
+}
+
+/* Carries out what is the conversation's; the rest is the front's. */
+static enum action carry_out(struct talk *t, enum action a, const char *args)
+{
+    switch (a) {
+    case ACTION_MODE: cmd_mode(t, args); return ACTION_NONE;
+    case ACTION_TOGGLE: talk_mode(t, mode_toggle(t->c.mode)); return ACTION_NONE;
+    case ACTION_STOP: cmd_stop(t); return ACTION_NONE;
+    case ACTION_NEW: talk_switch(t, NULL); return ACTION_NONE;
+    case ACTION_OPEN:
+        if (!*args)
+            return a;
+        talk_switch(t, args);
+        return ACTION_NONE;
+    case ACTION_RENAME: cmd_rename(t, args); return ACTION_NONE;
+    case ACTION_UNDO: talk_undo(t); return ACTION_NONE;
+    case ACTION_RETRY: talk_retry(t); return ACTION_NONE;
+    case ACTION_SYSTEM: cmd_system(t, args); return ACTION_NONE;
+    case ACTION_SET: return cmd_set(t, args) ? ACTION_NONE : a;
+    case ACTION_CONTEXT: cmd_context(t); return ACTION_NONE;
+    default: return a;
+    }
+}
+
+enum action command_line(struct talk *t, const char *line, const char **args)
+{
+    *args = "";
+    line += strspn(line, " \t\n");
+    if (*line != '/' || line[1] == '/') {
+        line += *line == '/';
+        if (*line)
+            talk_ask(t, line, t->c.mode);
+        return ACTION_NONE;
+    }
+    size_t n = strcspn(line + 1, " \t\n");
+    const char *rest = line + 1 + n;
+    rest += strspn(rest, " \t\n");
+    const struct mode *m = mode_find(line + 1, n);
+    if (m) {
+        if (*rest)
+            talk_ask(t, rest, m->id);
+        else
+            talk_mode(t, m->id);
+        return ACTION_NONE;
+    }
+    enum action a = keymap_command(line + 1, n);
+    if (a == ACTION_NONE) {
+        talk_say(t, true, "there is no command /%.*s (// sends a line that begins with /)",
+            (int)(n < 40 ? n : 40), line + 1);
+        return ACTION_NONE;
+    }
+    *args = rest;
+    return carry_out(t, a, rest);
+}

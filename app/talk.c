@@ -1,0 +1,609 @@
+/* talk.c -- see talk.h. */
+#include "app/talk.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/trace.h"
+
+struct question {
+    struct question *next;
+    enum mode_id mode;
+    char *text;
+};
+
+/* ---- telling the front -------------------------------------------------------------------- */
+
+void talk_say(struct talk *t, bool error, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (t->front.note)
+        t->front.note(t->front.data, error, text);
+}
+
+/* Says once why the disk cannot be written, until it can; returns ok. */
+static bool saved(struct talk *t, bool ok, const struct err *err)
+{
+    if (!ok && !t->save_refused) {
+        t->save_refused = true;
+        talk_say(t, true, "not saved: %s (kept in memory, tried again)", err->msg);
+    } else if (ok) {
+        t->save_refused = false;
+    }
+    return ok;
+}
+
+const char *talk_state_name(enum talk_state s)
+{
+    static const char *const name[] = {"loading",  "resuming",  "idle",  "reading",
+                                       "thinking", "answering", "no model"};
+    return name[s];
+}
+
+/* ---- the session on disk ------------------------------------------------------------------ */
+
+/* Opens the folder of a new conversation with its first message. */
+static void store_begin(struct talk *t)
+{
+    struct err err;
+    char id[80];
+    if (t->stored || t->options->no_save)
+        return;
+    store_new_id(id);
+    struct conversation none;
+    struct log_report report;
+    conversation_init(&none);
+    bool ok = paths_make(t->paths.sessions, &err) &&
+              store_open(&t->store, t->paths.sessions, id, &none, &report, &err);
+    conversation_release(&none);
+    if (!ok) {
+        if (!t->save_refused)
+            talk_say(t, true, "this conversation is not saved: %s", err.msg);
+        t->save_refused = true;
+        return;
+    }
+    t->stored = true;
+    saved(t, log_session(t->store.log, &t->c, t->store.id, &err), &err);
+}
+
+static void store_turn(struct talk *t)
+{
+    struct err err;
+    if (!t->stored)
+        return;
+    if (saved(t, log_sync(t->store.log, &err), &err))
+        saved(t, store_meta(&t->store, &t->c, &err), &err);
+}
+
+/* Lets the worker write the cache of what was said; the folder stays open. */
+static void store_cache(struct talk *t)
+{
+    if (t->stored && t->worker && t->c.n_turn > 0 && t->state != TALK_LOADING &&
+        t->state != TALK_FAILED) {
+        worker_save(t->worker, t->store.kv);
+        t->saves++;
+    }
+}
+
+static bool session_id(struct talk *t, char id[80], bool *found, struct err *err)
+{
+    const struct options *o = t->options;
+    *found = true;
+    if (o->resume)
+        return store_last(t->paths.sessions, id, err);
+    if (store_find(t->paths.sessions, o->session, id, err))
+        return true;
+    *found = false;
+    return store_name_id(o->session, id, err);
+}
+
+/* Reads session `id` into a fresh conversation and makes it the one shown. */
+static bool session_open(struct talk *t, const char *id, struct err *err)
+{
+    struct conversation c;
+    struct store s = {0};
+    struct log_report report = {0};
+    conversation_init(&c);
+    c.mode = t->c.mode;
+    if (!store_open(&s, t->paths.sessions, id, &c, &report, err)) {
+        conversation_release(&c);
+        return false;
+    }
+    if (t->stored)
+        store_close(&t->store);
+    conversation_release(&t->c);
+    t->c = c;
+    t->store = s;
+    t->stored = true;
+    t->turn = -1;
+    t->ctx_used = 0;
+    t->re_read = -1;
+    if (report.lines == 0)
+        saved(t, log_session(t->store.log, &t->c, id, err), err);
+    if (report.unfinished)
+        talk_say(t, false, "the last event of this session was cut off by a crash and is dropped");
+    if (report.skipped > 0)
+        talk_say(t, true, "%d damaged lines of this session are left out", report.skipped);
+    return true;
+}
+
+static void apply_options(struct talk *t)
+{
+    const struct options *o = t->options;
+    const struct mode *m = o->mode ? mode_find(o->mode, strlen(o->mode)) : NULL;
+    if (m)
+        t->c.mode = m->id;
+    if (o->system && t->c.n_turn == 0) {
+        free(t->c.system);
+        t->c.system = mem_dup(o->system);
+    }
+}
+
+bool talk_open(struct talk *t, const struct options *o, const struct front *f, struct err *err)
+{
+    char id[80];
+    bool found;
+    memset(t, 0, sizeof *t);
+    t->options = o;
+    t->front = *f;
+    t->turn = -1;
+    t->re_read = -1;
+    t->state = TALK_LOADING;
+    t->seed = o->seed;
+    t->seed_given = o->seed_given;
+    t->max_tokens = o->max_tokens;
+    conversation_init(&t->c);
+    if (!paths_init(&t->paths, err))
+        return false;
+    if (o->session || o->resume) {
+        if (!session_id(t, id, &found, err) || !paths_make(t->paths.sessions, err) ||
+            !session_open(t, id, err))
+            return false;
+    }
+    apply_options(t);
+    return true;
+}
+
+bool talk_start(struct talk *t, struct backend *b, struct err *err)
+{
+    return worker_start(&t->worker, b, err);
+}
+
+static void queue_clear(struct talk *t)
+{
+    while (t->queue) {
+        struct question *q = t->queue;
+        t->queue = q->next;
+        free(q->text);
+        free(q);
+    }
+    t->queue_tail = NULL;
+    t->n_queue = 0;
+}
+
+/* ---- a turn ------------------------------------------------------------------------------- */
+
+static uint64_t seed_next(struct talk *t)
+{
+    if (t->seed_given)
+        return t->seed;
+    uint64_t seed = 0;
+    if (getentropy(&seed, sizeof seed) != 0)
+        seed = (uint64_t)time(NULL);
+    return seed;
+}
+
+static void turn_send(struct talk *t, int turn, enum mode_id mode, bool vary)
+{
+    struct turn_request r = {0};
+    conversation_prompt(&t->c, turn, &r.prompt);
+    r.mode = mode;
+    r.seed = seed_next(t);
+    r.vary = vary;
+    r.max_tokens = t->max_tokens;
+    t->turn = turn;
+    t->replying = false;
+    t->toggle_from = mode;
+    t->turn_mode = mode;
+    t->turn_seed = r.seed;
+    t->state = TALK_READING;
+    t->done = t->total = 0;
+    worker_turn(t->worker, &r, t->epoch);
+}
+
+static void ask_now(struct talk *t, const char *text, enum mode_id mode)
+{
+    struct err err;
+    store_begin(t);
+    int turn = conversation_ask(&t->c, text, mode);
+    if (t->stored) {
+        saved(t, log_ask(t->store.log, &t->c, turn, &err), &err);
+        store_turn(t);
+    }
+    if (t->front.question)
+        t->front.question(t->front.data, t, turn);
+    turn_send(t, turn, mode, false);
+}
+
+bool talk_busy(const struct talk *t)
+{
+    return t->turn >= 0 || t->n_queue > 0;
+}
+
+void talk_ask(struct talk *t, const char *text, enum mode_id mode)
+{
+    if (t->state == TALK_FAILED) {
+        talk_say(t, true, "there is no model to answer");
+        return;
+    }
+    if (t->turn < 0 && t->state != TALK_LOADING) {
+        ask_now(t, text, mode);
+        return;
+    }
+    struct question *q = mem_new(sizeof *q);
+    q->mode = mode;
+    q->text = mem_dup(text);
+    if (t->queue_tail)
+        t->queue_tail->next = q;
+    else
+        t->queue = q;
+    t->queue_tail = q;
+    t->n_queue++;
+}
+
+static void queue_next(struct talk *t)
+{
+    struct question *q = t->queue;
+    if (!q || t->turn >= 0)
+        return;
+    t->queue = q->next;
+    if (!t->queue)
+        t->queue_tail = NULL;
+    t->n_queue--;
+    ask_now(t, q->text, q->mode);
+    free(q->text);
+    free(q);
+}
+
+bool talk_stop(struct talk *t)
+{
+    if (t->n_queue > 0) {
+        talk_say(t, false, "%d waiting message%s dropped", t->n_queue, t->n_queue == 1 ? "" : "s");
+        queue_clear(t);
+    }
+    if (t->turn < 0 && t->state != TALK_RESUMING)
+        return false;
+    worker_cancel(t->worker);
+    return true;
+}
+
+void talk_mode(struct talk *t, enum mode_id mode)
+{
+    struct err err;
+    enum mode_id before = t->c.mode;
+    t->c.mode = mode;
+    if (t->turn >= 0 && mode != t->turn_mode) {
+        t->toggle_from = t->turn_mode;
+        t->turn_mode = mode;
+        worker_mode(t->worker, mode);
+    } else if (t->turn < 0 && t->worker && t->state == TALK_IDLE) {
+        worker_cost(t->worker, t->epoch);
+    }
+    if (mode == before)
+        return;
+    if (t->stored)
+        saved(t, log_mode(t->store.log, mode, &err), &err);
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+static struct reply *reply_of(struct talk *t)
+{
+    struct turn *turn = &t->c.turn[t->turn];
+    return &turn->reply[turn->chosen];
+}
+
+static void on_loaded(struct talk *t, const struct event *e)
+{
+    struct err err;
+    t->info = e->info;
+    bool other = t->c.fingerprint != 0 && t->c.fingerprint != e->info.fingerprint;
+    if (other)
+        talk_say(t, false, "this session was written with %s; %s reads it anew", t->c.model,
+            e->info.name);
+    conversation_model(&t->c, e->info.name, e->info.fingerprint);
+    if (other && t->stored)
+        saved(t, log_model(t->store.log, &t->c, &err), &err);
+    t->state = TALK_IDLE;
+    if (t->c.n_turn > 0) {
+        struct prompt p;
+        conversation_prompt(&t->c, -1, &p);
+        t->state = TALK_RESUMING;
+        worker_resume(t->worker, &p, t->stored ? t->store.kv : NULL, t->epoch);
+    }
+}
+
+static void on_rendered(struct talk *t, const struct event *e)
+{
+    struct err err;
+    int turn = conversation_rendered(&t->c, t->turn, e->index, e->ids.id, e->ids.n);
+    if (!t->stored)
+        return;
+    if (e->index == 0)
+        saved(t, log_begin(t->store.log, &t->c, &err), &err);
+    else if (turn >= 0)
+        saved(t, log_prompt(t->store.log, &t->c, turn, &err), &err);
+}
+
+static void on_tokens(struct talk *t, const struct event *e)
+{
+    bool fresh = !t->replying;
+    if (fresh) {
+        struct reply *r = conversation_reply(&t->c, t->turn);
+        r->seed = t->turn_seed;
+        t->replying = true;
+    }
+    struct reply *r = reply_of(t);
+    r->mode = e->mode;
+    ids_append(&r->ids, e->ids.id, e->ids.n);
+    if (e->text.bytes == 0 && e->tokens == 0)
+        return;
+    int parts = r->n_part;
+    reply_text(r, e->part, e->mode, buf_text(&e->text), e->text.bytes);
+    r->part[r->n_part - 1].tokens += e->tokens;
+    r->part[r->n_part - 1].ms += (int64_t)(e->seconds * 1000);
+    if (t->front.part && parts != r->n_part)
+        t->front.part(t->front.data, e->part, e->mode);
+    if (t->front.text && e->text.bytes > 0)
+        t->front.text(t->front.data, e->part, buf_text(&e->text), e->text.bytes);
+    t->state = e->part == PART_THINKING ? TALK_THINKING : TALK_ANSWERING;
+}
+
+static void on_mode(struct talk *t, const struct event *e)
+{
+    struct err err;
+    t->re_read = e->re_read;
+    if (t->turn < 0)
+        return;
+    if (t->stored)
+        saved(t, log_toggle(t->store.log, t->turn, t->toggle_from, e->mode, e->ctx_used,
+                            e->re_read, &err), &err);
+}
+
+static void on_done(struct talk *t, const struct event *e)
+{
+    struct err err;
+    t->re_read = e->usage.re_read_tokens;
+    if (e->usage.tok_s > 0)
+        t->tok_s = e->usage.tok_s;
+    if (t->replying) {
+        struct reply *r = reply_of(t);
+        r->reason = e->reason;
+        r->usage = e->usage;
+        if (t->stored)
+            saved(t, log_reply(t->store.log, &t->c, t->turn, t->c.turn[t->turn].chosen, &err),
+                  &err);
+    }
+    store_turn(t);
+    if (t->front.done)
+        t->front.done(t->front.data, t, e);
+    if (e->reason == REASON_ERROR)
+        talk_say(t, true, "%s", buf_text(&e->text));
+    else if (e->reason == REASON_CANCELLED && !t->replying)
+        talk_say(t, false, "stopped before the first word; what was read is kept");
+    t->turn = -1;
+    t->replying = false;
+    t->state = TALK_IDLE;
+}
+
+/* "1,204 tokens back in 0.02 s, 0 re-read". */
+static void on_resumed(struct talk *t, const struct event *e)
+{
+    t->state = TALK_IDLE;
+    t->re_read = e->re_read;
+    if (e->text.bytes > 0)
+        talk_say(t, true, "the cache could not be used: %s", buf_text(&e->text));
+    char back[32];
+    if (e->done >= 1000)
+        snprintf(back, sizeof back, "%d,%03d", e->done / 1000, e->done % 1000);
+    else
+        snprintf(back, sizeof back, "%d", e->done);
+    talk_say(t, false, "%s tokens back in %.2f s, %d re-read", back, e->seconds, e->re_read);
+    if (e->done + e->re_read < e->total)
+        talk_say(t, false, "%d tokens are not read yet; the next message reads them",
+            e->total - e->done - e->re_read);
+}
+
+static void on_saved(struct talk *t, const struct event *e)
+{
+    t->saves--;
+    if (e->text.bytes > 0)
+        talk_say(t, true, "the cache was not saved (the conversation is): %s", buf_text(&e->text));
+}
+
+/* Events of the worker itself; all others belong to one conversation. */
+static bool is_common(const struct event *e)
+{
+    return e->kind == EVENT_LOADED || e->kind == EVENT_FAILED || e->kind == EVENT_SAVED;
+}
+
+static void on_event(struct talk *t, const struct event *e)
+{
+    if (e->epoch != t->epoch && !is_common(e))
+        return;
+    if (t->front.event)
+        t->front.event(t->front.data, e);
+    if (e->ctx_used > 0) {
+        t->ctx_used = e->ctx_used;
+        t->kv_bytes = e->kv_bytes;
+    }
+    switch (e->kind) {
+    case EVENT_LOADED: on_loaded(t, e); break;
+    case EVENT_RENDERED: on_rendered(t, e); break;
+    case EVENT_PROGRESS: t->done = e->done; t->total = e->total; break;
+    case EVENT_TOKENS: if (t->turn >= 0) on_tokens(t, e); break;
+    case EVENT_MODE: on_mode(t, e); break;
+    case EVENT_RESUMED: if (t->turn < 0) on_resumed(t, e); break;
+    case EVENT_SAVED: on_saved(t, e); break;
+    case EVENT_NOTE: talk_say(t, false, "%s", buf_text(&e->text)); break;
+    case EVENT_DONE: if (t->turn >= 0) on_done(t, e); break;
+    case EVENT_FAILED:
+        t->state = TALK_FAILED;
+        t->failed = e->code;
+        queue_clear(t);
+        talk_say(t, true, "%s", buf_text(&e->text));
+        break;
+    }
+    trace_event("event", (int)e->kind);
+}
+
+void talk_events(struct talk *t)
+{
+    struct event_list list = {0};
+    struct event *e;
+    worker_events(t->worker, &list);
+    while ((e = event_take(&list))) {
+        on_event(t, e);
+        event_free(&e);
+    }
+    if (t->state == TALK_IDLE || t->state == TALK_RESUMING)
+        queue_next(t);
+}
+
+/* ---- changes of the conversation ----------------------------------------------------------- */
+
+bool talk_idle(struct talk *t)
+{
+    if (t->turn < 0 && t->state != TALK_LOADING)
+        return true;
+    talk_say(t, true, "not while %s: stop it first (Esc)", talk_state_name(t->state));
+    return false;
+}
+
+void talk_undo(struct talk *t)
+{
+    struct err err;
+    if (!talk_idle(t))
+        return;
+    if (t->c.n_turn == 0) {
+        talk_say(t, true, "there is nothing to take back");
+        return;
+    }
+    conversation_cut(&t->c, t->c.n_turn - 1);
+    if (t->stored)
+        saved(t, log_cut(t->store.log, t->c.n_turn, &err), &err);
+    store_turn(t);
+    if (t->front.reset)
+        t->front.reset(t->front.data, t);
+}
+
+void talk_retry(struct talk *t)
+{
+    if (!talk_idle(t))
+        return;
+    if (t->c.n_turn == 0 || t->state == TALK_FAILED) {
+        talk_say(t, true, "there is nothing to answer again");
+        return;
+    }
+    turn_send(t, t->c.n_turn - 1, t->c.mode, true);
+}
+
+void talk_rename(struct talk *t, const char *title)
+{
+    struct err err;
+    conversation_title(&t->c, title);
+    if (t->stored)
+        saved(t, log_title(t->store.log, t->c.title, &err), &err);
+    store_turn(t);
+}
+
+/* ---- ending, other sessions --------------------------------------------------------------- */
+
+void talk_close(struct talk *t)
+{
+    struct err err;
+    queue_clear(t);
+    if (t->worker) {
+        talk_stop(t);
+        store_cache(t);
+        worker_finish(t->worker);
+        talk_events(t);
+        queue_clear(t);
+        worker_stop(&t->worker);
+    }
+    if (t->stored) {
+        if (!log_sync(t->store.log, &err) || !store_meta(&t->store, &t->c, &err))
+            talk_say(t, true, "not saved: %s", err.msg);
+        store_close(&t->store);
+        t->stored = false;
+    }
+    conversation_release(&t->c);
+}
+
+static void switched(struct talk *t)
+{
+    struct err err;
+    t->re_read = -1;
+    t->epoch++;
+    if (t->front.reset)
+        t->front.reset(t->front.data, t);
+    if (t->state == TALK_FAILED)
+        return;
+    conversation_model(&t->c, t->info.name, t->info.fingerprint);
+    if (t->c.n_turn == 0)
+        return;
+    if (t->stored)
+        saved(t, log_model(t->store.log, &t->c, &err), &err);
+    struct prompt p;
+    conversation_prompt(&t->c, -1, &p);
+    t->state = TALK_RESUMING;
+    worker_resume(t->worker, &p, t->stored ? t->store.kv : NULL, t->epoch);
+}
+
+static void session_new_one(struct talk *t)
+{
+    enum mode_id mode = t->c.mode;
+    if (t->stored)
+        store_close(&t->store);
+    t->stored = false;
+    t->save_refused = false;
+    conversation_release(&t->c);
+    conversation_init(&t->c);
+    t->c.mode = mode;
+    t->ctx_used = 0;
+    t->kv_bytes = 0;
+    apply_options(t);
+    t->c.mode = mode;
+}
+
+bool talk_switch(struct talk *t, const char *name)
+{
+    struct err err;
+    char id[80];
+    if (!talk_idle(t))
+        return false;
+    if (name && !store_find(t->paths.sessions, name, id, &err)) {
+        talk_say(t, true, "%s", err.msg);
+        return false;
+    }
+    if (name && t->stored && strcmp(id, t->store.id) == 0)
+        return true;
+    store_cache(t);
+    if (!name)
+        session_new_one(t);
+    else if (!session_open(t, id, &err)) {
+        talk_say(t, true, "%s", err.msg);
+        return false;
+    }
+    switched(t);
+    return true;
+}

@@ -1,0 +1,108 @@
+/* talk.h -- the running conversation: what a typed line, a key or an event does to it.
+ *
+ * Owns conversation, session folder and worker; belongs to the UI thread. It shows nothing itself:
+ * the front (screen, plain lines, one answer) is told through a few calls and draws what it likes.
+ * Everything a front may want to show of the state stands in struct talk, to be read. */
+#ifndef DUET_APP_TALK_H
+#define DUET_APP_TALK_H
+
+#include <stdbool.h>
+
+#include "app/conversation.h"
+#include "app/options.h"
+#include "app/paths.h"
+#include "app/store.h"
+#include "app/worker.h"
+
+enum talk_state {
+    TALK_LOADING,   /* the model is being opened */
+    TALK_RESUMING,  /* the conversation is being taken back */
+    TALK_IDLE,
+    TALK_READING,
+    TALK_THINKING,
+    TALK_ANSWERING,
+    TALK_FAILED,    /* the model could not be opened: nothing can be answered */
+};
+const char *talk_state_name(enum talk_state s);
+
+struct talk;
+
+/* How a conversation is shown. Each may be NULL. data is the front's own. */
+struct front {
+    void *data;
+    void (*question)(void *data, const struct talk *t, int turn);    /* it was sent */
+    void (*part)(void *data, enum part_kind kind, enum mode_id mode); /* one begins */
+    void (*text)(void *data, enum part_kind kind, const char *text, size_t bytes);
+    void (*done)(void *data, const struct talk *t, const struct event *e); /* of a turn */
+    void (*note)(void *data, bool error, const char *text);
+    void (*reset)(void *data, const struct talk *t); /* show the conversation anew */
+    void (*event)(void *data, const struct event *e); /* every event, before it is carried out */
+};
+
+struct talk {
+    const struct options *options;
+    struct paths paths;
+    struct front front;
+    struct worker *worker;
+    struct conversation c;
+    struct store store;
+    bool stored;            /* the session's folder is open */
+    bool save_refused;      /* and could not be: said once */
+    enum talk_state state;
+    struct backend_info info; /* valid once loaded */
+    int turn;               /* being answered; -1 = none */
+    bool replying;          /* it has a reply already */
+    enum mode_id turn_mode; /* the mode it is in, or was told to be in */
+    enum mode_id toggle_from; /* and was in before the last change */
+    uint64_t turn_seed;
+    int epoch;              /* counts the conversations shown: events of an older one are dropped */
+    uint64_t seed;
+    bool seed_given;
+    int max_tokens;
+    struct question *queue, *queue_tail; /* typed while busy */
+    int n_queue;
+    int done, total;        /* progress of reading */
+    int ctx_used;
+    uint64_t kv_bytes;
+    int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
+    double tok_s;           /* of the last turn */
+    int saves;              /* writes of the cache under way */
+    enum err_code failed;   /* why the model could not be opened */
+};
+
+/* Reads the session that the options name into t->c (or a new one), without a model yet. The
+ * options live as long as t. errors: ERR_INPUT no such session, ERR_BUSY, ERR_FORMAT, ERR_IO. */
+bool talk_open(struct talk *t, const struct options *o, const struct front *f, struct err *err);
+
+/* Starts the worker on this backend (takes it over). */
+bool talk_start(struct talk *t, struct backend *b, struct err *err);
+
+/* Stops what runs, writes cache and session, ends the worker. Safe after a failed talk_open(). */
+void talk_close(struct talk *t);
+
+/* Asks now, or when what runs is over. The text is sent as it is: see command.h for commands. */
+void talk_ask(struct talk *t, const char *text, enum mode_id mode);
+
+/* Takes the worker's events and carries them out. */
+void talk_events(struct talk *t);
+
+void talk_mode(struct talk *t, enum mode_id mode); /* from now on, in a running reply too */
+bool talk_busy(const struct talk *t);              /* a turn runs or waits */
+
+/* Stops the running turn, resume or reading; false: there was nothing to stop. */
+bool talk_stop(struct talk *t);
+
+/* True if nothing runs; else says so. The next four need that and say what they miss. */
+bool talk_idle(struct talk *t);
+void talk_undo(struct talk *t);   /* takes the last turn back */
+void talk_retry(struct talk *t);  /* answers it again: one more sibling */
+void talk_rename(struct talk *t, const char *title);
+
+/* Opens another session by name; NULL = a new one. False: said through note(). */
+bool talk_switch(struct talk *t, const char *name);
+
+/* One line to the front's note(). */
+void talk_say(struct talk *t, bool error, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
