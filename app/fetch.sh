@@ -114,7 +114,6 @@ free=$(df -Pk "$dir" | awk 'NR == 2 { print int($4 * 1.024) }')
 need=$(((bytes - done_bytes + bytes / parts) / 1000))
 [ "$free" -ge "$need" ] ||
     fail "$dir: $((need / 1000 + 1)) MB are needed, $((free / 1000)) are free"
-python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: run app/packages.sh fetch"
 
 # One line, overwritten on a terminal: what has come so far.
 progress() {
@@ -128,7 +127,9 @@ progress() {
 # pip's long complaint in one line.
 pip_reason() {
     network='NewConnection|ConnectTimeout|ReadTimeout|name resolution|ProxyError|SSLError'
-    if grep -Eq 'No space left|Errno 28' "$log"; then
+    if grep -Eq 'No module named pip|python3: not found' "$log"; then
+        echo "python3 with pip is missing: run app/packages.sh fetch"
+    elif grep -Eq 'No space left|Errno 28' "$log"; then
         echo "the disk is full"
     elif grep -Eq "$network" "$log"; then
         echo "no network, or the package index does not answer"
