@@ -27,10 +27,10 @@ struct store_entry {
 bool store_list(const char *dir, struct store_entry **out, int *n, struct err *err);
 
 /* The id that a person means: an id, a unique beginning of one, or a title (any case). False with
- * ERR_INPUT: none or several (the message names them). */
+ * ERR_INPUT: none (id becomes "") or several (id is one of them, the message names them). */
 bool store_find(const char *dir, const char *name, char id[80], struct err *err);
 
-/* The newest session. False with ERR_INPUT: there is none. */
+/* The newest session in which something was said, else the newest. False with ERR_INPUT: there is none. */
 bool store_last(const char *dir, char id[80], struct err *err);
 
 /* A new id: date, time and a few random letters. A person's own name becomes an id if it is made

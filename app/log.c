@@ -1,0 +1,608 @@
+/* log.c -- log.jsonl: reading any bytes as a conversation, and appending whole lines.
+ *
+ * Damage costs the line it is in and no other. What a lost line did is guessed from the lines
+ * after it: an "ask" whose number is too high shows that questions before it are lost (they
+ * become empty turns, so that all numbers keep their meaning), one whose number is too low shows
+ * that a "cut" is lost. Both only as far as lines really are lost. A lost line that may have
+ * named another model makes the ids after it worthless; the text stays.
+ *
+ * man/duet-session.5 describes every line: change both. */
+#include "app/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/json.h"
+#include "ui/buf.h"
+
+enum {
+    LOG_VERSION = 1,
+    LINE_BYTES_MAX = 32 << 20, /* reading takes about 32 times as much memory */
+};
+#define LOG_BYTES_MAX ((off_t)1 << 30)
+
+/* ---- reading: one line ------------------------------------------------------------------------ */
+
+struct reading {
+    struct conversation *c;
+    int lost;        /* lines not understood whose effect is still unaccounted for */
+    bool understood; /* at least one line was */
+};
+
+static bool get_int(const struct json *j, const char *name, int most, int *out)
+{
+    int64_t v;
+    if (!json_integer(j, name, &v) || v < 0 || v > most)
+        return false;
+    *out = (int)v;
+    return true;
+}
+
+/* The number of a turn that exists. */
+static bool get_turn(const struct reading *r, const struct json *j, int *turn)
+{
+    return get_int(j, "turn", r->c->n_turn - 1, turn);
+}
+
+static bool get_mode(const struct json *j, const char *name, enum mode_id *out)
+{
+    const char *text = json_string(j, name);
+    const struct mode *m = text ? mode_find(text, strlen(text)) : NULL;
+    if (m)
+        *out = m->id;
+    return m != NULL;
+}
+
+/* Replaces ids by the list of the line. Ids without a model that they belong to are worthless. */
+static void take_ids(const struct reading *r, const struct json *j, struct ids *out)
+{
+    int32_t *id;
+    int n;
+    if (r->c->fingerprint == 0 || !json_id_list(j, "ids", &id, &n))
+        return;
+    ids_release(out);
+    *out = (struct ids){.id = id, .n = n, .cap = n};
+}
+
+static bool read_begin(struct reading *r, const struct json *j)
+{
+    take_ids(r, j, &r->c->begin);
+    return true;
+}
+
+/* Lets the number of the next turn be n by what lost lines may have done. */
+static bool turn_reach(struct reading *r, int n)
+{
+    if (n < r->c->n_turn && r->lost > 0) {
+        r->lost--;
+        conversation_cut(r->c, n);
+    }
+    if (n < r->c->n_turn || n - r->c->n_turn > r->lost)
+        return false;
+    for (; r->c->n_turn < n; r->lost--)
+        conversation_ask(r->c, "", MODE_FLASH);
+    return true;
+}
+
+static bool read_ask(struct reading *r, const struct json *j)
+{
+    const char *text = json_string(j, "text");
+    enum mode_id mode = MODE_FLASH;
+    int turn;
+    if (!text || !get_int(j, "turn", INT_MAX - 1, &turn) || !turn_reach(r, turn))
+        return false;
+    get_mode(j, "mode", &mode); /* text is not lost for a mode we do not know */
+    conversation_ask(r->c, text, mode);
+    return true;
+}
+
+static bool read_prompt(struct reading *r, const struct json *j)
+{
+    int turn;
+    if (!get_turn(r, j, &turn))
+        return false;
+    take_ids(r, j, &r->c->turn[turn].ids);
+    return true;
+}
+
+static void read_parts(struct reply *reply, const struct json *parts)
+{
+    for (const struct json *p = json_first(parts); p; p = json_next(p)) {
+        const char *text = json_string(p, "text"), *kind = json_string(p, "kind");
+        bool thinking = kind && strcmp(kind, "thinking") == 0;
+        enum mode_id mode = reply->mode;
+        int64_t ms;
+        if (!text)
+            continue;
+        get_mode(p, "mode", &mode);
+        reply_text(reply, thinking ? PART_THINKING : PART_ANSWER, mode, text, strlen(text));
+        struct part *part = &reply->part[reply->n_part - 1];
+        get_int(p, "tokens", INT_MAX, &part->tokens);
+        if (json_integer(p, "ms", &ms) && ms > 0)
+            part->ms = ms;
+    }
+}
+
+static double get_double(const struct json *j, const char *name)
+{
+    double v;
+    return json_number(j, name, &v) && v > 0 ? v : 0;
+}
+
+static void read_usage(struct usage *u, const struct json *j)
+{
+    get_int(j, "prompt_tokens", INT_MAX, &u->prompt_tokens);
+    get_int(j, "read_tokens", INT_MAX, &u->read_tokens);
+    get_int(j, "re_read_tokens", INT_MAX, &u->re_read_tokens);
+    get_int(j, "reused_tokens", INT_MAX, &u->reused_tokens);
+    get_int(j, "answer_tokens", INT_MAX, &u->answer_tokens);
+    get_int(j, "thinking_tokens", INT_MAX, &u->thinking_tokens);
+    get_int(j, "think_capped", 1, &u->think_capped);
+    u->seconds = get_double(j, "seconds");
+    u->first_seconds = get_double(j, "first_seconds");
+    u->tok_s = get_double(j, "tok_s");
+}
+
+static bool read_reply(struct reading *r, const struct json *j)
+{
+    const struct json *parts = json_get(j, "parts");
+    const char *reason = json_string(j, "reason");
+    int turn;
+    if (!json_is_array(parts) || !get_turn(r, j, &turn))
+        return false;
+    struct reply *reply = conversation_reply(r->c, turn);
+    get_mode(j, "mode", &reply->mode);
+    json_unsigned(j, "seed", &reply->seed);
+    for (int i = 0; reason && i < REASON_COUNT; i++)
+        if (strcmp(reason, reason_name((enum reply_reason)i)) == 0)
+            reply->reason = (enum reply_reason)i;
+    read_parts(reply, parts);
+    take_ids(r, j, &reply->ids);
+    if (json_get(j, "usage"))
+        read_usage(&reply->usage, json_get(j, "usage"));
+    return true;
+}
+
+static bool read_mode(struct reading *r, const struct json *j)
+{
+    return get_mode(j, "mode", &r->c->mode);
+}
+
+static bool read_toggle(struct reading *r, const struct json *j)
+{
+    return get_mode(j, "to", &r->c->mode);
+}
+
+static bool read_title(struct reading *r, const struct json *j)
+{
+    const char *title = json_string(j, "title");
+    if (title)
+        conversation_title(r->c, title);
+    return title != NULL;
+}
+
+static bool read_cut(struct reading *r, const struct json *j)
+{
+    int n;
+    if (!get_int(j, "turns", r->c->n_turn, &n))
+        return false;
+    conversation_cut(r->c, n);
+    return true;
+}
+
+static bool read_model(struct reading *r, const struct json *j)
+{
+    const char *model = json_string(j, "model");
+    uint64_t fingerprint;
+    if (!model || !json_unsigned(j, "fingerprint", &fingerprint))
+        return false;
+    conversation_model(r->c, model, fingerprint);
+    return true;
+}
+
+static const struct {
+    const char *type;
+    bool (*read)(struct reading *r, const struct json *j);
+} events[] = {
+    {"begin", read_begin}, {"ask", read_ask},     {"prompt", read_prompt},
+    {"reply", read_reply}, {"mode", read_mode},   {"toggle", read_toggle},
+    {"title", read_title}, {"cut", read_cut},     {"model", read_model},
+};
+
+static bool read_event(struct reading *r, const struct json *j)
+{
+    const char *type = json_string(j, "type");
+    for (size_t i = 0; type && i < sizeof events / sizeof *events; i++)
+        if (strcmp(events[i].type, type) == 0)
+            return events[i].read(r, j);
+    return false;
+}
+
+static bool line_has(const char *line, size_t bytes, const char *word)
+{
+    size_t n = strlen(word);
+    for (size_t i = 0; i + n <= bytes; i++)
+        if (line[i] == word[0] && memcmp(line + i, word, n) == 0)
+            return true;
+    return false;
+}
+
+/* Every line but the first. */
+static void read_line(struct reading *r, const char *line, size_t bytes, struct log_report *report)
+{
+    struct json *j = bytes > LINE_BYTES_MAX ? NULL : json_parse(line, bytes);
+    if (j && read_event(r, j)) {
+        r->understood = true;
+    } else {
+        report->skipped++;
+        r->lost++;
+        if (line_has(line, bytes, "fingerprint")) /* from which model on is not known */
+            conversation_model(r->c, r->c->model, 0);
+    }
+    json_free(&j);
+}
+
+/* The first line. False: *err says why this is not a log for us. A damaged one is left to the
+ * lines behind it. */
+static bool read_first(struct reading *r, const char *line, size_t bytes, struct log_report *report,
+                       struct err *err)
+{
+    struct json *j = bytes > LINE_BYTES_MAX ? NULL : json_parse(line, bytes);
+    const char *type = j ? json_string(j, "type") : NULL;
+    int64_t version = 0;
+    bool ok = true;
+    if (!type || strcmp(type, "session") != 0 || !json_integer(j, "v", &version)) {
+        report->skipped++;
+        r->lost++; /* it may have swallowed the line behind it */
+    } else if (version != LOG_VERSION) {
+        ok = err_set(err, ERR_UNSUPPORTED, "a log of version %lld; this program knows version %d",
+                     (long long)version, LOG_VERSION);
+    } else {
+        const char *system = json_string(j, "system");
+        free(r->c->system);
+        r->c->system = mem_dup(system ? system : "");
+        read_model(r, j);
+        r->understood = true;
+    }
+    json_free(&j);
+    return ok;
+}
+
+bool log_parse(const char *data, size_t bytes, struct conversation *c, struct log_report *report,
+               struct err *err)
+{
+    struct reading r = {.c = c};
+    bool ok = true;
+    *report = (struct log_report){0};
+    for (size_t at = 0; ok && at < bytes; at = report->bytes_kept) {
+        const char *end = memchr(data + at, '\n', bytes - at);
+        if (!end)
+            break;
+        size_t length = (size_t)(end - data) - at;
+        if (report->lines++ == 0)
+            ok = read_first(&r, data + at, length, report, err);
+        else
+            read_line(&r, data + at, length, report);
+        report->bytes_kept = at + length + 1;
+    }
+    report->unfinished = ok && report->bytes_kept < bytes;
+    if (ok && report->lines > 0 && !r.understood)
+        ok = err_set(err, ERR_FORMAT, "not a log of this program: no line of it is understood");
+    if (!ok) {
+        conversation_release(c);
+        conversation_init(c);
+    }
+    return ok;
+}
+
+/* ---- the file ---------------------------------------------------------------------------------- */
+
+struct log {
+    int fd;
+    char *path;
+    off_t end;          /* of the last whole line */
+    bool torn;          /* there may be bytes behind it: an unfinished line */
+    bool created;       /* its folder does not know it durably yet */
+    struct buf kept;    /* whole lines that are not in the file */
+};
+
+/* Reads the whole file. */
+static bool file_read(int fd, const char *path, struct buf *out, struct err *err)
+{
+    char block[1 << 14];
+    for (;;) {
+        ssize_t n = read(fd, block, sizeof block);
+        if (n == 0)
+            return true;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(err, "cannot read", path);
+        if (out->bytes + (size_t)n > (size_t)LOG_BYTES_MAX)
+            return err_set(err, ERR_LIMIT, "%s: larger than 1 GiB", path);
+        buf_append(out, block, (size_t)n);
+    }
+}
+
+static bool file_open(struct log *l, const char *path, struct err *err)
+{
+    struct stat st;
+    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    l->fd = open(path, flags);
+    if (l->fd < 0 && errno == ENOENT) {
+        l->created = true;
+        l->fd = open(path, flags | O_CREAT | O_EXCL, 0600);
+    }
+    if (l->fd < 0 || fstat(l->fd, &st) < 0)
+        return err_errno(err, "cannot open", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_IO, "cannot use '%s': not a regular file", path);
+    return true;
+}
+
+bool log_open(struct log **out, const char *path, struct conversation *c, struct log_report *r,
+              struct err *err)
+{
+    struct log *l = mem_new(sizeof *l);
+    struct buf data = {0};
+    *r = (struct log_report){0};
+    *l = (struct log){.fd = -1, .path = mem_dup(path)};
+    bool ok = file_open(l, path, err) && file_read(l->fd, path, &data, err);
+    if (ok && !log_parse(buf_text(&data), data.bytes, c, r, err))
+        ok = err_prefix(err, path);
+    l->end = (off_t)r->bytes_kept;
+    l->torn = r->unfinished;
+    buf_release(&data);
+    if (!ok)
+        log_close(&l);
+    *out = l;
+    return ok;
+}
+
+void log_close(struct log **l)
+{
+    if (!*l)
+        return;
+    if ((*l)->fd >= 0)
+        close((*l)->fd);
+    buf_release(&(*l)->kept);
+    free((*l)->path);
+    free(*l);
+    *l = NULL;
+}
+
+/* Writes the kept lines, all or none. */
+static bool log_flush(struct log *l, struct err *err)
+{
+    if (l->torn && l->kept.bytes) {
+        if (ftruncate(l->fd, l->end) < 0)
+            return err_errno(err, "cannot write", l->path);
+        l->torn = false;
+    }
+    for (size_t done = 0; done < l->kept.bytes;) {
+        ssize_t n = pwrite(l->fd, l->kept.data + done, l->kept.bytes - done,
+                           l->end + (off_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            if (n == 0)
+                errno = ENOSPC;
+            err_errno(err, "cannot write", l->path);
+            l->torn = ftruncate(l->fd, l->end) < 0;
+            return false;
+        }
+        done += (size_t)n;
+    }
+    l->end += (off_t)l->kept.bytes;
+    buf_clear(&l->kept);
+    return true;
+}
+
+/* ---- appending ---------------------------------------------------------------------------------- */
+
+/* One event on its way into the kept lines. */
+struct event {
+    struct json_line j;
+    size_t begin;
+};
+
+static struct json_line *event_begin(struct event *e, struct log *l, const char *type)
+{
+    e->begin = l->kept.bytes;
+    json_begin(&e->j, &l->kept);
+    json_text(&e->j, "type", type);
+    return &e->j;
+}
+
+static bool event_end(struct event *e, struct log *l, struct err *err)
+{
+    json_end(&e->j);
+    if (l->kept.bytes - e->begin <= LINE_BYTES_MAX)
+        return log_flush(l, err);
+    l->kept.bytes = e->begin;
+    l->kept.data[e->begin] = 0;
+    return err_set(err, ERR_LIMIT, "%s: an event of more than 32 MiB is not saved", l->path);
+}
+
+static void json_mode(struct json_line *j, const char *name, enum mode_id mode)
+{
+    json_text(j, name, mode_get(mode)->name);
+}
+
+bool log_session(struct log *l, const struct conversation *c, const char *id, struct err *err)
+{
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "session");
+    json_int(j, "v", LOG_VERSION);
+    json_text(j, "id", id);
+    json_int(j, "created", time(NULL));
+    json_text(j, "model", c->model);
+    json_u64(j, "fingerprint", c->fingerprint);
+    json_text(j, "system", c->system);
+    return event_end(&e, l, err);
+}
+
+bool log_begin(struct log *l, const struct conversation *c, struct err *err)
+{
+    struct event e;
+    json_ids(event_begin(&e, l, "begin"), "ids", c->begin.id, c->begin.n);
+    return event_end(&e, l, err);
+}
+
+bool log_ask(struct log *l, const struct conversation *c, int turn, struct err *err)
+{
+    assert(turn >= 0 && turn < c->n_turn);
+    const struct turn *t = &c->turn[turn];
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "ask");
+    json_int(j, "turn", turn);
+    json_mode(j, "mode", t->mode);
+    json_text(j, "text", t->question);
+    json_int(j, "time", time(NULL));
+    return event_end(&e, l, err);
+}
+
+bool log_prompt(struct log *l, const struct conversation *c, int turn, struct err *err)
+{
+    assert(turn >= 0 && turn < c->n_turn);
+    const struct turn *t = &c->turn[turn];
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "prompt");
+    json_int(j, "turn", turn);
+    json_ids(j, "ids", t->ids.id, t->ids.n);
+    return event_end(&e, l, err);
+}
+
+static void write_parts(struct json_line *j, const struct reply *r)
+{
+    json_open(j, "parts", '[');
+    for (int i = 0; i < r->n_part; i++) {
+        const struct part *p = &r->part[i];
+        json_open(j, NULL, '{');
+        json_text(j, "kind", p->kind == PART_THINKING ? "thinking" : "answer");
+        json_mode(j, "mode", p->mode);
+        json_text(j, "text", p->text);
+        json_int(j, "tokens", p->tokens);
+        json_int(j, "ms", p->ms);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
+static void write_usage(struct json_line *j, const struct usage *u)
+{
+    json_open(j, "usage", '{');
+    json_int(j, "prompt_tokens", u->prompt_tokens);
+    json_int(j, "read_tokens", u->read_tokens);
+    json_int(j, "re_read_tokens", u->re_read_tokens);
+    json_int(j, "reused_tokens", u->reused_tokens);
+    json_int(j, "answer_tokens", u->answer_tokens);
+    json_int(j, "thinking_tokens", u->thinking_tokens);
+    json_int(j, "think_capped", u->think_capped);
+    json_double(j, "seconds", u->seconds);
+    json_double(j, "first_seconds", u->first_seconds);
+    json_double(j, "tok_s", u->tok_s);
+    json_close(j, '}');
+}
+
+bool log_reply(struct log *l, const struct conversation *c, int turn, int sibling, struct err *err)
+{
+    assert(turn >= 0 && turn < c->n_turn);
+    assert(sibling >= 0 && sibling < c->turn[turn].n_reply);
+    const struct reply *r = &c->turn[turn].reply[sibling];
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "reply");
+    json_int(j, "turn", turn);
+    json_mode(j, "mode", r->mode);
+    json_u64(j, "seed", r->seed);
+    json_text(j, "reason", reason_name(r->reason));
+    write_parts(j, r);
+    json_ids(j, "ids", r->ids.id, r->ids.n);
+    write_usage(j, &r->usage);
+    json_int(j, "time", time(NULL));
+    return event_end(&e, l, err);
+}
+
+bool log_mode(struct log *l, enum mode_id mode, struct err *err)
+{
+    struct event e;
+    json_mode(event_begin(&e, l, "mode"), "mode", mode);
+    return event_end(&e, l, err);
+}
+
+bool log_title(struct log *l, const char *title, struct err *err)
+{
+    struct event e;
+    json_text(event_begin(&e, l, "title"), "title", title);
+    return event_end(&e, l, err);
+}
+
+bool log_cut(struct log *l, int n_turn, struct err *err)
+{
+    struct event e;
+    json_int(event_begin(&e, l, "cut"), "turns", n_turn);
+    return event_end(&e, l, err);
+}
+
+bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int at, int re_read,
+                struct err *err)
+{
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "toggle");
+    json_int(j, "turn", turn);
+    json_mode(j, "from", from);
+    json_mode(j, "to", to);
+    json_int(j, "at", at);
+    json_int(j, "re_read", re_read);
+    return event_end(&e, l, err);
+}
+
+bool log_model(struct log *l, const struct conversation *c, struct err *err)
+{
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "model");
+    json_text(j, "model", c->model);
+    json_u64(j, "fingerprint", c->fingerprint);
+    return event_end(&e, l, err);
+}
+
+/* ---- durability --------------------------------------------------------------------------------- */
+
+/* Makes the entries of a new file and of the folder it lies in durable. */
+static bool folders_sync(const char *path, struct err *err)
+{
+    char *folder = mem_dup(path);
+    bool ok = true;
+    for (int up = 0; ok && up < 2; up++) {
+        char *slash = strrchr(folder, '/');
+        if (!slash || slash == folder)
+            break;
+        *slash = 0;
+        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fsync(fd) < 0)
+            ok = err_errno(err, "cannot write", folder);
+        if (fd >= 0)
+            close(fd);
+    }
+    free(folder);
+    return ok;
+}
+
+bool log_sync(struct log *l, struct err *err)
+{
+    if (!log_flush(l, err))
+        return false;
+    if (fsync(l->fd) < 0)
+        return err_errno(err, "cannot write", l->path);
+    if (l->created && !folders_sync(l->path, err))
+        return false;
+    l->created = false;
+    return true;
+}

@@ -1,0 +1,364 @@
+/* store.c -- session folders: find, list, lock, and meta.json.
+ *
+ * Everything inside a folder is opened by name below it and never through a symbolic link; an id
+ * is checked before it becomes a path. What meta.json says is a hint for lists: nothing but what
+ * is shown depends on it. */
+#include "app/store.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/json.h"
+#include "app/paths.h"
+#include "ui/buf.h"
+
+enum { ID_BYTES = 64, META_BYTES_MAX = 1 << 16, LOG_LIST_BYTES_MAX = 64 << 20 };
+#define CHANGED_MAX ((int64_t)253402300799) /* the last second of the year 9999 */
+
+/* ---- ids ------------------------------------------------------------------------------------- */
+
+static bool is_id(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789-_.";
+    size_t n = strlen(name);
+    return n > 0 && n <= ID_BYTES && name[0] != '.' && strspn(name, allowed) == n;
+}
+
+bool store_name_id(const char *name, char id[80], struct err *err)
+{
+    if (!is_id(name))
+        return err_set(err, ERR_INPUT, "'%.70s' cannot name a session: letters, digits, '-', '_' "
+                       "and '.', no '.' at the beginning, 64 at most", name);
+    snprintf(id, 80, "%s", name);
+    return true;
+}
+
+void store_new_id(char id[80])
+{
+    static const char letters[] = "abcdefghjkmnpqrstuvwxyz23456789"; /* none looks like another */
+    unsigned char random[4];
+    time_t now = time(NULL);
+    struct tm tm = {0};
+    localtime_r(&now, &tm);
+    if (getrandom(random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random) {
+        struct timespec t;
+        clock_gettime(CLOCK_REALTIME, &t);
+        uint32_t mixed = ((uint32_t)t.tv_nsec ^ (uint32_t)getpid()) * 2654435761u;
+        memcpy(random, &mixed, sizeof random);
+    }
+    size_t n = strftime(id, 32, "%Y%m%d-%H%M%S-", &tm);
+    for (size_t i = 0; i < sizeof random; i++)
+        id[n++] = letters[random[i] % (sizeof letters - 1)];
+    id[n] = 0;
+}
+
+/* ---- reading what is listed -------------------------------------------------------------------- */
+
+/* The file below a folder, if it is a regular file of at most `most` bytes; *changed is its time. */
+static bool file_read(int folder, const char *name, size_t most, struct buf *out, int64_t *changed)
+{
+    struct stat st;
+    char block[1 << 14];
+    ssize_t n = -1;
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        while ((n = read(fd, block, sizeof block)) > 0 && out->bytes + (size_t)n <= most)
+            buf_append(out, block, (size_t)n);
+        *changed = st.st_mtime;
+    }
+    close(fd);
+    return n == 0;
+}
+
+/* Copies text that fits, ending at a whole character, without what a terminal would obey. */
+static void text_copy(char *out, size_t bytes, const char *text)
+{
+    size_t n = strlen(text);
+    if (n >= bytes)
+        for (n = bytes - 1; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80; n--)
+            ;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (unsigned char)text[i] < 32 || text[i] == 127 ? ' ' : text[i];
+    out[n] = 0;
+}
+
+static bool entry_from_meta(struct store_entry *e, int folder)
+{
+    struct buf data = {0};
+    int64_t turns, changed;
+    struct json *j = NULL;
+    if (file_read(folder, "meta.json", META_BYTES_MAX, &data, &changed))
+        j = json_parse(buf_text(&data), data.bytes);
+    const char *title = j ? json_string(j, "title") : NULL;
+    const char *model = j ? json_string(j, "model") : NULL;
+    bool ok = title && model && json_integer(j, "turns", &turns) && turns >= 0 &&
+              turns <= INT32_MAX && json_integer(j, "changed", &changed) &&
+              changed >= 0 && changed <= CHANGED_MAX;
+    if (ok) {
+        text_copy(e->title, sizeof e->title, title);
+        text_copy(e->model, sizeof e->model, model);
+        e->turns = (int)turns;
+        e->changed = changed;
+    }
+    json_free(&j);
+    buf_release(&data);
+    return ok;
+}
+
+static void entry_from_log(struct store_entry *e, int folder)
+{
+    struct conversation c;
+    struct log_report report;
+    struct buf data = {0};
+    conversation_init(&c);
+    if (file_read(folder, "log.jsonl", LOG_LIST_BYTES_MAX, &data, &e->changed) &&
+        log_parse(buf_text(&data), data.bytes, &c, &report, NULL)) {
+        text_copy(e->title, sizeof e->title, c.title);
+        text_copy(e->model, sizeof e->model, c.model);
+        e->turns = c.n_turn;
+    }
+    buf_release(&data);
+    conversation_release(&c);
+}
+
+/* False: there is no session of this name. */
+static bool entry_read(struct store_entry *e, int dir, const char *id)
+{
+    if (!is_id(id))
+        return false;
+    int folder = openat(dir, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return false;
+    *e = (struct store_entry){0};
+    snprintf(e->id, sizeof e->id, "%s", id);
+    if (!entry_from_meta(e, folder))
+        entry_from_log(e, folder);
+    close(folder);
+    return true;
+}
+
+static int entry_compare(const void *a, const void *b)
+{
+    const struct store_entry *x = a, *y = b;
+    if (x->changed != y->changed)
+        return x->changed < y->changed ? 1 : -1;
+    return -strcmp(x->id, y->id); /* ids begin with their date */
+}
+
+bool store_list(const char *dir, struct store_entry **out, int *n, struct err *err)
+{
+    struct store_entry *all = NULL, one;
+    int count = 0, room = 0;
+    *out = NULL;
+    *n = 0;
+    DIR *d = opendir(dir);
+    if (!d)
+        return errno == ENOENT || err_errno(err, "cannot list", dir);
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!entry_read(&one, dirfd(d), e->d_name))
+            continue;
+        if (count == room) {
+            room = room ? room * 2 : 64;
+            all = mem_grow(all, (size_t)room * sizeof *all);
+        }
+        all[count++] = one;
+    }
+    closedir(d);
+    if (count)
+        qsort(all, (size_t)count, sizeof *all, entry_compare);
+    *out = all;
+    *n = count;
+    return true;
+}
+
+/* ---- finding ----------------------------------------------------------------------------------- */
+
+static bool entry_matches(const struct store_entry *e, const char *name)
+{
+    return strncmp(e->id, name, strlen(name)) == 0 || strcasecmp(e->title, name) == 0;
+}
+
+bool store_find(const char *dir, const char *name, char id[80], struct err *err)
+{
+    struct store_entry *all;
+    int n, found = 0;
+    char names[160] = "";
+    id[0] = 0;
+    if (!name[0])
+        return err_set(err, ERR_INPUT, "a session has no empty name");
+    if (!store_list(dir, &all, &n, err))
+        return false;
+    for (int i = 0; i < n; i++) {
+        if (!entry_matches(&all[i], name))
+            continue;
+        bool exact = strcmp(all[i].id, name) == 0;
+        size_t have = strlen(names);
+        snprintf(names + have, sizeof names - have, "%s%s", have ? ", " : "", all[i].id);
+        if (found++ == 0 || exact)
+            snprintf(id, 80, "%s", all[i].id);
+        if (exact) {
+            found = 1;
+            break;
+        }
+    }
+    free(all);
+    if (found == 0)
+        return err_set(err, ERR_INPUT, "there is no session '%.80s'", name);
+    return found == 1 || err_set(err, ERR_INPUT, "'%.40s' means several sessions: %s", name, names);
+}
+
+bool store_last(const char *dir, char id[80], struct err *err)
+{
+    struct store_entry *all;
+    int n, last = 0;
+    if (!store_list(dir, &all, &n, err))
+        return false;
+    while (last < n && all[last].turns == 0)
+        last++;
+    if (last == n) /* nothing was said in any: the newest that is there */
+        last = 0;
+    if (n > 0)
+        snprintf(id, 80, "%s", all[last].id);
+    free(all);
+    return n > 0 || err_set(err, ERR_INPUT, "there is no session yet");
+}
+
+/* ---- one open session ------------------------------------------------------------------------- */
+
+static bool lock_take(struct store *s, int folder, struct err *err)
+{
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    s->lock_fd = openat(folder, "lock", flags, 0600);
+    if (s->lock_fd < 0)
+        return err_errno(err, "cannot lock", s->folder);
+    while (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            return err_set(err, ERR_BUSY, "session '%s' is open in another duet", s->id);
+        if (errno != EINTR)
+            return err_errno(err, "cannot lock", s->folder);
+    }
+    return true;
+}
+
+/* The folder of the session, made if it is not there. */
+static int folder_open(const char *path, struct err *err)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+        err_errno(err, "cannot make the folder", path);
+        return -1;
+    }
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        err_errno(err, "cannot open the folder", path);
+    return fd;
+}
+
+/* True if meta.json is missing or damaged. */
+static bool meta_is_bad(int folder)
+{
+    struct store_entry e;
+    return !entry_from_meta(&e, folder);
+}
+
+bool store_open(struct store *s, const char *dir, const char *id, struct conversation *c,
+                struct log_report *r, struct err *err)
+{
+    char path[560];
+    *s = (struct store){.lock_fd = -1};
+    *r = (struct log_report){0};
+    if (!store_name_id(id, s->id, err) || !paths_make(dir, err))
+        return false;
+    int n = snprintf(s->folder, sizeof s->folder, "%s/%s", dir, id);
+    if (n < 0 || (size_t)n >= sizeof s->folder) {
+        s->folder[0] = 0;
+        return err_set(err, ERR_LIMIT, "too long for a folder: '%.80s...'", dir);
+    }
+    snprintf(s->kv, sizeof s->kv, "%s/kv", s->folder);
+    snprintf(path, sizeof path, "%s/log.jsonl", s->folder);
+    int folder = folder_open(s->folder, err);
+    bool ok = folder >= 0 && lock_take(s, folder, err) && log_open(&s->log, path, c, r, err);
+    /* A list that shows less is no reason not to open. */
+    if (ok && r->lines > 0 && meta_is_bad(folder))
+        store_meta(s, c, NULL);
+    if (folder >= 0)
+        close(folder);
+    if (!ok)
+        store_close(s);
+    return ok;
+}
+
+static bool file_write(int folder, const char *name, const struct buf *data)
+{
+    size_t done = 0;
+    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    while (done < data->bytes) {
+        ssize_t n = write(fd, data->data + done, data->bytes - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    bool ok = done == data->bytes && fsync(fd) == 0;
+    return close(fd) == 0 && ok;
+}
+
+/* Either the old file or the new one is there, whatever happens. */
+static bool file_replace(const char *path, const struct buf *data, struct err *err)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return err_errno(err, "cannot open the folder", path);
+    bool ok = file_write(folder, "meta.json.new", data) &&
+              renameat(folder, "meta.json.new", folder, "meta.json") == 0 && fsync(folder) == 0;
+    if (!ok) {
+        err_errno(err, "cannot write meta.json in", path);
+        unlinkat(folder, "meta.json.new", 0);
+    }
+    close(folder);
+    return ok;
+}
+
+bool store_meta(struct store *s, const struct conversation *c, struct err *err)
+{
+    struct buf data = {0};
+    struct json_line j;
+    if (!s->folder[0])
+        return true;
+    json_begin(&j, &data);
+    json_int(&j, "v", 1);
+    json_text(&j, "id", s->id);
+    json_text(&j, "title", c->title);
+    json_text(&j, "mode", mode_get(c->mode)->name);
+    json_text(&j, "model", c->model);
+    json_int(&j, "turns", c->n_turn);
+    json_int(&j, "changed", time(NULL));
+    json_end(&j);
+    bool ok = file_replace(s->folder, &data, err);
+    buf_release(&data);
+    return ok;
+}
+
+void store_close(struct store *s)
+{
+    log_close(&s->log);
+    if (s->folder[0] && s->lock_fd >= 0) /* all zero is a closed store too */
+        close(s->lock_fd);               /* and with it the lock */
+    *s = (struct store){.lock_fd = -1};
+}
