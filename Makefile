@@ -100,6 +100,18 @@ $(BUILD)/%.o: %.c Makefile | need
 	$(if $(V),,@echo "  CC  $<")
 	$(Q)$(COMPILE) $(ISA) -MMD -MP -c -o $@ $<
 
+# The themes are compiled in: a row {"name", "text of the file"} for each.
+THEMES := $(sort $(wildcard themes/*.json))
+$(BUILD)/ui/themes.inc: $(THEMES) Makefile
+	@mkdir -p $(@D)
+	@for f in $(THEMES); do \
+		echo "{\"$$(basename $$f .json)\","; \
+		sed 's/[\\"]/\\&/g; s/.*/ "&\\n"/' $$f; \
+		echo '},'; \
+	done > $@
+$(BUILD)/ui/theme.o: BASE += -I$(BUILD)
+$(BUILD)/ui/theme.o: $(BUILD)/ui/themes.inc
+
 need:
 	@DUET_NO_INSTALL=1 app/packages.sh build || \
 		{ echo "duet: \`make chat\` and \`make test\` install them, app/packages.sh does alone" >&2; false; }
