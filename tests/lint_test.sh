@@ -1,7 +1,7 @@
 #!/bin/bash
-# lint_test.sh -- what could break: a check of deps.sh that no longer sees what it is for. Plants one
-# violation after the other in a small tree and looks for the line that tells of it; a clean tree
-# must stay silent.
+# lint_test.sh -- what could break: a check of deps.sh that no longer sees what it is for. Plants
+# one violation after the other in a small tree and looks for the line that tells of it; a clean
+# tree must stay silent.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 tree=$(mktemp -d)
