@@ -138,7 +138,8 @@ test: ## install what is missing, build and run all tests that need no model and
 
 programs: $(PROGRAMS)
 
-HEADERS := $(wildcard engine/*.h ui/*.h app/*.h tests/*.h)
+# tests/run.h is a main program, included once with TESTS defined.
+HEADERS := $(filter-out tests/run.h,$(wildcard engine/*.h ui/*.h app/*.h tests/*.h))
 
 lint: ## check the doors between the rooms, headers, style and man page; print function lengths
 	@app/packages.sh build test
