@@ -13,6 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Prototypes of all tests: one that is in no list does not compile. */
+#define TEST(name) void test_##name(void **state);
+#include "tests/engine.def"
+#include "tests/ui.def"
+#include "tests/app.def"
+#undef TEST
+
 /* The folder of the model fixtures: $DUET_FIXTURES, else ../shared/fixtures, else
  * tests/fixtures. Tests run from the top of the tree. */
 const char *test_fixtures(void);
