@@ -118,12 +118,20 @@ for f in engine/*.c ui/*.c app/*.c; do
     grep -qw -- "$f" Makefile || echo "$f:1" | say 'is not in the Makefile'
 done
 
-# Every option has its place in the man page.
-if [ -f app/options.def ] && [ -f man/duet.1 ]; then
-    sed -n 's/^OPTION([^"]*"\([^"]*\)".*/\1/p' app/options.def | while read -r option; do
-        grep -qE -- "^\.(It )?Fl .*-$(echo "$option" | sed 's/-/\\\\?-/g')( |$)" man/duet.1 ||
-            echo "man/duet.1:1" | say "says nothing of --$option"
+# Every option, command and mode has its place in the man page.
+first_name() {
+    [ ! -f "$1" ] || sed -n 's/^[A-Z]*([^"]*"\([^"][^"]*\)".*/\1/p' "$1"
+}
+manual() {  # SIGN PATTERN: names on standard input
+    while read -r name; do
+        grep -qE -- "$2$name( |\$)" man/duet.1 || echo man/duet.1:1 | say "says nothing of $1$name"
     done
+}
+if [ -f man/duet.1 ]; then
+    first_name app/options.def | manual -- '^\.It Fl .*-'
+    first_name app/mode.def | manual '' '^\.It Cm '
+    sed -n 's/^ACTION([A-Z_]*, *"\([a-z][^"]*\)".*/\1/p' ui/action.def 2>/dev/null |
+        manual / '^\.It Ic .*/'
 fi
 
 [ -s "$tmp/found" ] || exit 0

@@ -67,6 +67,14 @@ plant app/options.def 'OPTION(max_tokens, INT, "max-tokens", 0, "N", 0, 1, "help
 echo '.It Fl -max-bytes Ar N' >"$tree/man/duet.1"
 tests/deps.sh "$tree" | grep -q 'man/duet.1:1: says nothing of --max-tokens'
 count 'an option without a place in the man page' $?
+plant ui/action.def 'ACTION(RENAME, "rename", "TITLE", "", "", "Give a title")'
+echo '.It Ic /renamed Ar TITLE' >"$tree/man/duet.1"
+tests/deps.sh "$tree" | grep -q 'man/duet.1:1: says nothing of /rename'
+count 'a command without a place in the man page' $?
+plant app/mode.def 'MODE(PRO, "pro", "Pro", PRO)'
+echo '.It Cm pro-max' >"$tree/man/duet.1"
+tests/deps.sh "$tree" | grep -q 'man/duet.1:1: says nothing of pro'
+count 'a mode without a place in the man page' $?
 
 clean engine/a.c '#include "engine/kv.h"' '#include <stdio.h>' 'int n = snprintf(s, 9, "%d", 1);' \
     '/* getenv() and exit(1) are words in a comment */' 's->kill(1); p.exit(0);'
