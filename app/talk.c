@@ -129,6 +129,8 @@ static bool session_open(struct talk *t, const char *id, struct err *err)
     t->re_read = -1;
     if (report.lines == 0)
         saved(t, log_session(t->store.log, &t->c, id, err), err);
+    if (t->front.reset)
+        t->front.reset(t->front.data, t);
     if (report.unfinished)
         talk_say(t, false, "the last event of this session was cut off by a crash and is dropped");
     if (report.skipped > 0)
@@ -554,8 +556,6 @@ static void switched(struct talk *t)
     struct err err;
     t->re_read = -1;
     t->epoch++;
-    if (t->front.reset)
-        t->front.reset(t->front.data, t);
     if (t->state == TALK_FAILED)
         return;
     conversation_model(&t->c, t->info.name, t->info.fingerprint);
@@ -583,6 +583,8 @@ static void session_new_one(struct talk *t)
     t->kv_bytes = 0;
     apply_options(t);
     t->c.mode = mode;
+    if (t->front.reset)
+        t->front.reset(t->front.data, t);
 }
 
 bool talk_switch(struct talk *t, const char *name)

@@ -1,0 +1,248 @@
+/* plain.c -- the conversation as plain lines: append-only, no cursor movement, no colour. For
+ * screen readers, dumb terminals and pipes. Same commands, modes and sessions as the screen.
+ *
+ * A line is sent when it ends; a line that ends in a backslash goes on. Ctrl+C stops a reply and,
+ * when nothing runs, leaves. At the end of the input what was asked is still answered. */
+#include "app/fronts.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/command.h"
+#include "app/signals.h"
+#include "app/talk.h"
+
+struct plain {
+    struct talk talk;
+    struct buf input;       /* bytes read and not yet made into lines */
+    struct buf draft;       /* lines that went on */
+    bool end_of_input;
+    bool leaving;
+    bool midline;           /* the last thing printed did not end its line */
+    bool prompted;          /* the prompt is the last thing printed */
+    bool fresh;             /* no text of this part yet: leading blanks are dropped */
+    int progress;           /* last percentage told; -1 = none */
+    int status;
+};
+
+static void line_end(struct plain *p)
+{
+    if (p->midline)
+        putchar('\n');
+    p->midline = false;
+    p->prompted = false;
+}
+
+static void on_note(void *data, bool error, const char *text)
+{
+    line_end(data);
+    printf("%s %s\n", error ? "!" : "-", text);
+}
+
+static void on_part(void *data, enum part_kind kind, enum mode_id mode)
+{
+    struct plain *p = data;
+    line_end(p);
+    printf(kind == PART_THINKING ? "[%s thinks] " : "[%s] ", mode_get(mode)->title);
+    p->midline = true;
+    p->fresh = true;
+}
+
+static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
+{
+    struct plain *p = data;
+    (void)kind;
+    size_t blank = p->fresh ? strspn(text, " \n") : 0;
+    if (blank >= bytes)
+        return;
+    p->fresh = false;
+    fwrite(text + blank, 1, bytes - blank, stdout);
+    p->midline = text[bytes - 1] != '\n';
+}
+
+static void on_done(void *data, const struct talk *t, const struct event *e)
+{
+    struct plain *p = data;
+    line_end(p);
+    p->progress = -1;
+    if (t->replying)
+        printf("- %s: %d tokens answered, %d thought, %.1f s, %d read, %d re-read\n",
+               reason_name(e->reason), e->usage.answer_tokens, e->usage.thinking_tokens,
+               e->usage.seconds, e->usage.read_tokens, e->usage.re_read_tokens);
+}
+
+static void on_event(void *data, const struct event *e)
+{
+    struct plain *p = data;
+    if (e->kind == EVENT_MODE) {
+        line_end(p);
+        printf("- %s from here, %d tokens re-read\n", mode_get(e->mode)->title, e->re_read);
+    }
+    if (e->kind != EVENT_PROGRESS || e->total < 256)
+        return;
+    int percent = (int)((int64_t)e->done * 100 / e->total);
+    if (p->progress >= 0 && percent < p->progress + 20)
+        return;
+    p->progress = percent;
+    line_end(p);
+    printf("- reading: %d of %d tokens\n", e->done, e->total);
+}
+
+static void on_reset(void *data, const struct talk *t)
+{
+    line_end(data);
+    printf("- now in: %s (%d turns)\n", *t->c.title ? t->c.title : "a new conversation",
+           t->c.n_turn);
+}
+
+/* ---- input -------------------------------------------------------------------------------- */
+
+static void list_sessions(struct plain *p)
+{
+    struct store_entry *e;
+    struct err err;
+    int n;
+    if (!store_list(p->talk.paths.sessions, &e, &n, &err)) {
+        on_note(p, true, err.msg);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        printf("- %s: %s (%d turns)\n", e[i].id, e[i].title, e[i].turns);
+    if (n == 0)
+        printf("- no sessions yet\n");
+    free(e);
+}
+
+static void send_line(struct plain *p, const char *line)
+{
+    const char *args;
+    enum action a = command_line(&p->talk, line, &args);
+    if (a == ACTION_QUIT) {
+        p->leaving = true;
+    } else if (a == ACTION_OPEN) {
+        list_sessions(p);
+    } else if (a == ACTION_HELP) {
+        char *help = options_help();
+        line_end(p);
+        fputs(help, stdout);
+        free(help);
+    } else if (a != ACTION_NONE) {
+        on_note(p, true, "this command needs the screen");
+    }
+}
+
+static void take_line(struct plain *p, char *line, size_t bytes)
+{
+    line[bytes] = 0;
+    if (bytes > 0 && line[bytes - 1] == '\r')
+        line[--bytes] = 0;
+    bool more = bytes > 0 && line[bytes - 1] == '\\';
+    buf_append(&p->draft, line, more ? bytes - 1 : bytes);
+    if (more) {
+        buf_puts(&p->draft, "\n");
+        return;
+    }
+    p->prompted = false;
+    p->midline = false;
+    send_line(p, buf_text(&p->draft));
+    buf_clear(&p->draft);
+}
+
+static void take_input(struct plain *p)
+{
+    char part[4096];
+    ssize_t n = read(STDIN_FILENO, part, sizeof part);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0) {
+        p->end_of_input = true;
+        buf_puts(&p->input, p->input.bytes || p->draft.bytes ? "\n" : "");
+    } else {
+        buf_append(&p->input, part, (size_t)n);
+    }
+    char *from = p->input.data, *end;
+    size_t left = p->input.bytes;
+    while (left > 0 && (end = memchr(from, '\n', left))) {
+        take_line(p, from, (size_t)(end - from));
+        left -= (size_t)(end + 1 - from);
+        from = end + 1;
+    }
+    struct buf rest = {0};
+    buf_append(&rest, from ? from : "", left);
+    buf_release(&p->input);
+    p->input = rest;
+}
+
+static bool waits_for_input(const struct plain *p)
+{
+    return !p->end_of_input && !talk_busy(&p->talk) && p->talk.state == TALK_IDLE;
+}
+
+static void prompt_show(struct plain *p)
+{
+    if (!waits_for_input(p) || p->prompted)
+        return;
+    line_end(p);
+    if (isatty(STDIN_FILENO)) {
+        printf("%s> ", mode_get(p->talk.c.mode)->name);
+        p->midline = true;
+    }
+    p->prompted = true;
+}
+
+static void on_signal(struct plain *p)
+{
+    int sig = signals_take();
+    if (sig && (sig != 2 || !talk_stop(&p->talk))) {
+        p->leaving = true;
+        p->status = STATUS_INTERRUPTED;
+    }
+}
+
+static void run(struct plain *p)
+{
+    struct talk *t = &p->talk;
+    while (!p->leaving && !(p->end_of_input && !talk_busy(t) && t->state != TALK_LOADING)) {
+        prompt_show(p);
+        fflush(stdout);
+        struct pollfd fds[3] = {{worker_fd(t->worker), POLLIN, 0},
+                                {signals_fd(), POLLIN, 0},
+                                {p->end_of_input ? -1 : STDIN_FILENO, POLLIN, 0}};
+        if (poll(fds, 3, -1) < 0 && errno != EINTR)
+            break;
+        on_signal(p);
+        if (fds[2].revents)
+            take_input(p);
+        talk_events(t);
+        if (t->state == TALK_FAILED) {
+            p->status = STATUS_MODEL;
+            break;
+        }
+    }
+}
+
+int plain_run(const struct options *o, const char *model)
+{
+    struct plain p = {.progress = -1};
+    struct front front = {.data = &p, .part = on_part, .text = on_text, .done = on_done,
+                          .note = on_note, .reset = on_reset, .event = on_event};
+    struct err err;
+    signals_init(NULL);
+    if (!talk_open(&p.talk, o, &front, &err) ||
+        !talk_start(&p.talk, local_new(model, o), &err)) {
+        fprintf(stderr, "duet: %s\n", err.msg);
+        p.status = STATUS_SESSION;
+    } else {
+        run(&p);
+    }
+    talk_close(&p.talk);
+    line_end(&p);
+    fflush(stdout);
+    buf_release(&p.input);
+    buf_release(&p.draft);
+    return p.status;
+}

@@ -1,0 +1,75 @@
+/* signals.c -- see signals.h. A handler only writes a byte and sets flags. */
+#include "app/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static void (*restore_terminal)(void);
+static volatile sig_atomic_t came, not_taken;
+static int fd[2] = {-1, -1};
+
+static void end_by(int sig)
+{
+    if (restore_terminal)
+        restore_terminal();
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
+static void on_request(int sig)
+{
+    int saved = errno;
+    if (not_taken) /* nobody listens: the second one ends the program */
+        end_by(sig);
+    came = sig;
+    not_taken = 1;
+    ssize_t written = write(fd[1], "", 1);
+    (void)written; /* full: it is readable then */
+    errno = saved;
+}
+
+static void handle(int sig, void (*handler)(int), int flags)
+{
+    struct sigaction a = {0};
+    a.sa_handler = handler;
+    a.sa_flags = flags;
+    sigemptyset(&a.sa_mask);
+    sigaction(sig, &a, NULL);
+}
+
+void signals_init(void (*restore)(void))
+{
+    static const int crash[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    static const int request[] = {SIGTERM, SIGHUP, SIGINT};
+    restore_terminal = restore;
+    if (fd[0] < 0 && pipe(fd) == 0) {
+        for (int i = 0; i < 2; i++) {
+            fcntl(fd[i], F_SETFD, FD_CLOEXEC);
+            fcntl(fd[i], F_SETFL, O_NONBLOCK);
+        }
+    }
+    for (size_t i = 0; i < sizeof crash / sizeof *crash; i++)
+        handle(crash[i], end_by, (int)SA_RESETHAND);
+    for (size_t i = 0; i < sizeof request / sizeof *request; i++)
+        handle(request[i], on_request, 0);
+    handle(SIGPIPE, SIG_IGN, 0);
+}
+
+int signals_fd(void)
+{
+    return fd[0];
+}
+
+int signals_take(void)
+{
+    char sink[16];
+    while (read(fd[0], sink, sizeof sink) > 0)
+        ;
+    int sig = came;
+    came = 0;
+    not_taken = 0;
+    return sig;
+}

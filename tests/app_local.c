@@ -1,0 +1,306 @@
+/* app_local.c -- the local backend on a fixture model, slice by slice, without a thread. What could
+ * break: a change of mode that reads tokens again, ids told that are not the timeline's, counts
+ * that are not the engine's, a cancel that loses what was done. */
+#include "tests/test.h"
+
+#include "app/backend.h"
+
+struct run {
+    struct options o;
+    struct backend *b;
+    struct conversation c;
+    struct event_list list;
+    struct event done;      /* the last EVENT_DONE (text moved out) */
+    int modes;              /* EVENT_MODE seen */
+    int mode_re_read;       /* and the sum of their counts */
+    int generated;          /* tokens told */
+    int thought;            /* of these: thinking */
+    int resumed_back, resumed_re_read;
+};
+
+static void run_open(struct run *r, const char *fixture)
+{
+    static char path[8][512];
+    static int next;
+    struct err err;
+    struct event *e;
+    memset(r, 0, sizeof *r);
+    conversation_init(&r->c);
+    r->o.threads = 1;
+    next = (next + 1) % 8;
+    snprintf(path[next], sizeof path[next], "%s", test_fixture(fixture));
+    r->b = local_new(path[next], &r->o);
+    if (!r->b->ops->open(r->b, &r->list, &err))
+        fail_msg("%s", err.msg);
+    e = event_take(&r->list);
+    assert_int_equal(e->kind, EVENT_LOADED);
+    conversation_model(&r->c, e->info.name, e->info.fingerprint);
+    event_free(&e);
+}
+
+static void run_close(struct run *r)
+{
+    r->b->ops->close(&r->b);
+    conversation_release(&r->c);
+    event_clear(&r->list);
+}
+
+/* Takes what was told into the conversation, as talk.c does. */
+static void take(struct run *r, int turn)
+{
+    struct event *e;
+    while ((e = event_take(&r->list))) {
+        if (e->kind == EVENT_RENDERED)
+            conversation_rendered(&r->c, turn, e->index, e->ids.id, e->ids.n);
+        if (e->kind == EVENT_TOKENS && turn >= 0) {
+            struct turn *t = &r->c.turn[turn];
+            struct reply *reply =
+                t->chosen < 0 ? conversation_reply(&r->c, turn) : &t->reply[t->chosen];
+            ids_append(&reply->ids, e->ids.id, e->ids.n);
+            if (e->text.bytes)
+                reply_text(reply, e->part, e->mode, buf_text(&e->text), e->text.bytes);
+            r->generated += e->tokens;
+            r->thought += e->part == PART_THINKING ? e->tokens : 0;
+        }
+        if (e->kind == EVENT_MODE) {
+            r->modes++;
+            r->mode_re_read += e->re_read;
+        }
+        if (e->kind == EVENT_RESUMED) {
+            r->resumed_back = e->done;
+            r->resumed_re_read = e->re_read;
+        }
+        if (e->kind == EVENT_DONE) {
+            r->done = *e;
+            memset(&r->done.text, 0, sizeof r->done.text);
+        }
+        event_free(&e);
+    }
+}
+
+/* Asks and runs until `stop_at` generated tokens (or the end), then changes to mode `to`. */
+static int ask(struct run *r, const char *text, enum mode_id mode, int max, int change_at,
+               enum mode_id to)
+{
+    struct turn_request q = {0};
+    struct err err;
+    int turn = conversation_ask(&r->c, text, mode);
+    r->generated = r->thought = r->modes = r->mode_re_read = 0;
+    conversation_prompt(&r->c, turn, &q.prompt);
+    q.mode = mode;
+    q.seed = 1;
+    q.max_tokens = max;
+    r->b->ops->mode(r->b, mode);
+    r->b->ops->cancel(r->b, false);
+    if (!r->b->ops->start(r->b, &q, &r->list, &err))
+        fail_msg("%s", err.msg);
+    bool more = true, changed = false;
+    while (more) {
+        if (!changed && change_at >= 0 && r->generated >= change_at) {
+            r->b->ops->mode(r->b, to);
+            changed = true;
+        }
+        more = r->b->ops->step(r->b, &r->list);
+        take(r, turn);
+    }
+    return turn;
+}
+
+static void assert_nothing_re_read(const struct run *r)
+{
+    assert_int_equal(r->done.usage.re_read_tokens, 0);
+    assert_int_equal(r->mode_re_read, 0);
+}
+
+/* Each pair of modes, changed before the first token, in the thought, in the answer, and between
+ * turns: the engine reads no token twice, and the next turn reuses all of it. */
+void test_local_toggle_reads_nothing_again(void **state)
+{
+    (void)state;
+    static const int at[] = {0, 1, 5, 30};
+    struct run r;
+    run_open(&r, "tiny-llama.gguf");
+    for (int from = 0; from < MODE_COUNT; from++) {
+        for (int to = 0; to < MODE_COUNT; to++) {
+            for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+                conversation_cut(&r.c, 0);
+                ask(&r, "first question", (enum mode_id)from, 40, at[i], (enum mode_id)to);
+                assert_int_equal(r.done.reason, REASON_LENGTH);
+                assert_nothing_re_read(&r);
+                int before = r.done.ctx_used;
+                ask(&r, "and then?", (enum mode_id)to, 8, -1, MODE_FLASH);
+                assert_nothing_re_read(&r);
+                /* only the last generated token and the end of the message were unread */
+                assert_true(r.done.usage.reused_tokens >= before - 8);
+            }
+        }
+    }
+    run_close(&r);
+}
+
+/* The change takes effect at once: thought closed or opened at that very token. */
+void test_local_toggle_takes_effect(void **state)
+{
+    (void)state;
+    struct run r;
+    run_open(&r, "tiny-llama.gguf");
+    int t = ask(&r, "hello", MODE_PRO_MAX, 20, 10, MODE_FLASH);
+    const struct reply *reply = &r.c.turn[t].reply[0];
+    assert_int_equal(r.modes, 1);
+    assert_int_equal(r.thought, 10);
+    assert_int_equal(reply->part[0].kind, PART_THINKING);
+    assert_int_equal(reply->part[0].mode, MODE_PRO_MAX);
+    assert_int_equal(reply->part[reply->n_part - 1].kind, PART_ANSWER);
+    assert_int_equal(reply->part[reply->n_part - 1].mode, MODE_FLASH);
+    assert_int_equal(r.done.usage.answer_tokens, 20);
+
+    t = ask(&r, "hello", MODE_FLASH, 20, 10, MODE_PRO_MAX);
+    reply = &r.c.turn[t].reply[0];
+    assert_int_equal(r.modes, 1);
+    assert_int_equal(reply->part[0].kind, PART_ANSWER);
+    assert_int_equal(reply->part[0].mode, MODE_FLASH);
+    assert_int_equal(reply->part[1].kind, PART_THINKING);
+    assert_int_equal(reply->part[1].mode, MODE_PRO_MAX);
+    assert_true(r.thought > 0);
+    run_close(&r);
+}
+
+/* The ids of prompt and reply are the timeline: the next prompt begins with them. */
+void test_local_ids_are_the_timeline(void **state)
+{
+    (void)state;
+    struct run r;
+    run_open(&r, "tiny-llama.gguf");
+    ask(&r, "one", MODE_PRO, 12, 6, MODE_FLASH);
+    int used = r.done.ctx_used;
+    int n = r.c.begin.n + r.c.turn[0].ids.n + r.c.turn[0].reply[0].ids.n;
+    assert_int_equal(n, used);
+    assert_true(r.c.begin.n > 0);
+    run_close(&r);
+}
+
+/* The same prompt, seed and mode give the same ids, toggled at the same token or not. */
+void test_local_is_reproducible(void **state)
+{
+    (void)state;
+    struct run a, b;
+    run_open(&a, "tiny-llama.gguf");
+    run_open(&b, "tiny-llama.gguf");
+    b.o.threads = 2;
+    ask(&b, "something else first", MODE_FLASH, 9, -1, MODE_FLASH);
+    conversation_cut(&b.c, 0);
+    ask(&a, "what?", MODE_FLASH, 30, 7, MODE_PRO_MAX);
+    ask(&b, "what?", MODE_FLASH, 30, 7, MODE_PRO_MAX);
+    const struct ids *x = &a.c.turn[0].reply[0].ids, *y = &b.c.turn[0].reply[0].ids;
+    assert_int_equal(x->n, y->n);
+    assert_memory_equal(x->id, y->id, (size_t)x->n * sizeof *x->id);
+    run_close(&a);
+    run_close(&b);
+}
+
+static int ask_and_cancel(struct run *r, const char *text, int slices)
+{
+    struct turn_request q = {0};
+    struct err err;
+    int turn = conversation_ask(&r->c, text, MODE_FLASH);
+    conversation_prompt(&r->c, turn, &q.prompt);
+    q.max_tokens = 50;
+    r->b->ops->mode(r->b, MODE_FLASH);
+    r->b->ops->cancel(r->b, false);
+    assert_true(r->b->ops->start(r->b, &q, &r->list, &err));
+    for (int i = 0; i < slices; i++)
+        assert_true(r->b->ops->step(r->b, &r->list));
+    r->b->ops->cancel(r->b, true);
+    while (r->b->ops->step(r->b, &r->list))
+        ;
+    take(r, turn);
+    return turn;
+}
+
+/* A long reading that is stopped keeps what it read: asked again, that much is reused. */
+void test_local_cancel_keeps_what_was_read(void **state)
+{
+    (void)state;
+    struct run r;
+    char text[600];
+    run_open(&r, "tiny-llama.gguf");
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    ask_and_cancel(&r, text, 3);
+    assert_int_equal(r.done.reason, REASON_CANCELLED);
+    int read = r.done.usage.read_tokens;
+    assert_true(read >= 64 && read < r.done.usage.prompt_tokens);
+    assert_int_equal(r.c.turn[0].chosen, -1);
+    ask(&r, text, MODE_FLASH, 4, -1, MODE_FLASH);
+    assert_int_equal(r.done.usage.reused_tokens, read);
+    assert_nothing_re_read(&r);
+    run_close(&r);
+}
+
+void test_local_cancel_keeps_the_answer(void **state)
+{
+    (void)state;
+    struct run r;
+    run_open(&r, "tiny-llama.gguf");
+    ask_and_cancel(&r, "go on", 12);
+    assert_int_equal(r.done.reason, REASON_CANCELLED);
+    assert_true(r.c.turn[0].reply[0].ids.n > 0);
+    int used = r.done.ctx_used;
+    ask(&r, "and?", MODE_FLASH, 4, -1, MODE_FLASH);
+    assert_true(r.done.usage.reused_tokens >= used - 8);
+    assert_nothing_re_read(&r);
+    run_close(&r);
+}
+
+/* Saved and resumed: nothing is read again; without or with a damaged file all of it is. */
+void test_local_save_and_resume(void **state)
+{
+    (void)state;
+    char kv[200];
+    struct run a, b;
+    struct prompt p;
+    struct event *e;
+    snprintf(kv, sizeof kv, "%s/kv", test_folder());
+    run_open(&a, "tiny-llama.gguf");
+    ask(&a, "remember this", MODE_PRO, 40, -1, MODE_FLASH);
+    a.b->ops->save(a.b, kv, &a.list);
+    e = event_take(&a.list);
+    assert_int_equal(e->kind, EVENT_SAVED);
+    assert_int_equal(e->text.bytes, 0);
+    event_free(&e);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        run_open(&b, "tiny-llama.gguf");
+        if (damaged)
+            test_write_file(kv, "no cache", 8);
+        conversation_prompt(&a.c, -1, &p);
+        b.b->ops->resume(b.b, &p, kv, &b.list);
+        while (b.b->ops->step(b.b, &b.list))
+            take(&b, -1);
+        take(&b, -1);
+        int n = a.done.ctx_used;
+        assert_int_equal(b.resumed_back, damaged ? 0 : n);
+        assert_int_equal(b.resumed_re_read, damaged ? n : 0);
+        run_close(&b);
+    }
+    run_close(&a);
+}
+
+/* A conversation larger than the context is refused with its numbers, before anything is read. */
+void test_local_context_is_full(void **state)
+{
+    (void)state;
+    struct run r;
+    struct turn_request q = {0};
+    struct err err;
+    run_open(&r, "tiny-llama.gguf");
+    char *text = malloc(20001);
+    memset(text, 'q', 20000);
+    text[20000] = 0;
+    int turn = conversation_ask(&r.c, text, MODE_FLASH);
+    conversation_prompt(&r.c, turn, &q.prompt);
+    assert_false(r.b->ops->start(r.b, &q, &r.list, &err));
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_non_null(strstr(err.msg, "2048"));
+    free(text);
+    run_close(&r);
+}
