@@ -104,7 +104,7 @@ char *reply_join(const struct reply *r, enum part_kind kind)
     for (int i = 0; i < r->n_part; i++)
         if (r->part[i].kind == kind)
             buf_puts(&b, r->part[i].text);
-    return b.bytes ? buf_take(&b) : mem_dup("");
+    return buf_take(&b);
 }
 
 /* ---- the conversation ------------------------------------------------------------------------ */
@@ -171,7 +171,7 @@ static char *title_new(const char *text, int n)
     for (size_t i = 0; i < b.bytes; i++)
         if ((unsigned char)b.data[i] < 32 || b.data[i] == 127)
             b.data[i] = ' ';
-    return bytes ? buf_take(&b) : mem_dup("");
+    return buf_take(&b);
 }
 
 void conversation_title(struct conversation *c, const char *title)

@@ -45,10 +45,25 @@ static bool get_int(const struct json *j, const char *name, int most, int *out)
     return true;
 }
 
-/* The number of a turn that exists. */
-static bool get_turn(const struct reading *r, const struct json *j, int *turn)
+/* Lets the number of the next turn be n by what lost lines may have done. */
+static bool turn_reach(struct reading *r, int n)
 {
-    return get_int(j, "turn", r->c->n_turn - 1, turn);
+    if (n < r->c->n_turn && r->lost > 0) {
+        r->lost--;
+        conversation_cut(r->c, n);
+    }
+    if (n < r->c->n_turn || n - r->c->n_turn > r->lost)
+        return false;
+    for (; r->c->n_turn < n; r->lost--)
+        conversation_ask(r->c, "", MODE_FLASH);
+    return true;
+}
+
+/* The number of a turn that exists, or whose question is lost. */
+static bool get_turn(struct reading *r, const struct json *j, int *turn)
+{
+    return get_int(j, "turn", INT_MAX - 1, turn) &&
+           (*turn < r->c->n_turn || turn_reach(r, *turn + 1));
 }
 
 static bool get_mode(const struct json *j, const char *name, enum mode_id *out)
@@ -74,20 +89,6 @@ static void take_ids(const struct reading *r, const struct json *j, struct ids *
 static bool read_begin(struct reading *r, const struct json *j)
 {
     take_ids(r, j, &r->c->begin);
-    return true;
-}
-
-/* Lets the number of the next turn be n by what lost lines may have done. */
-static bool turn_reach(struct reading *r, int n)
-{
-    if (n < r->c->n_turn && r->lost > 0) {
-        r->lost--;
-        conversation_cut(r->c, n);
-    }
-    if (n < r->c->n_turn || n - r->c->n_turn > r->lost)
-        return false;
-    for (; r->c->n_turn < n; r->lost--)
-        conversation_ask(r->c, "", MODE_FLASH);
     return true;
 }
 

@@ -144,7 +144,7 @@ static bool entry_read(struct store_entry *e, int dir, const char *id)
     if (folder < 0)
         return false;
     *e = (struct store_entry){0};
-    snprintf(e->id, sizeof e->id, "%s", id);
+    memcpy(e->id, id, strlen(id) + 1); /* is_id() knows its length */
     if (!entry_from_meta(e, folder))
         entry_from_log(e, folder);
     close(folder);
