@@ -103,6 +103,8 @@ $(BUILD)/%.o: %.c Makefile | need
 	$(if $(V),,@echo "  CC  $<")
 	$(Q)$(COMPILE) $(ISA) -MMD -MP -c -o $@ $<
 
+$(BUILD)/engine/kernels_avx2.o: ISA := -mavx2 -mfma -mf16c
+
 # The themes are compiled in: a row {"name", "text of the file"} for each.
 THEMES := $(sort $(wildcard themes/*.json))
 $(BUILD)/ui/themes.inc: $(THEMES) Makefile

@@ -518,7 +518,7 @@ bool gguf_u64(const struct gguf *g, const char *name, uint64_t *out, struct err 
 
 bool gguf_u32(const struct gguf *g, const char *name, uint32_t *out, struct err *err)
 {
-    uint64_t v;
+    uint64_t v = 0;
     if (!gguf_u64(g, name, &v, err))
         return false;
     if (v > UINT32_MAX)

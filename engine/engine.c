@@ -1,0 +1,175 @@
+/* engine.c -- opening a model: one visible order, undone by engine_close(). */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/cpu.h"
+#include "engine/kv_file.h"
+#include "engine/loaded.h"
+#include "engine/mem.h"
+#include "engine/utf8.h"
+
+/* A printable copy of n bytes, cut at a whole character to fit. */
+static void copy_printable(char *out, size_t room, const char *s, size_t n)
+{
+    size_t used = 0;
+    while (n > 0) {
+        uint32_t cp;
+        int c = utf8_decode(s, n, &cp);
+        bool good = c > 0 && utf8_printable(cp);
+        size_t take = c > 0 ? (size_t)c : 1, put = good ? take : 1;
+        if (used + put + 1 > room)
+            break;
+        memcpy(out + used, good ? s : "?", put);
+        used += put;
+        s += take;
+        n -= take;
+    }
+    out[used] = 0;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* Threads and kernels, as asked for. */
+static bool start_compute(struct engine *e, const struct engine_opts *opts, struct err *err)
+{
+    int n = opts ? opts->n_threads : 0;
+    unsigned mask;
+    if (n < 0 || n > POOL_THREADS_MAX)
+        return err_set(err, ERR_INPUT, "%d threads; allowed are 1 to %d, or 0 for all", n,
+                       POOL_THREADS_MAX);
+    if (n == 0)
+        n = cpu_count() < POOL_THREADS_MAX ? cpu_count() : POOL_THREADS_MAX;
+    if (!kernels_mask(opts ? opts->kernels : NULL, &mask))
+        return err_set(err, ERR_INPUT, "unknown kernels '%s'; there are: %s", opts->kernels,
+                       kernels_names());
+    kernels_init(&e->kernels, cpu_flags() & mask);
+    return pool_new(&e->pool, n, err);
+}
+
+/* The ids that end a reply, as a list for the sampler. */
+static bool list_ends(struct engine *e, struct err *err)
+{
+    for (int32_t id = 0; id < e->model.n_vocab; id++)
+        e->n_ends += chat_is_end(&e->chat, id);
+    e->ends = mem_alloc_n((size_t)e->n_ends + 1, sizeof *e->ends);
+    if (!e->ends)
+        return err_set(err, ERR_NOMEM, "not enough memory for the vocabulary");
+    int n = 0;
+    for (int32_t id = 0; id < e->model.n_vocab; id++)
+        if (chat_is_end(&e->chat, id))
+            e->ends[n++] = id;
+    return true;
+}
+
+static void fill_info(struct engine *e, const struct gguf *g, const char *path)
+{
+    const struct model *m = &e->model;
+    struct gguf_str name;
+    const char *base = base_name(path);
+    copy_printable(e->path, sizeof e->path, path, strlen(path));
+    if (!gguf_string_or(g, "general.name", base, &name, NULL) || name.bytes == 0)
+        name = (struct gguf_str){ base, strlen(base) };
+    copy_printable(e->name, sizeof e->name, name.data, name.bytes);
+    e->info = (struct engine_info){
+        .path = e->path, .name = e->name, .arch = m->family->arch,
+        .template_name = chat_name(&e->chat), .kernels = e->kernels.name,
+        .n_layer = m->n_layer, .d_model = m->d_model, .n_head = m->n_head,
+        .n_kv_head = m->n_kv_head, .head_dim = m->head_dim, .d_ff = m->d_ff,
+        .n_vocab = m->n_vocab, .n_ctx_train = m->n_ctx_train,
+        .n_threads = pool_n_threads(e->pool), .thinks = e->chat.thinks,
+        .weight_bytes = m->weight_bytes,
+        .fingerprint = kv_file_fingerprint(g->data, g->header_bytes, g->bytes),
+    };
+}
+
+/* All that needs the parsed header, which is not kept. */
+static bool open_parsed(struct engine *e, const struct gguf *g, const char *path,
+                        struct err *err)
+{
+    if (!model_bind(&e->model, g, err) || !tokenizer_open(&e->tokenizer, g, err))
+        return false;
+    if (tokenizer_n_vocab(e->tokenizer) != e->model.n_vocab)
+        return err_set(err, ERR_FORMAT, "%d tokens in the vocabulary, but weights for %d",
+                       tokenizer_n_vocab(e->tokenizer), e->model.n_vocab);
+    if (!chat_init(&e->chat, g, e->tokenizer, err) || !list_ends(e, err))
+        return false;
+    fill_info(e, g, path);
+    return true;
+}
+
+static bool open_mapped(struct engine *e, const char *path, struct err *err)
+{
+    struct gguf g;
+    if (!gguf_parse(e->file.data, e->file.bytes, &g, err))
+        return err_prefix(err, path);
+    bool ok = open_parsed(e, &g, path, err) || err_prefix(err, path);
+    gguf_release(&g);
+    return ok;
+}
+
+bool engine_open(struct engine **out, const char *path, const struct engine_opts *opts,
+                 struct err *err)
+{
+    *out = NULL;
+    struct engine *e = mem_alloc(sizeof *e);
+    if (!e)
+        return err_set(err, ERR_NOMEM, "not enough memory to open '%s'", path);
+    if (!start_compute(e, opts, err) || !mapfile_open(&e->file, path, err) ||
+        !open_mapped(e, path, err)) {
+        engine_close(&e);
+        return false;
+    }
+    *out = e;
+    return true;
+}
+
+void engine_close(struct engine **engine)
+{
+    struct engine *e = *engine;
+    if (!e)
+        return;
+    pool_free(&e->pool);
+    mem_free(e->ends);
+    chat_release(&e->chat);
+    tokenizer_close(&e->tokenizer);
+    model_release(&e->model);
+    mapfile_close(&e->file);
+    mem_free(e);
+    *engine = NULL;
+}
+
+const struct engine_info *engine_info(const struct engine *e)
+{
+    return &e->info;
+}
+
+bool engine_tokenize(const struct engine *e, const char *text, size_t bytes, struct tokens *out,
+                     struct err *err)
+{
+    return tokenizer_encode(e->tokenizer, text, bytes, out, err);
+}
+
+const char *engine_piece(const struct engine *e, int32_t id, bool control, size_t *bytes)
+{
+    return tokenizer_piece(e->tokenizer, id, control, bytes);
+}
+
+bool engine_is_end(const struct engine *e, int32_t id)
+{
+    return chat_is_end(&e->chat, id);
+}
+
+bool engine_chat(const struct engine *e, enum chat_part part, const char *text, size_t bytes,
+                 struct tokens *out, struct err *err)
+{
+    return chat_append(&e->chat, part, text, bytes, out, err);
+}
+
+bool engine_is_think_end(const struct engine *e, int32_t id)
+{
+    return chat_is_think_end(&e->chat, id);
+}

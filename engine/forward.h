@@ -1,0 +1,47 @@
+/* forward.h -- what runs a model: the interface that every kind of network implements.
+ *
+ * A struct forward is the scratch of one session. run() takes new tokens through all layers,
+ * reading and extending the cache, and leaves their last hidden states; logits() turns one of
+ * these into logits. Nothing is allocated but by create(). */
+#ifndef DUET_ENGINE_FORWARD_H
+#define DUET_ENGINE_FORWARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/err.h"
+#include "engine/kernels.h"
+#include "engine/kv.h"
+#include "engine/model.h"
+#include "engine/pool.h"
+
+/* A stretch of new tokens. The cache is writable there. */
+struct forward_call {
+    const int32_t *ids;          /* [n], inside the vocabulary */
+    int n, pos;                  /* at positions pos, pos + 1, ...; n <= n_max of create() */
+    struct kv *kv;
+    const atomic_bool *cancel;   /* looked at before each layer */
+};
+
+struct forward_ops {
+    /* Bytes that create() will take. */
+    size_t (*bytes)(const struct model *m, int n_max, int n_threads);
+
+    /* Scratch for calls of up to n_max tokens. model, kernels and pool are borrowed. */
+    struct forward *(*create)(const struct model *m, const struct kernels *k, struct pool *pool,
+                              int n_max, struct err *err);
+    void (*destroy)(struct forward *f);  /* NULL is allowed */
+
+    /* False if cancelled: rows of the cache from pos on are then undefined. The caller holds the
+     * pool's lock. */
+    bool (*run)(struct forward *f, const struct forward_call *call);
+
+    /* The logits, [n_vocab], after token t of the last run(). The caller holds the lock. */
+    void (*logits)(struct forward *f, int t, float *out);
+};
+
+extern const struct forward_ops forward_dense;  /* llama */
+
+#endif

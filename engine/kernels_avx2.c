@@ -1,0 +1,379 @@
+/* kernels_avx2.c -- kernels for AVX2 with FMA and F16C; the contracts are in kernels.h.
+ *
+ * Compiled with its own flags and entered only where cpu.c has seen the instructions.
+ *
+ * Integer dots: maddubs multiplies unsigned by signed bytes and adds pairs to 16 bits, which
+ * holds 15 * 127 * 2 and 128 * 127 * 2; madd with ones adds pairs to 32 bits. A block then is
+ * eight sums, scaled into eight float lanes. Four tokens share an unpacked weight block. */
+#include "engine/kernels.h"
+
+#include <immintrin.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+#define TOKENS 4  /* at once */
+
+/* The sum of eight lanes, always in the same order. */
+INLINE float sum8(__m256 v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+/* All bits set in the first n of 8 lanes. */
+INLINE __m256i first(size_t n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* ---- quantised weights --------------------------------------------------------------------- */
+
+/* One block, unpacked: w = scale * q + add. add is divided by 8, for it is added in each lane. */
+struct unpacked {
+    __m256i q;       /* unsigned bytes */
+    __m256i sign;    /* Q8_0: the signed weights, whose signs the activations take */
+    __m256 scale, add;
+};
+
+INLINE __m256i nibbles(const uint8_t *q)
+{
+    __m128i b = _mm_loadu_si128((const __m128i *)q);
+    __m256i v = _mm256_set_m128i(_mm_srli_epi16(b, 4), b);
+    return _mm256_and_si256(v, _mm256_set1_epi8(15));
+}
+
+INLINE void unpack_q4_0(struct unpacked *u, const void *w, size_t i)
+{
+    const struct block_q4_0 *b = (const struct block_q4_0 *)w + i;
+    u->q = nibbles(b->q);
+    u->scale = _mm256_set1_ps(_cvtsh_ss(b->d));
+    u->add = _mm256_sub_ps(_mm256_setzero_ps(), u->scale);  /* -8 d / 8 */
+}
+
+INLINE void unpack_q4_1(struct unpacked *u, const void *w, size_t i)
+{
+    const struct block_q4_1 *b = (const struct block_q4_1 *)w + i;
+    u->q = nibbles(b->q);
+    __m128 dm = _mm_cvtph_ps(_mm_cvtsi32_si128(b->d | (int)((unsigned)b->m << 16)));
+    u->scale = _mm256_broadcastss_ps(dm);
+    u->add = _mm256_mul_ps(_mm256_broadcastss_ps(_mm_movehdup_ps(dm)), _mm256_set1_ps(0.125f));
+}
+
+INLINE void unpack_q8_0(struct unpacked *u, const void *w, size_t i)
+{
+    const struct block_q8_0 *b = (const struct block_q8_0 *)w + i;
+    u->sign = _mm256_loadu_si256((const __m256i *)b->q);
+    u->q = _mm256_abs_epi8(u->sign);
+    u->scale = _mm256_set1_ps(_cvtsh_ss(b->d));
+}
+
+/* n (constant, 1 or TOKENS) activation rows against a weight row. has_add and has_sign are
+ * constants too: what a format does not have costs nothing. */
+INLINE void dot_tokens(void (*unpack)(struct unpacked *, const void *, size_t), int has_add,
+                       int has_sign, int n, const void *w, const char *x, size_t x_bytes,
+                       size_t cols, float *y, size_t y_step)
+{
+    __m256 acc[TOKENS], add[TOKENS];
+    const __m256i ones = _mm256_set1_epi16(1);
+    size_t d_at = cols, s_at = cols + cols / QUANT_BLOCK * sizeof(float);
+    for (int t = 0; t < n; t++)
+        acc[t] = add[t] = _mm256_setzero_ps();
+    for (size_t i = 0; i < cols / QUANT_BLOCK; i++) {
+        struct unpacked u;
+        unpack(&u, w, i);
+        for (int t = 0; t < n; t++) {
+            const char *row = x + (size_t)t * x_bytes;
+            __m256i q = _mm256_load_si256((const __m256i *)(row + i * QUANT_BLOCK));
+            if (has_sign)
+                q = _mm256_sign_epi8(q, u.sign);
+            __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(u.q, q), ones);
+            __m256 d = _mm256_broadcast_ss((const float *)(row + d_at) + i);
+            acc[t] = _mm256_fmadd_ps(_mm256_mul_ps(u.scale, d), _mm256_cvtepi32_ps(sum), acc[t]);
+            if (has_add)
+                add[t] = _mm256_fmadd_ps(
+                    u.add, _mm256_broadcast_ss((const float *)(row + s_at) + i), add[t]);
+        }
+    }
+    for (int t = 0; t < n; t++)
+        y[(size_t)t * y_step] = sum8(has_add ? _mm256_add_ps(acc[t], add[t]) : acc[t]);
+}
+
+#define QUANTISED_FORMAT(fn, has_add, has_sign)                                               \
+    static void dot_##fn(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,     \
+                         float *y, size_t y_step)                                             \
+    {                                                                                         \
+        const char *row = x;                                                                  \
+        int t = 0;                                                                            \
+        for (; t + TOKENS <= n_x; t += TOKENS)                                                \
+            dot_tokens(unpack_##fn, has_add, has_sign, TOKENS, w, row + (size_t)t * x_bytes,  \
+                       x_bytes, n, y + (size_t)t * y_step, y_step);                           \
+        for (; t < n_x; t++)                                                                  \
+            dot_tokens(unpack_##fn, has_add, has_sign, 1, w, row + (size_t)t * x_bytes,       \
+                       x_bytes, n, y + (size_t)t * y_step, y_step);                           \
+    }
+
+QUANTISED_FORMAT(q4_0, 1, 0)
+QUANTISED_FORMAT(q4_1, 1, 0)
+QUANTISED_FORMAT(q8_0, 0, 1)
+
+/* The largest absolute value of a block, and its 32 values as bytes. Packing works inside the
+ * halves of a register; the permutation puts the groups of four back in order. */
+static void quant_q8(const float *x, void *row, size_t n)
+{
+    int8_t *q = row;
+    float *d = (float *)q8_scales(row, n), *s = (float *)q8_sums(row, n);
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    for (size_t b = 0; b < n / QUANT_BLOCK; b++, x += QUANT_BLOCK, q += QUANT_BLOCK) {
+        __m256 v[4], big = _mm256_setzero_ps();
+        for (int j = 0; j < 4; j++) {
+            v[j] = _mm256_loadu_ps(x + 8 * j);
+            big = _mm256_max_ps(_mm256_andnot_ps(sign, v[j]), big);
+        }
+        __m128 m = _mm_max_ps(_mm256_castps256_ps128(big), _mm256_extractf128_ps(big, 1));
+        m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+        m = _mm_max_ss(m, _mm_movehdup_ps(m));
+        float max = _mm_cvtss_f32(m);
+        __m256 inverse = _mm256_set1_ps(max > 0 ? 127 / max : 0);
+        __m256i k[4];
+        for (int j = 0; j < 4; j++)
+            k[j] = _mm256_cvtps_epi32(_mm256_mul_ps(v[j], inverse));
+        __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(k[0], k[1]),
+                                           _mm256_packs_epi32(k[2], k[3]));
+        _mm256_store_si256((__m256i *)q, _mm256_permutevar8x32_epi32(bytes, order));
+        __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes),
+                                        _mm256_set1_epi16(1));
+        d[b] = max / 127;
+        s[b] = max / 127 * sum8(_mm256_cvtepi32_ps(sum));
+    }
+}
+
+/* ---- float rows ---------------------------------------------------------------------------- */
+
+INLINE __m256 load_f32(const void *w, size_t i)
+{
+    return _mm256_loadu_ps((const float *)w + i);
+}
+
+INLINE __m256 load_f16(const void *w, size_t i)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)((const uint16_t *)w + i)));
+}
+
+INLINE __m256 load_bf16(const void *w, size_t i)
+{
+    __m128i h = _mm_loadu_si128((const __m128i *)((const uint16_t *)w + i));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+}
+
+INLINE float one_f32(const void *w, size_t i)
+{
+    return ((const float *)w)[i];
+}
+
+INLINE float one_f16(const void *w, size_t i)
+{
+    return _cvtsh_ss(((const uint16_t *)w)[i]);
+}
+
+INLINE float one_bf16(const void *w, size_t i)
+{
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(((const uint16_t *)w)[i] << 16)));
+}
+
+#define FLOAT_FORMAT(fn)                                                                      \
+    INLINE float dot_row_##fn(const void *w, const float *x, size_t n)                        \
+    {                                                                                         \
+        __m256 acc[4] = { _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(),      \
+                          _mm256_setzero_ps() };                                              \
+        size_t i = 0;                                                                         \
+        for (; i + 32 <= n; i += 32)                                                          \
+            for (size_t j = 0; j < 4; j++)                                                    \
+                acc[j] = _mm256_fmadd_ps(load_##fn(w, i + 8 * j),                             \
+                                         _mm256_loadu_ps(x + i + 8 * j), acc[j]);             \
+        for (; i + 8 <= n; i += 8)                                                            \
+            acc[0] = _mm256_fmadd_ps(load_##fn(w, i), _mm256_loadu_ps(x + i), acc[0]);        \
+        float sum = sum8(_mm256_add_ps(_mm256_add_ps(acc[0], acc[1]),                         \
+                                       _mm256_add_ps(acc[2], acc[3])));                       \
+        for (; i < n; i++)                                                                    \
+            sum += one_##fn(w, i) * x[i];                                                     \
+        return sum;                                                                           \
+    }                                                                                         \
+    static void dot_##fn(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,     \
+                         float *y, size_t y_step)                                             \
+    {                                                                                         \
+        for (int t = 0; t < n_x; t++)                                                         \
+            y[(size_t)t * y_step] =                                                           \
+                dot_row_##fn(w, (const void *)((const char *)x + (size_t)t * x_bytes), n);    \
+    }
+
+FLOAT_FORMAT(f32)
+FLOAT_FORMAT(f16)
+FLOAT_FORMAT(bf16)
+
+/* ---- attention ----------------------------------------------------------------------------- */
+
+/* Four rows at once. At the end of a block rows may be missing: the last one then stands in, so
+ * that the arithmetic of a row is always the same. */
+#define ATTENTION_FORMAT(fn, type)                                                            \
+    static void score_##fn(const float *q, const void *k, int n, size_t dim, float *out)      \
+    {                                                                                         \
+        for (int i = 0; i < n; i += 4) {                                                      \
+            const type *row[4];                                                               \
+            __m256 acc[4];                                                                    \
+            for (int j = 0; j < 4; j++) {                                                     \
+                row[j] = (const type *)k + (size_t)(i + j < n ? i + j : n - 1) * dim;         \
+                acc[j] = _mm256_setzero_ps();                                                 \
+            }                                                                                 \
+            size_t d = 0;                                                                     \
+            for (; d + 8 <= dim; d += 8)                                                      \
+                for (int j = 0; j < 4; j++)                                                   \
+                    acc[j] = _mm256_fmadd_ps(load_##fn(row[j], d), _mm256_loadu_ps(q + d),    \
+                                             acc[j]);                                         \
+            __m256 s = _mm256_hadd_ps(_mm256_hadd_ps(acc[0], acc[1]),                         \
+                                      _mm256_hadd_ps(acc[2], acc[3]));                        \
+            float sum[4];                                                                     \
+            _mm_storeu_ps(sum, _mm_add_ps(_mm256_castps256_ps128(s),                          \
+                                          _mm256_extractf128_ps(s, 1)));                      \
+            for (int j = 0; j < 4 && i + j < n; j++) {                                        \
+                for (size_t e = d; e < dim; e++)                                              \
+                    sum[j] += one_##fn(row[j], e) * q[e];                                     \
+                out[i + j] = sum[j];                                                          \
+            }                                                                                 \
+        }                                                                                     \
+    }                                                                                         \
+    INLINE void mix_columns_##fn(int n_col, const float *w, const type *v, int n, size_t dim, \
+                                 float *out)                                                  \
+    {                                                                                         \
+        __m256 acc[8];                                                                        \
+        for (int c = 0; c < n_col; c++)                                                       \
+            acc[c] = _mm256_loadu_ps(out + 8 * c);                                            \
+        for (int i = 0; i < n; i++) {                                                         \
+            __m256 f = _mm256_broadcast_ss(w + i);                                            \
+            for (int c = 0; c < n_col; c++)                                                   \
+                acc[c] = _mm256_fmadd_ps(f, load_##fn(v + (size_t)i * dim, 8 * (size_t)c),    \
+                                         acc[c]);                                             \
+        }                                                                                     \
+        for (int c = 0; c < n_col; c++)                                                       \
+            _mm256_storeu_ps(out + 8 * c, acc[c]);                                            \
+    }                                                                                         \
+    static void mix_##fn(const float *w, const void *v, int n, size_t dim, float *out)        \
+    {                                                                                         \
+        const type *rows = v;                                                                 \
+        size_t d = 0;                                                                         \
+        for (; d + 64 <= dim; d += 64)                                                        \
+            mix_columns_##fn(8, w, rows + d, n, dim, out + d);                                \
+        for (; d + 8 <= dim; d += 8)                                                          \
+            mix_columns_##fn(1, w, rows + d, n, dim, out + d);                                \
+        for (; d < dim; d++)                                                                  \
+            for (int i = 0; i < n; i++)                                                       \
+                out[d] += w[i] * one_##fn(rows, (size_t)i * dim + d);                         \
+    }
+
+ATTENTION_FORMAT(f16, uint16_t)
+ATTENTION_FORMAT(f32, float)
+
+static void f16_of_f32_row(const float *x, uint16_t *y, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm_storeu_si128((__m128i *)(y + i),
+                         _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
+    for (; i < n; i++)
+        y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
+}
+
+/* ---- exponentials -------------------------------------------------------------------------- */
+
+/* As exp_one() in kernels_c.c, eight at a time. */
+INLINE __m256 exp8(__m256 x)
+{
+    __m256 c = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87)), _mm256_set1_ps(88));
+    __m256 k = _mm256_round_ps(_mm256_mul_ps(c, _mm256_set1_ps(1.44269504f)),
+                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256 r = _mm256_fnmadd_ps(k, _mm256_set1_ps(0.693359375f), c);
+    r = _mm256_fmadd_ps(k, _mm256_set1_ps(2.12194440e-4f), r);
+    __m256 p = _mm256_set1_ps(1.98412698e-4f);
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.38888889e-3f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.33333333e-3f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.16666667e-2f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.66666667e-1f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
+    p = _mm256_fmadd_ps(_mm256_mul_ps(p, r), r, _mm256_add_ps(r, _mm256_set1_ps(1)));
+    __m256i two_k = _mm256_slli_epi32(_mm256_cvtps_epi32(k), 23);
+    p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), two_k));
+    return _mm256_andnot_ps(_mm256_cmp_ps(x, _mm256_set1_ps(-87), _CMP_LT_OQ), p);
+}
+
+static float exp_sum(float *x, size_t n, float max, float scale)
+{
+    const __m256 m = _mm256_set1_ps(max), f = _mm256_set1_ps(scale);
+    __m256 acc = _mm256_setzero_ps();
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        __m256 e = exp8(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + i), m), f));
+        _mm256_storeu_ps(x + i, e);
+        acc = _mm256_add_ps(acc, e);
+    }
+    if (i < n) {
+        __m256i mask = first(n - i);
+        __m256 e = exp8(_mm256_mul_ps(_mm256_sub_ps(_mm256_maskload_ps(x + i, mask), m), f));
+        _mm256_maskstore_ps(x + i, mask, e);
+        acc = _mm256_add_ps(acc, _mm256_and_ps(e, _mm256_castsi256_ps(mask)));
+    }
+    return sum8(acc);
+}
+
+static float max_of(const float *x, size_t n)
+{
+    __m256 m = _mm256_set1_ps(x[0]);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        m = _mm256_max_ps(_mm256_loadu_ps(x + i), m);
+    __m128 h = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
+    h = _mm_max_ps(h, _mm_movehl_ps(h, h));
+    float max = _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
+    for (; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    return max;
+}
+
+INLINE __m256 silu8(__m256 a, __m256 b)
+{
+    const __m256 one = _mm256_set1_ps(1);
+    __m256 e = exp8(_mm256_sub_ps(_mm256_setzero_ps(), a));
+    return _mm256_mul_ps(_mm256_div_ps(a, _mm256_add_ps(one, e)), b);
+}
+
+static void silu_mul(float *a, const float *b, size_t n)
+{
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(a + i, silu8(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
+    if (i < n) {
+        __m256i mask = first(n - i);
+        _mm256_maskstore_ps(a + i, mask, silu8(_mm256_maskload_ps(a + i, mask),
+                                               _mm256_maskload_ps(b + i, mask)));
+    }
+}
+
+void kernels_init_avx2(struct kernels *k)
+{
+    k->dot[WEIGHT_F32] = dot_f32;
+    k->dot[WEIGHT_F16] = dot_f16;
+    k->dot[WEIGHT_BF16] = dot_bf16;
+    k->dot[WEIGHT_Q8_0] = dot_q8_0;
+    k->dot[WEIGHT_Q4_0] = dot_q4_0;
+    k->dot[WEIGHT_Q4_1] = dot_q4_1;
+    k->quant_q8 = quant_q8;
+    k->exp_sum = exp_sum;
+    k->max = max_of;
+    k->silu_mul = silu_mul;
+    k->f16_of_f32 = f16_of_f32_row;
+    k->score_f16 = score_f16;
+    k->score_f32 = score_f32;
+    k->mix_f16 = mix_f16;
+    k->mix_f32 = mix_f32;
+}

@@ -1,0 +1,124 @@
+/* kv.c -- see kv.h. */
+#include "engine/kv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "engine/mem.h"
+
+static size_t element_bytes(enum kv_type type)
+{
+    return type == KV_F32 ? sizeof(float) : sizeof(uint16_t);
+}
+
+static size_t head_bytes(const struct kv_shape *s)
+{
+    return KV_BLOCK * (size_t)s->head_dim * element_bytes(s->type);
+}
+
+size_t kv_block_bytes(const struct kv_shape *s)
+{
+    return (size_t)s->n_layer * 2 * (size_t)s->n_kv_head * head_bytes(s);
+}
+
+bool kv_init(struct kv *kv, const struct kv_shape *shape, int n_ctx, struct err *err)
+{
+    assert(n_ctx > 0);
+    *kv = (struct kv){
+        .shape = *shape,
+        .element_bytes = element_bytes(shape->type),
+        .head_bytes = head_bytes(shape),
+        .block_bytes = kv_block_bytes(shape),
+        .n_blocks_max = (n_ctx + KV_BLOCK - 1) / KV_BLOCK,
+    };
+    kv->blocks = mem_alloc_n((size_t)kv->n_blocks_max, sizeof *kv->blocks);
+    return kv->blocks || err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens",
+                                 n_ctx);
+}
+
+static void drop(struct kv_block *b)
+{
+    if (b->owner == KV_HEAP)
+        mem_free(b->data);
+    *b = (struct kv_block){0};
+}
+
+void kv_cut(struct kv *kv, int n)
+{
+    int keep = (n + KV_BLOCK - 1) / KV_BLOCK;
+    while (kv->n_blocks > keep)
+        drop(&kv->blocks[--kv->n_blocks]);
+    if (kv->n_blocks == 0)
+        mapfile_close(&kv->file);
+}
+
+void kv_release(struct kv *kv)
+{
+    if (kv->blocks)
+        kv_cut(kv, 0);
+    mem_free(kv->blocks);
+    *kv = (struct kv){0};
+}
+
+/* A new block on the heap; a copy of `from` where that is not NULL. */
+static bool make_block(const struct kv *kv, struct kv_block *b, const unsigned char *from,
+                       struct err *err)
+{
+    unsigned char *data = mem_alloc(kv->block_bytes);
+    if (!data)
+        return err_set(err, ERR_NOMEM, "not enough memory: %zu bytes for %d more tokens",
+                       kv->block_bytes, KV_BLOCK);
+    if (from)
+        memcpy(data, from, kv->block_bytes);
+    *b = (struct kv_block){ KV_HEAP, data };
+    return true;
+}
+
+bool kv_reserve(struct kv *kv, int from, int to, struct err *err)
+{
+    assert(from <= to && (to + KV_BLOCK - 1) / KV_BLOCK <= kv->n_blocks_max);
+    for (int i = from / KV_BLOCK; i < kv->n_blocks && i * KV_BLOCK < to; i++) {
+        struct kv_block *b = &kv->blocks[i];
+        if (b->owner == KV_MAPPED && !make_block(kv, b, b->data, err))
+            return false;
+    }
+    for (; kv->n_blocks * KV_BLOCK < to; kv->n_blocks++)
+        if (!make_block(kv, &kv->blocks[kv->n_blocks], NULL, err))
+            return false;
+    return true;
+}
+
+void kv_append_mapped(struct kv *kv, const unsigned char *data)
+{
+    assert(kv->n_blocks < kv->n_blocks_max);
+    kv->blocks[kv->n_blocks++] = (struct kv_block){ KV_MAPPED, (unsigned char *)data };
+}
+
+static unsigned char *head_rows(const struct kv *kv, int layer, int block, int head, int value)
+{
+    assert(block < kv->n_blocks && head < kv->shape.n_kv_head);
+    size_t i = ((size_t)layer * 2 + (size_t)value) * (size_t)kv->shape.n_kv_head + (size_t)head;
+    return kv->blocks[block].data + i * kv->head_bytes;
+}
+
+void *kv_keys(const struct kv *kv, int layer, int block, int head)
+{
+    return head_rows(kv, layer, block, head, 0);
+}
+
+void *kv_values(const struct kv *kv, int layer, int block, int head)
+{
+    return head_rows(kv, layer, block, head, 1);
+}
+
+void kv_wipe_tail(struct kv *kv, int n)
+{
+    int used = n % KV_BLOCK;
+    if (used == 0)
+        return;
+    struct kv_block *b = &kv->blocks[n / KV_BLOCK];
+    assert(b->owner == KV_HEAP);
+    size_t used_bytes = kv->head_bytes / KV_BLOCK * (size_t)used;
+    for (size_t at = 0; at < kv->block_bytes; at += kv->head_bytes)
+        memset(b->data + at + used_bytes, 0, kv->head_bytes - used_bytes);
+}

@@ -1,0 +1,54 @@
+/* matmul.h -- y = W x for many tokens at once, any weight format, on all threads.
+ *
+ * Quantised weights meet 8-bit activations through the format's dot product. Their result for a
+ * token does not depend on how many tokens are in the call. Float weights do the same with few
+ * tokens and go through OpenBLAS with many, where only the last bits may differ. Neither depends
+ * on the number of threads. */
+#ifndef DUET_ENGINE_MATMUL_H
+#define DUET_ENGINE_MATMUL_H
+
+#include <stddef.h>
+
+#include "engine/err.h"
+#include "engine/kernels.h"
+#include "engine/pool.h"
+#include "engine/quant.h"
+
+/* Weights [rows][cols], borrowed from the model's file. */
+struct matrix {
+    enum weight type;
+    const void *data;
+    int rows, cols;
+    size_t row_bytes;
+};
+
+/* What a multiplication needs besides its operands. Filled by matmul_init(). */
+struct matmul {
+    const struct kernels *kernels;  /* borrowed */
+    struct pool *pool;              /* borrowed; locked by the caller of matmul_run() */
+    char *act;                      /* 8-bit activations, [n_max] rows, owned */
+    float *decoded;                 /* [n_threads] tiles of decoded float weights, owned */
+    size_t decoded_tile;            /* floats of one tile */
+};
+
+/* Bytes that matmul_init() will take for calls of up to n_max tokens and cols_max columns. */
+size_t matmul_bytes(int n_max, int cols_max, int n_threads);
+
+bool matmul_init(struct matmul *m, const struct kernels *k, struct pool *pool, int n_max,
+                 int cols_max, struct err *err);
+void matmul_release(struct matmul *m);
+
+struct product {
+    const struct matrix *w;
+    float *y;  /* [n][w->rows] */
+};
+
+/* For each product p: p.y[t][r] = sum_c p.w[r][c] * x[t][c]. All have the same number of columns,
+ * that of x [n][cols]. x and y do not overlap; x is aligned to 4 bytes. */
+void matmul_run(const struct matmul *m, const float *x, int n, const struct product *p,
+                int n_products);
+
+/* Row r of W as floats, [cols]. */
+void matrix_row(const struct matrix *w, int r, float *out);
+
+#endif

@@ -1,0 +1,406 @@
+/* session.c -- one timeline: what it holds, what must be read, what comes next.
+ *
+ *   ids   0 .. n_read .. n        n - n_read <= 1 after session_next(): the last token chosen is
+ *         |in cache |chosen       read by the call after, so that a reply may stop for nothing
+ *
+ * A call changes ids, n and n_read together and only after the forward pass has succeeded, so a
+ * cancelled or failed call leaves the timeline as it was. */
+#include <assert.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/forward.h"
+#include "engine/kv_file.h"
+#include "engine/loaded.h"
+#include "engine/mem.h"
+#include "engine/sampler.h"
+#include "engine/seen.h"
+
+#define CHUNK_DEFAULT 64
+#define CHUNK_MAX     512
+
+struct session {
+    struct engine *e;              /* borrowed */
+    const struct forward_ops *ops;
+    struct forward *forward;       /* owned */
+    struct kv kv;
+    int n_ctx, chunk;
+    int32_t *ids;                  /* [n_ctx] */
+    uint64_t *prefix;              /* [n_ctx + 1] hash of the first i ids read, i <= n_read */
+    int n, n_read;
+    bool has_logits;               /* of position n_read - 1 */
+    float *logits, *scratch;       /* [n_vocab] */
+    int32_t *order;                /* [n_vocab] scratch */
+    struct seen seen;              /* prefixes that were read and cut off */
+    atomic_bool cancel;
+    struct session_stats stats;
+};
+
+enum outcome { DONE, CANCELLED, FAILED };
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static struct kv_shape shape_of(const struct model *m, enum kv_type type)
+{
+    return (struct kv_shape){ m->n_layer, m->n_kv_head, m->head_dim, type };
+}
+
+/* Defaults filled in. */
+static struct session_opts complete(const struct engine *e, const struct session_opts *opts)
+{
+    struct session_opts o = opts ? *opts : (struct session_opts){0};
+    if (o.n_ctx == 0)
+        o.n_ctx = e->model.n_ctx_train;
+    if (o.chunk == 0)
+        o.chunk = CHUNK_DEFAULT;
+    return o;
+}
+
+uint64_t session_bytes(const struct engine *e, const struct session_opts *opts)
+{
+    struct session_opts o = complete(e, opts);
+    struct kv_shape shape = shape_of(&e->model, o.kv);
+    uint64_t n_ctx = (uint64_t)o.n_ctx, n_blocks = (n_ctx + KV_BLOCK - 1) / KV_BLOCK;
+    return sizeof(struct session) + n_blocks * (kv_block_bytes(&shape) + sizeof(struct kv_block)) +
+           n_ctx * (sizeof(int32_t) + sizeof(uint64_t)) +
+           (uint64_t)e->model.n_vocab * (2 * sizeof(float) + sizeof(int32_t)) +
+           e->model.family->forward->bytes(&e->model, o.chunk, e->info.n_threads);
+}
+
+static bool check_opts(const struct engine *e, const struct session_opts *o, struct err *err)
+{
+    if (o->n_ctx < 1 || o->n_ctx > e->model.n_ctx_train)
+        return err_set(err, ERR_INPUT, "a context of %d tokens; the model allows 1 to %d",
+                       o->n_ctx, e->model.n_ctx_train);
+    if (o->chunk < 1 || o->chunk > CHUNK_MAX)
+        return err_set(err, ERR_INPUT, "a chunk of %d tokens; allowed are 1 to %d", o->chunk,
+                       CHUNK_MAX);
+    return true;
+}
+
+static bool take_memory(struct session *s, const struct session_opts *o, struct err *err)
+{
+    const struct model *m = &s->e->model;
+    struct kv_shape shape = shape_of(m, o->kv);
+    size_t n_vocab = (size_t)m->n_vocab, n_ctx = (size_t)o->n_ctx;
+    s->ids = mem_alloc_n(n_ctx, sizeof *s->ids);
+    s->prefix = mem_alloc_n(n_ctx + 1, sizeof *s->prefix);
+    s->logits = mem_alloc_n(n_vocab, sizeof *s->logits);
+    s->scratch = mem_alloc_n(n_vocab, sizeof *s->scratch);
+    s->order = mem_alloc_n(n_vocab, sizeof *s->order);
+    if (!s->ids || !s->prefix || !s->logits || !s->scratch || !s->order)
+        return err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens", o->n_ctx);
+    if (!kv_init(&s->kv, &shape, o->n_ctx, err))
+        return false;
+    s->forward = s->ops->create(m, &s->e->kernels, s->e->pool, o->chunk, err);
+    return s->forward != NULL;
+}
+
+bool session_new(struct session **out, struct engine *e, const struct session_opts *opts,
+                 struct err *err)
+{
+    struct session_opts o = complete(e, opts);
+    *out = NULL;
+    if (!check_opts(e, &o, err))
+        return false;
+    struct session *s = mem_alloc(sizeof *s);
+    if (!s)
+        return err_set(err, ERR_NOMEM, "not enough memory for a session");
+    s->e = e;
+    s->ops = e->model.family->forward;
+    s->n_ctx = o.n_ctx;
+    s->chunk = o.chunk;
+    if (!take_memory(s, &o, err)) {
+        session_free(&s);
+        return false;
+    }
+    *out = s;
+    return true;
+}
+
+void session_free(struct session **session)
+{
+    struct session *s = *session;
+    if (!s)
+        return;
+    s->ops->destroy(s->forward);
+    kv_release(&s->kv);
+    seen_release(&s->seen);
+    mem_free(s->ids);
+    mem_free(s->prefix);
+    mem_free(s->logits);
+    mem_free(s->scratch);
+    mem_free(s->order);
+    mem_free(s);
+    *session = NULL;
+}
+
+/* ---- the timeline -------------------------------------------------------------------------- */
+
+/* How many of ids[0..n) the timeline begins with. */
+static int common(const struct session *s, const int32_t *ids, int n)
+{
+    int i = 0;
+    while (i < n && i < s->n && s->ids[i] == ids[i])
+        i++;
+    return i;
+}
+
+/* Forgets the cache from position n on, and remembers what was there. */
+static void unread(struct session *s, int n)
+{
+    if (n >= s->n_read)
+        return;
+    for (int i = n; i < s->n_read; i++)
+        seen_add(&s->seen, s->prefix[i + 1]);
+    kv_cut(&s->kv, n);
+    s->n_read = n;
+    s->has_logits = false;
+}
+
+void session_cut(struct session *s, int n)
+{
+    assert(n >= 0 && n <= s->n);
+    unread(s, n);
+    s->n = n;
+}
+
+/* Takes over n ids that were read at position n_read. */
+static void advance(struct session *s, const int32_t *ids, int n)
+{
+    for (int i = 0; i < n; i++) {
+        int at = s->n_read++;
+        s->ids[at] = ids[i];
+        s->prefix[at + 1] = seen_hash(s->prefix[at], ids[i]);
+        s->stats.n_re_read += seen_has(&s->seen, s->prefix[at + 1]);
+    }
+    s->stats.n_read += (uint64_t)n;
+    s->has_logits = false;
+    if (s->n < s->n_read)
+        s->n = s->n_read;
+}
+
+/* Reads n ids, at most a chunk, at position n_read; with logits after the last where asked for. */
+static enum outcome read_ids(struct session *s, const int32_t *ids, int n, bool logits,
+                             struct err *err)
+{
+    struct forward_call call = { .ids = ids, .n = n, .pos = s->n_read, .kv = &s->kv,
+                                 .cancel = &s->cancel };
+    if (!kv_reserve(&s->kv, s->n_read, s->n_read + n, err)) {
+        kv_cut(&s->kv, s->n_read);
+        return FAILED;
+    }
+    pool_lock(s->e->pool);
+    bool done = s->ops->run(s->forward, &call);
+    if (done && logits)
+        s->ops->logits(s->forward, n - 1, s->logits);
+    pool_unlock(s->e->pool);
+    if (!done) {
+        atomic_store(&s->cancel, false);
+        kv_cut(&s->kv, s->n_read);
+        return CANCELLED;
+    }
+    advance(s, ids, n);
+    s->has_logits = logits;
+    return DONE;
+}
+
+static bool check_ids(const struct session *s, const int32_t *ids, int n, struct err *err)
+{
+    if (n > s->n_ctx)
+        return err_set(err, ERR_LIMIT, "%d tokens do not fit into the context of %d", n, s->n_ctx);
+    for (int i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= s->e->model.n_vocab)
+            return err_set(err, ERR_INPUT, "token %d is outside the vocabulary of %d", ids[i],
+                           s->e->model.n_vocab);
+    return true;
+}
+
+/* The next chunk of the prefix ids[0..n). */
+static enum outcome read_chunk(struct session *s, const int32_t *ids, int n, struct err *err)
+{
+    session_cut(s, common(s, ids, n));
+    if (s->n_read == n && s->has_logits)
+        return DONE;
+    if (s->n_read == n)
+        unread(s, n - 1);
+    int take = n - s->n_read < s->chunk ? n - s->n_read : s->chunk;
+    return read_ids(s, ids + s->n_read, take, s->n_read + take == n, err);
+}
+
+int session_read(struct session *s, const int32_t *ids, int n, struct err *err)
+{
+    assert(n >= 1);
+    uint64_t start = now_us();
+    if (!check_ids(s, ids, n, err))
+        return -1;
+    enum outcome o = read_chunk(s, ids, n, err);
+    s->stats.read_us += now_us() - start;
+    return o == FAILED ? -1 : s->n_read;
+}
+
+/* ---- the next token ------------------------------------------------------------------------ */
+
+static struct session_token choose(struct session *s, const struct sampling *how)
+{
+    int n_recent = s->n < SAMPLER_RECENT ? s->n : SAMPLER_RECENT;
+    struct sampler_call c = {
+        .how = how, .logits = s->logits, .n_vocab = s->e->model.n_vocab,
+        .recent = s->ids + s->n - n_recent, .n_recent = n_recent,
+        .banned = s->e->ends, .n_banned = how->no_end ? s->e->n_ends : 0,
+        .position = (uint64_t)s->n, .logit = s->scratch, .order = s->order,
+    };
+    return sampler_choose(&s->e->kernels, &c);
+}
+
+/* Reads what the logits after the timeline's last token need. */
+static enum outcome make_logits(struct session *s, struct err *err)
+{
+    if (s->n_read == s->n && s->has_logits)
+        return DONE;
+    unread(s, s->n - 1);
+    return read_ids(s, s->ids + s->n_read, s->n - s->n_read, true, err);
+}
+
+int session_next(struct session *s, const struct sampling *how, struct session_token *out,
+                 int max, struct err *err)
+{
+    assert(s->n > 0 && max >= 1);
+    (void)max;
+    uint64_t start = now_us();
+    if (s->n == s->n_ctx) {
+        err_set(err, ERR_LIMIT, "the context of %d tokens is full", s->n_ctx);
+        return -1;
+    }
+    enum outcome o = atomic_exchange(&s->cancel, false) ? CANCELLED : make_logits(s, err);
+    if (o == DONE) {
+        out[0] = choose(s, how);
+        s->ids[s->n++] = out[0].id;
+        s->stats.n_sampled++;
+    }
+    s->stats.next_us += now_us() - start;
+    return o == DONE ? 1 : o == CANCELLED ? 0 : -1;
+}
+
+/* ---- asking -------------------------------------------------------------------------------- */
+
+const int32_t *session_ids(const struct session *s)
+{
+    return s->ids;
+}
+
+int session_len(const struct session *s)
+{
+    return s->n;
+}
+
+int session_ctx(const struct session *s)
+{
+    return s->n_ctx;
+}
+
+int session_held(const struct session *s, const int32_t *ids, int n)
+{
+    int held = common(s, ids, n);
+    held = held < s->n_read ? held : s->n_read;
+    bool run_again = held == n && !(s->n_read == n && s->has_logits);
+    return run_again && held > 0 ? held - 1 : held;
+}
+
+void session_cancel(struct session *s, bool on)
+{
+    atomic_store(&s->cancel, on);
+}
+
+void session_stats(const struct session *s, struct session_stats *out)
+{
+    *out = s->stats;
+    out->kv_bytes = (uint64_t)s->kv.n_blocks * s->kv.block_bytes;
+}
+
+const float *session_logits(const struct session *s)
+{
+    return s->has_logits ? s->logits : NULL;
+}
+
+/* The logits of the positions of one chunk that are wanted. */
+struct score {
+    bool (*want)(int pos, int n, void *data);
+    void (*row)(int pos, const float *logits, void *data);
+    void *data;
+};
+
+static void score_chunk(struct session *s, const struct score *score, int from, int to, int n)
+{
+    for (int pos = from; pos < to; pos++) {
+        if (!score->want(pos, n, score->data))
+            continue;
+        pool_lock(s->e->pool);
+        s->ops->logits(s->forward, pos - from, s->logits);
+        pool_unlock(s->e->pool);
+        score->row(pos, s->logits, score->data);
+    }
+}
+
+bool session_score(struct session *s, const int32_t *ids, int n,
+                   bool (*want)(int pos, int n, void *data),
+                   void (*row)(int pos, const float *logits, void *data), void *data,
+                   struct err *err)
+{
+    struct score score = { want, row, data };
+    if (!check_ids(s, ids, n, err))
+        return false;
+    session_cut(s, 0);
+    while (s->n_read < n) {
+        int from = s->n_read, take = n - from < s->chunk ? n - from : s->chunk;
+        enum outcome o = read_ids(s, ids + from, take, false, err);
+        if (o == CANCELLED)
+            return err_set(err, ERR_CANCELLED, "stopped on request");
+        if (o == FAILED)
+            return false;
+        score_chunk(s, &score, from, from + take, n);
+    }
+    return true;
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static struct kv_file file_of(struct session *s)
+{
+    return (struct kv_file){
+        .fingerprint = s->e->info.fingerprint, .n_vocab = s->e->model.n_vocab, .n_ctx = s->n_ctx,
+        .ids = s->ids, .n_ids = s->n, .n_read = s->n_read,
+        .logits = s->logits, .has_logits = s->has_logits,
+    };
+}
+
+bool session_save(struct session *s, const char *path, struct err *err)
+{
+    struct kv_file f = file_of(s);
+    if (s->n == 0)
+        return err_set(err, ERR_INPUT, "nothing to write to '%s': the session is empty", path);
+    return kv_file_save(path, &s->kv, &f, err);
+}
+
+bool session_load(struct session *s, const char *path, struct err *err)
+{
+    assert(s->n == 0);
+    struct kv_file f = file_of(s);
+    s->has_logits = false;
+    if (!kv_file_load(path, &s->kv, &f, err))
+        return false;
+    s->n = f.n_ids;
+    s->n_read = f.n_read;
+    s->has_logits = f.has_logits;
+    for (int i = 0; i < s->n_read; i++)
+        s->prefix[i + 1] = seen_hash(s->prefix[i], s->ids[i]);
+    return true;
+}
