@@ -9,14 +9,14 @@
 # sum over all; with TALLY=FILE it is appended to that file too.
 set -u
 export BUILD="${BUILD:-build}"
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT TERM HUP
 
 [ $# -gt 0 ] || { echo "run.sh: no programs were named" >&2; exit 2; }
 
-# "passed failed" of one log; nothing where there is nothing to count.
+# "passed failed skipped" of one log; nothing where there is nothing to count.
 count() {
     case $1 in
     *.sh|*.py)
@@ -27,7 +27,8 @@ count() {
              { n = substr($0, RSTART) + 0 }
              /^\[  PASSED  \]/ { p += n }
              /^\[  FAILED  \]/ { f += n }
-             END { print p + 0, f + 0 }' "$log"
+             /^\[  SKIPPED \]/ { s += n }
+             END { print p + 0, f + 0, s + 0 }' "$log"
         ;;
     esac
 }
@@ -37,7 +38,7 @@ for program; do
     "$program" >"$log" 2>&1 </dev/null
     status=$?
     set -- $(count "$program")
-    p=${1:-0} f=${2:-0}
+    p=${1:-0} f=${2:-0} s=${3:-0}
     [ $((p + f)) -gt 0 ] || f=1
     [ $status = 0 ] || [ "$f" -gt 0 ] || f=1
     if [ "$f" -gt 0 ]; then
@@ -47,10 +48,12 @@ for program; do
     else
         grep -E '^\[  PASSED  \]' "$log"
     fi
-    printf '%-32s %4d passed, %d failed  (%d s)\n' "$program:" "$p" "$f" $(($(date +%s) - started))
-    passed=$((passed + p)) failed=$((failed + f))
+    printf '%-32s %4d passed, %d failed%s  (%d s)\n' "$program:" "$p" "$f" \
+        "$([ "$s" = 0 ] || echo ", $s skipped")" $(($(date +%s) - started))
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done
 
 [ -z "${TALLY:-}" ] || echo "$passed $failed" >>"$TALLY"
-echo "$passed passed, $failed failed"
+[ $skipped = 0 ] && more= || more=", $skipped skipped"
+echo "$passed passed, $failed failed$more"
 [ $failed = 0 ]
