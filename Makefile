@@ -129,7 +129,7 @@ chat: ## install what is missing, build, fetch the model (MODEL=NAME|FILE) and o
 	@app/packages.sh build fetch
 	@$(AGAIN) $(BUILD)/duet
 	@$(if $(findstring /,$(MODEL)),,app/fetch.sh $(MODEL))
-	@exec $(BUILD)/duet --model $(MODEL) $(ARGS)
+	@exec $(BUILD)/duet $(if $(filter file,$(origin MODEL)),,--model $(MODEL)) $(ARGS)
 
 # ---- checks -----------------------------------------------------------------------------------
 
