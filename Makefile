@@ -32,8 +32,8 @@ ENGINE_MATH += engine/kernels_avx2.c
 endif
 ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 
-UI := ui/buf.c ui/text.c ui/key.c ui/keymap.c ui/grid.c ui/theme.c ui/wrap.c ui/transcript.c \
-	ui/list.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/editor.c
+UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/grid.c ui/theme.c ui/wrap.c \
+	ui/transcript.c ui/list.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/history.c ui/editor.c
 
 APP_STORE := app/json.c app/paths.c app/log.c app/conversation.c app/store.c app/options.c app/mode.c
 APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/oneshot.c app/plain.c app/signals.c app/loop.c app/trace.c

@@ -35,6 +35,12 @@ char *editor_read(struct editor *ed, bool (*pump)(void *data), void *data);
 /* Gives the editor a key: characters, arrows, paste (inserted in one step). Only from the pump. */
 void editor_feed(struct editor *ed, const struct key *k);
 
+/* Whether Esc means something to the editor now (vi keys, a running search): then it is fed like
+ * any other key. editor_esc_spare() is true once after an Esc that turned out to mean nothing
+ * there (vi command mode): the pump may take it for its own. */
+bool editor_takes_esc(struct editor *ed);
+bool editor_esc_spare(struct editor *ed);
+
 /* What the program wants of the draft; each takes effect when libedit takes it, before the next
  * key. Only from the pump. */
 void editor_send(struct editor *ed);                      /* ends editor_read() with the draft */

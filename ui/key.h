@@ -31,8 +31,9 @@ struct key {
 };
 
 /* Names as in help and in a key file: "F2", "Ctrl+T", "Alt+Enter", "PgUp", "a", "?".
- * key_name() writes at most `bytes` bytes; key_parse() returns false for what is no name. */
-void key_name(const struct key *k, char *out, size_t bytes);
+ * key_label() writes at most `bytes` bytes (key_name is taken by curses); key_parse() returns
+ * false for what is no name. */
+void key_label(const struct key *k, char *out, size_t bytes);
 bool key_parse(const char *name, struct key *k);
 bool key_same(const struct key *a, const struct key *b);
 

@@ -23,7 +23,8 @@ enum action keymap_action(enum key_context c, const struct key *k);
 /* The action a typed command names, without its slash: "mode"; ACTION_NONE if there is none. */
 enum action keymap_command(const char *name, size_t bytes);
 
-/* One row of the help: keys "F2 Ctrl+T", command "/mode NAME" or "", text. Static storage. */
+/* One row of the help: keys "F2 Ctrl+T", command "/mode" or "", its arguments "NAME", text. Static
+ * storage. */
 struct action_help {
     const char *keys_editor, *keys_reader, *command, *args, *help;
 };

@@ -38,6 +38,9 @@ void transcript_summary(struct transcript *t, int i, const char *text);
 void transcript_fold(struct transcript *t, bool folded);
 bool transcript_folded(const struct transcript *t);
 
+/* ASCII forms of the signs it draws. */
+void transcript_ascii(struct transcript *t, bool ascii);
+
 int transcript_count(const struct transcript *t);
 void transcript_cut(struct transcript *t, int n); /* keeps the first n entries */
 

@@ -1,0 +1,55 @@
+/* decode.h -- the bytes of a terminal -> keys. Pure: bytes and the time come in, keys go out.
+ *
+ * Escape sequences may arrive in any number of pieces. An ESC that nothing follows within
+ * DECODE_ESC_MS is the key Esc; a longer sequence that stays unfinished is dropped, and so is
+ * every sequence that means nothing here: it never becomes text. A paste whose end never comes is
+ * given up after DECODE_PASTE_MS without a byte, and what came is handed over.
+ *
+ * Real U+0080..U+009F are dropped: inside the program these codes are the editor's own keys. */
+#ifndef DUET_UI_DECODE_H
+#define DUET_UI_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ui/buf.h"
+#include "ui/key.h"
+
+enum {
+    DECODE_ESC_MS = 25,
+    DECODE_SEQUENCE_MS = 250,
+    DECODE_PASTE_MS = 5000,
+    DECODE_PASTE_MAX = 16 << 20, /* bytes of one paste; more is dropped */
+    DECODE_SEQUENCES = 48,       /* own sequences of a terminal type */
+};
+
+struct decode {
+    struct buf in;    /* bytes from `at` on are not decoded yet */
+    size_t at;
+    int64_t fed_ms;   /* when the last bytes came */
+    bool pasting;
+    struct buf paste; /* the paste being collected, then the one handed over */
+    struct {
+        char bytes[16];
+        size_t n;
+        struct key key;
+    } own[DECODE_SEQUENCES];
+    int n_own;
+};
+
+void decode_release(struct decode *d);
+
+/* A sequence of this terminal (from terminfo): ESC and at least one more byte. Others and those
+ * that no longer fit are ignored. */
+void decode_define(struct decode *d, const char *sequence, struct key key);
+
+void decode_feed(struct decode *d, const char *bytes, size_t n, int64_t now_ms);
+
+/* The next key, if one is complete (or given up waiting for) at this time. */
+bool decode_key(struct decode *d, int64_t now_ms, struct key *k);
+
+/* How long to wait for more bytes before decode_key() may say something new; -1 = for ever. */
+int decode_wait_ms(const struct decode *d, int64_t now_ms);
+
+#endif

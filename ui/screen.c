@@ -1,0 +1,91 @@
+/* screen.c -- see screen.h. */
+#include "ui/screen.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/layout.h"
+#include "ui/status.h"
+#include "ui/text.h"
+#include "ui/wrap.h"
+
+enum { PROMPT_CELLS = 2 };
+
+/* The prompt goes where it would leave too little. The last column is the caret's behind a full
+ * row. */
+static int prompt_cells(int cols)
+{
+    return cols >= 8 ? PROMPT_CELLS : 0;
+}
+
+int screen_editor_cols(int cols)
+{
+    int n = cols - prompt_cells(cols) - 1;
+    return n > 1 ? n : 1;
+}
+
+/* The draft in its rows, scrolled so that the caret shows. */
+static void draw_draft(struct grid *g, const struct view *v, const struct rect *box,
+                       int *cursor_row, int *cursor_col)
+{
+    const struct editor_view *d = &v->draft;
+    int indent = prompt_cells(box->cols), cols = screen_editor_cols(box->cols), row, col;
+    int rows = wrap_find(d->text, d->bytes, d->caret, cols, &row, &col);
+    int top = row >= box->rows ? row - box->rows + 1 : 0;
+    struct wrap_row r = {.more = true};
+    struct buf shown = {0};
+    for (int i = 0; i < rows && i < top + box->rows; i++) {
+        wrap_row(d->text, d->bytes, r.next, cols, WRAP_CELLS, &r);
+        if (i < top)
+            continue;
+        buf_clear(&shown);
+        text_display(&shown, d->text + r.start, r.bytes);
+        grid_put(g, box->row + i - top, box->col + indent, cols, STYLE_USER, buf_text(&shown),
+                 shown.bytes);
+    }
+    buf_release(&shown);
+    const char *sign = v->ascii ? "> " : "❯ ";
+    if (indent && !top)
+        grid_put(g, box->row, box->col, indent, STYLE_PROMPT, sign, strlen(sign));
+    *cursor_row = box->row + row - top;
+    *cursor_col = box->col + indent + col;
+    if (*cursor_col >= box->col + box->cols)
+        *cursor_col = box->col + box->cols - 1;
+}
+
+static void draw_rule(struct grid *g, const struct view *v, const struct rect *r)
+{
+    grid_fill(g, r->row, r->col, r->cols, STYLE_RULE, v->ascii ? "-" : "─");
+    int below = v->list ? 0 : transcript_below(v->transcript);
+    if (!below)
+        return;
+    char text[40];
+    int n = snprintf(text, sizeof text, v->ascii ? " %d more " : " ↓ %d more ", below);
+    int cells = text_cells(text, (size_t)n);
+    grid_put(g, r->row, r->col + r->cols - cells - 2, cells, STYLE_NOTE, text, (size_t)n);
+}
+
+void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cursor_col)
+{
+    struct layout l;
+    int row, col, cols = screen_editor_cols(g->cols);
+    int rows = wrap_find(v->draft.text, v->draft.bytes, v->draft.caret, cols, &row, &col);
+    layout_compute(&l, g->rows, g->cols, rows);
+    grid_blank(g);
+    transcript_ascii(v->transcript, v->ascii);
+    draw_draft(g, v, &l.editor, cursor_row, cursor_col);
+    if (l.header.rows)
+        status_draw_header(v, g, l.header.row, l.header.cols);
+    /* A list needs room even where the transcript has none. */
+    const struct rect *middle = l.small ? &l.editor : &l.transcript;
+    if (v->list)
+        list_draw(v->list, g, middle->row, middle->col, middle->rows, middle->cols);
+    else if (!l.small)
+        transcript_draw(v->transcript, g, middle->row, middle->col, middle->rows, middle->cols);
+    if (l.rule.rows)
+        draw_rule(g, v, &l.rule);
+    if (l.status.rows)
+        status_draw(v, g, l.status.row, l.status.cols);
+    if (v->reader || v->list)
+        *cursor_row = -1;
+}

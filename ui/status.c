@@ -1,0 +1,183 @@
+/* status.c -- see status.h. */
+#include "ui/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/layout.h"
+#include "ui/text.h"
+
+enum { GAUGE_CELLS = 8, BAR_CELLS = 12, TITLE_MIN = 8 };
+
+/* A row that is written from the left, piece after piece, up to `end`. */
+struct line {
+    struct grid *g;
+    int row, col, end;
+};
+
+static void line_put(struct line *l, enum style s, const char *text)
+{
+    struct buf shown = {0};
+    text_display(&shown, text, strlen(text));
+    l->col += grid_put(l->g, l->row, l->col, l->end - l->col, s, buf_text(&shown), shown.bytes);
+    buf_release(&shown);
+}
+
+void status_count(char *out, size_t bytes, uint64_t n)
+{
+    static const struct {
+        uint64_t unit;
+        const char *sign;
+    } units[] = {{1000000000, "G"}, {1000000, "M"}, {1000, "k"}};
+    for (int i = 0; i < 3; i++) {
+        uint64_t u = units[i].unit;
+        if (n < u)
+            continue;
+        if (n < 10 * u && n / (u / 10) % 10)
+            snprintf(out, bytes, "%u.%u%s", (unsigned)(n / u), (unsigned)(n / (u / 10) % 10),
+                     units[i].sign);
+        else
+            snprintf(out, bytes, "%llu%s", (unsigned long long)(n / u), units[i].sign);
+        return;
+    }
+    snprintf(out, bytes, "%u", (unsigned)n);
+}
+
+/* "[####....]" */
+static void gauge(struct buf *out, bool ascii, uint64_t done, uint64_t total, int cells)
+{
+    if (done > total)
+        done = total;
+    int full = total ? (int)((double)done * cells / (double)total + 0.5) : 0;
+    if (done && !full)
+        full = 1; /* something is never shown as nothing */
+    buf_puts(out, "[");
+    for (int i = 0; i < cells; i++)
+        buf_puts(out, i < full ? ascii ? "#" : "▓" : ascii ? "." : "░");
+    buf_puts(out, "]");
+}
+
+static const char *dot(const struct view *v)
+{
+    return v->ascii ? " - " : " · ";
+}
+
+static void context_text(const struct view *v, bool with_gauge, struct buf *out)
+{
+    char used[16], total[16];
+    if (v->ctx_total <= 0)
+        return;
+    uint64_t n = v->ctx_used > 0 ? (uint64_t)v->ctx_used : 0;
+    status_count(used, sizeof used, n);
+    status_count(total, sizeof total, (uint64_t)v->ctx_total);
+    buf_puts(out, "ctx ");
+    if (with_gauge) {
+        gauge(out, v->ascii, n, (uint64_t)v->ctx_total, GAUGE_CELLS);
+        buf_puts(out, " ");
+    }
+    buf_printf(out, "%s/%s", used, total);
+}
+
+static void kv_text(const struct view *v, struct buf *out)
+{
+    if (v->kv_bytes >= 10000000)
+        buf_printf(out, "kv %llu MB", (unsigned long long)(v->kv_bytes / 1000000));
+    else if (v->kv_bytes)
+        buf_printf(out, "kv %.1f MB", (double)v->kv_bytes / 1e6);
+}
+
+static void add_part(struct buf *out, const char *text)
+{
+    if (*text && out->bytes)
+        buf_puts(out, "  ");
+    buf_puts(out, text);
+}
+
+/* The right side of the header: as many parts as leave room for the title. */
+static void header_right(const struct view *v, int room, struct buf *out)
+{
+    struct buf ctx = {0}, kv = {0}, try = {0};
+    context_text(v, room >= LAYOUT_NARROW_COLS - 24, &ctx);
+    kv_text(v, &kv);
+    const char *parts[] = {buf_text(&ctx), buf_text(&kv), v->model};
+    for (int i = 0; i < 3; i++) {
+        add_part(&try, parts[i]);
+        if (text_cells(buf_text(&try), try.bytes) > room)
+            break;
+        buf_clear(out);
+        buf_append(out, buf_text(&try), try.bytes);
+    }
+    buf_release(&ctx);
+    buf_release(&kv);
+    buf_release(&try);
+}
+
+void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
+{
+    struct buf right = {0};
+    struct line l = {g, row, 1, cols - 1};
+    grid_fill(g, row, 0, cols, STYLE_HEADER, " ");
+    line_put(&l, v->mode_style, v->mode);
+    int title = text_cells(v->title, strlen(v->title));
+    int keep = title < TITLE_MIN ? title : cols < LAYOUT_NARROW_COLS ? TITLE_MIN : 2 * TITLE_MIN;
+    header_right(v, cols - l.col - keep - 6, &right);
+    int width = text_cells(buf_text(&right), right.bytes);
+    l.end = cols - 1 - (width ? width + 2 : 0);
+    if (*v->title) {
+        line_put(&l, STYLE_HEADER, dot(v));
+        line_put(&l, STYLE_HEADER, v->title);
+    }
+    l.col = cols - 1 - width;
+    l.end = cols - 1;
+    line_put(&l, STYLE_GAUGE, buf_text(&right));
+    buf_release(&right);
+}
+
+static void progress_text(const struct view *v, struct buf *out)
+{
+    char done[16], total[16];
+    uint64_t n = v->done > 0 ? (uint64_t)v->done : 0;
+    status_count(done, sizeof done, n);
+    status_count(total, sizeof total, (uint64_t)v->total);
+    gauge(out, v->ascii, n, (uint64_t)v->total, BAR_CELLS);
+    buf_printf(out, " %s/%s", done, total);
+}
+
+/* Everything on the left, as one text. */
+static void status_left(const struct view *v, struct buf *out)
+{
+    buf_puts(out, v->state);
+    if (v->total > 0) {
+        buf_puts(out, " ");
+        progress_text(v, out);
+    }
+    if (v->tok_s > 0)
+        buf_printf(out, "%s%.1f tok/s", dot(v), v->tok_s);
+    if (v->re_read >= 0)
+        buf_printf(out, "%sre-read %d", dot(v), v->re_read);
+    if (v->queued > 0)
+        buf_printf(out, "%squeued %d", dot(v), v->queued);
+}
+
+void status_draw(const struct view *v, struct grid *g, int row, int cols)
+{
+    struct buf left = {0};
+    grid_fill(g, row, 0, cols, STYLE_STATUS, " ");
+    status_left(v, &left);
+    int hint = text_cells(v->hint, strlen(v->hint)), n = text_cells(buf_text(&left), left.bytes);
+    enum style hint_style = v->hint_is_error ? STYLE_ERROR : STYLE_STATUS;
+    int room = cols - 2;
+    struct line l = {g, row, cols > 2, cols > 2 ? cols - 1 : cols};
+    if (hint + n + 2 <= room || !hint) {
+        line_put(&l, STYLE_STATUS, buf_text(&left));
+    } else if (v->hint_is_error) {
+        /* An error is worth the whole row. */
+        hint = hint < room ? hint : room;
+    } else {
+        line_put(&l, STYLE_STATUS, buf_text(&left));
+        hint = room - l.col - 1 > 0 ? room - l.col - 1 : 0;
+    }
+    l.col = l.end - hint > l.col ? l.end - hint : l.col;
+    line_put(&l, hint_style, v->hint);
+    buf_release(&left);
+}

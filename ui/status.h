@@ -1,0 +1,18 @@
+/* status.h -- the first and the last row. Pure. */
+#ifndef DUET_UI_STATUS_H
+#define DUET_UI_STATUS_H
+
+#include "ui/grid.h"
+#include "ui/screen.h"
+
+/* Mode, title, context gauge, cache, model. What does not fit is left out, from the end; the
+ * title is shortened. */
+void status_draw_header(const struct view *v, struct grid *g, int row, int cols);
+
+/* State, speed, progress, what was read again, at the right the hint. */
+void status_draw(const struct view *v, struct grid *g, int row, int cols);
+
+/* "950", "1.2k", "41k", "1.2M". */
+void status_count(char *out, size_t bytes, uint64_t n);
+
+#endif

@@ -1,0 +1,421 @@
+/* term.c -- see term.h. The only file that includes curses.
+ *
+ * ncurses draws: it owns the picture of the screen, finds what differs and knows the terminal.
+ * Keys are read here and decoded by decode.c, because term_read() must not block and ncurses,
+ * once an ESC has come, waits inside wget_wch() for the rest. ncurses also owns SIGWINCH: its
+ * handler interrupts poll(), and term_read() compares the sizes, so a missed signal heals. */
+#include "ui/term.h"
+
+#include <curses.h>
+#include <term.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+/* Macros of term.h that are everyday words. */
+#undef lines
+#undef columns
+#undef buttons
+
+#include "ui/buf.h"
+#include "ui/decode.h"
+#include "ui/text.h"
+
+enum { RESTORE_BYTES = 256, READ_BYTES = 65536 };
+
+static const char modes_on[] = "\033[?2004h", modes_off[] = "\033[?2004l";
+static const char mouse_on[] = "\033[?1000h\033[?1006h", mouse_off[] = "\033[?1006l\033[?1000l";
+
+static struct {
+    bool on;
+    struct term_opts opts;
+    SCREEN *screen;
+    struct decode decode;
+    struct grid shown; /* what curses was given last */
+    bool all;          /* the next flush puts every row */
+    bool color;
+    int rows, cols;
+    attr_t attr[STYLE_COUNT];
+    short pair[STYLE_COUNT];
+} term;
+
+/* What term_restore() needs, and nothing else: it may run in a signal handler at any time. */
+static struct {
+    volatile sig_atomic_t armed;
+    struct termios saved;
+    char text[RESTORE_BYTES];
+    size_t bytes;
+} restore;
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void write_all(const char *text, size_t bytes)
+{
+    while (bytes) {
+        ssize_t n = write(STDOUT_FILENO, text, bytes);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return;
+        text += n;
+        bytes -= (size_t)n;
+    }
+}
+
+/* ---- starting ----------------------------------------------------------------------------- */
+
+static int restore_char(int c)
+{
+    if (restore.bytes < sizeof restore.text)
+        restore.text[restore.bytes++] = (char)c;
+    return c;
+}
+
+static void restore_capability(const char *name)
+{
+    char *s = tigetstr(name);
+    if (s && s != (char *)-1)
+        tputs(s, 1, restore_char);
+}
+
+/* The bytes that undo what was done to the terminal, made beforehand. */
+static void prepare_restore(void)
+{
+    restore.bytes = 0;
+    for (const char *p = modes_off; *p; p++)
+        restore_char(*p);
+    for (const char *p = mouse_off; term.opts.mouse && *p; p++)
+        restore_char(*p);
+    restore_capability("sgr0");
+    restore_capability("rmkx");
+    restore_capability("cnorm");
+    restore_capability("rmcup");
+    restore.armed = 1;
+}
+
+/* Sequences that only terminfo knows; the usual ones are built into decode.c. */
+static void define_keys(void)
+{
+    static const struct {
+        const char *capability;
+        enum key_code code;
+    } keys[] = {
+        {"kcuu1", KEYCODE_UP},     {"kcud1", KEYCODE_DOWN},   {"kcub1", KEYCODE_LEFT},
+        {"kcuf1", KEYCODE_RIGHT},  {"khome", KEYCODE_HOME},   {"kend", KEYCODE_END},
+        {"kpp", KEYCODE_PGUP},     {"knp", KEYCODE_PGDN},     {"kdch1", KEYCODE_DELETE},
+        {"kich1", KEYCODE_INSERT}, {"kcbt", KEYCODE_BACKTAB}, {"kent", KEYCODE_ENTER},
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const char *s = tigetstr(keys[i].capability);
+        if (s && s != (char *)-1)
+            decode_define(&term.decode, s, (struct key){.code = keys[i].code});
+    }
+    for (unsigned i = 1; i <= 12; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "kf%u", i);
+        const char *s = tigetstr(name);
+        if (s && s != (char *)-1)
+            decode_define(&term.decode, s, (struct key){.code = KEYCODE_FN, .ch = i});
+    }
+}
+
+static bool fail(char *msg, size_t msg_bytes, const char *what)
+{
+    snprintf(msg, msg_bytes, "%s", what);
+    return false;
+}
+
+/* Checks without touching the terminal: newterm() would end the program on some of these. */
+static bool check_terminal(char *msg, size_t msg_bytes)
+{
+    int got = 0;
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return fail(msg, msg_bytes, "not a terminal");
+    const char *name = getenv("TERM");
+    if (!name || !*name)
+        return fail(msg, msg_bytes, "TERM is not set");
+    if (setupterm(NULL, STDOUT_FILENO, &got) != OK) {
+        snprintf(msg, msg_bytes, "terminal type '%.40s' is unknown", name);
+        return false;
+    }
+    const char *move = tigetstr("cup");
+    bool good = move && move != (char *)-1;
+    del_curterm(cur_term);
+    return good || fail(msg, msg_bytes, "the terminal cannot move its cursor");
+}
+
+static void modes(bool on)
+{
+    write_all(on ? modes_on : modes_off, sizeof modes_on - 1);
+    if (term.opts.mouse)
+        write_all(on ? mouse_on : mouse_off, on ? sizeof mouse_on - 1 : sizeof mouse_off - 1);
+}
+
+bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
+{
+    if (term.on)
+        return fail(msg, msg_bytes, "the terminal is taken already");
+    if (!check_terminal(msg, msg_bytes))
+        return false;
+    if (tcgetattr(STDIN_FILENO, &restore.saved) != 0)
+        return fail(msg, msg_bytes, strerror(errno));
+    term.opts = *opts;
+    term.screen = newterm(NULL, stdout, stdin);
+    if (!term.screen) {
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &restore.saved);
+        return fail(msg, msg_bytes, "curses cannot use this terminal");
+    }
+    prepare_restore();
+    raw();
+    noecho();
+    nonl();
+    keypad(stdscr, TRUE);
+    scrollok(stdscr, FALSE);
+    leaveok(stdscr, FALSE);
+    typeahead(-1);
+    term.color = opts->color && has_colors() && start_color() == OK;
+    if (term.color)
+        use_default_colors();
+    define_keys();
+    refresh();
+    modes(true);
+    getmaxyx(stdscr, term.rows, term.cols);
+    term.all = true;
+    term.on = true;
+    return true;
+}
+
+void term_stop(void)
+{
+    if (!term.on)
+        return;
+    modes(false);
+    curs_set(1);
+    endwin();
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &restore.saved);
+    restore.armed = 0;
+    delscreen(term.screen);
+    decode_release(&term.decode);
+    if (term.shown.cell)
+        grid_release(&term.shown);
+    memset(&term, 0, sizeof term);
+}
+
+void term_restore(void)
+{
+    if (!restore.armed)
+        return;
+    int saved_errno = errno;
+    restore.armed = 0;
+    write_all(restore.text, restore.bytes);
+    tcsetattr(STDIN_FILENO, TCSANOW, &restore.saved);
+    errno = saved_errno;
+}
+
+void term_suspend(void)
+{
+    if (!term.on)
+        return;
+    modes(false);
+    curs_set(1);
+    def_prog_mode();
+    endwin();
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &restore.saved);
+    /* The signal's own meaning: curses has put a handler there. */
+    struct sigaction usual = {.sa_handler = SIG_DFL}, old;
+    sigemptyset(&usual.sa_mask);
+    sigaction(SIGTSTP, &usual, &old);
+    kill(0, SIGTSTP);
+    /* Here again: the program goes on. */
+    sigaction(SIGTSTP, &old, NULL);
+    reset_prog_mode();
+    clearok(curscr, TRUE);
+    refresh();
+    modes(true);
+    term.all = true;
+}
+
+/* ---- size and theme ----------------------------------------------------------------------- */
+
+int term_fd(void)
+{
+    return STDIN_FILENO;
+}
+
+void term_size(int *rows, int *cols)
+{
+    *rows = term.rows;
+    *cols = term.cols;
+}
+
+/* A colour as this terminal can show it, -1 where it cannot. */
+static short fit_color(short c, attr_t *attr)
+{
+    if (c < COLORS)
+        return c;
+    if (c >= 8 && c < 16 && COLORS >= 8) {
+        *attr |= c == 8 ? A_DIM : A_BOLD;
+        return c == 8 ? -1 : (short)(c - 8);
+    }
+    return -1;
+}
+
+static attr_t fit_attr(unsigned attr)
+{
+    return (attr & ATTR_BOLD ? A_BOLD : 0) | (attr & ATTR_DIM ? A_DIM : 0) |
+           (attr & ATTR_UNDERLINE ? A_UNDERLINE : 0) | (attr & ATTR_REVERSE ? A_REVERSE : 0) |
+           (attr & ATTR_ITALIC ? A_ITALIC : 0);
+}
+
+void term_theme(const struct theme *t)
+{
+    for (int i = 0; i < STYLE_COUNT; i++) {
+        const struct theme_role *r = &t->role[i];
+        term.attr[i] = fit_attr(r->attr);
+        term.pair[i] = 0;
+        if (!term.color) {
+            /* A background still sets its text apart. */
+            term.attr[i] |= r->bg >= 0 ? A_REVERSE : 0;
+            continue;
+        }
+        short pair = (short)(i + 1);
+        attr_t unused = 0;
+        short fg = fit_color(r->fg, &term.attr[i]), bg = fit_color(r->bg, &unused);
+        if ((fg >= 0 || bg >= 0) && pair < COLOR_PAIRS && init_pair(pair, fg, bg) == OK)
+            term.pair[i] = pair;
+    }
+    term.all = true;
+}
+
+/* ---- keys --------------------------------------------------------------------------------- */
+
+static bool size_changed(void)
+{
+    struct winsize w;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || !w.ws_row || !w.ws_col)
+        return false;
+    if (w.ws_row == term.rows && w.ws_col == term.cols)
+        return false;
+    resize_term(w.ws_row, w.ws_col);
+    term.rows = w.ws_row;
+    term.cols = w.ws_col;
+    term.all = true;
+    return true;
+}
+
+/* Takes what the terminal has sent; false when it is gone. */
+static bool take_input(void)
+{
+    static char bytes[READ_BYTES];
+    for (;;) {
+        struct pollfd p = {STDIN_FILENO, POLLIN, 0};
+        int ready = poll(&p, 1, 0);
+        if (ready == 0 || (ready < 0 && errno == EINTR))
+            return true;
+        if (ready < 0 || p.revents & POLLNVAL)
+            return false;
+        ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            return true;
+        if (n <= 0)
+            return false;
+        decode_feed(&term.decode, bytes, (size_t)n, now_ms());
+    }
+}
+
+bool term_read(struct key *k)
+{
+    if (size_changed()) {
+        *k = (struct key){.code = KEYCODE_RESIZE};
+        return true;
+    }
+    if (decode_key(&term.decode, now_ms(), k))
+        return true;
+    bool there = take_input();
+    if (decode_key(&term.decode, now_ms(), k))
+        return true;
+    if (there)
+        return false;
+    *k = (struct key){.code = KEYCODE_EOF};
+    return true;
+}
+
+int term_wait_ms(void)
+{
+    return decode_wait_ms(&term.decode, now_ms());
+}
+
+/* ---- drawing ------------------------------------------------------------------------------ */
+
+static void put_cell(int row, int col, const struct cell *c)
+{
+    wchar_t text[CCHARW_MAX + 1];
+    size_t bytes = strlen(c->text), used;
+    int n = 0;
+    for (size_t at = 0; at < bytes && n < CCHARW_MAX; at += used)
+        text[n++] = (wchar_t)text_decode(c->text + at, bytes - at, &used);
+    text[n] = 0;
+    cchar_t out;
+    if (setcchar(&out, text, term.attr[c->style], term.pair[c->style], NULL) == OK)
+        mvadd_wch(row, col, &out);
+}
+
+static void put_row(const struct grid *g, int row)
+{
+    for (int col = 0; col < g->cols && col < term.cols; col++) {
+        const struct cell *c = &g->cell[(size_t)row * (size_t)g->cols + (size_t)col];
+        if (c->width && col + c->width <= term.cols)
+            put_cell(row, col, c);
+    }
+}
+
+static void remember(const struct grid *g)
+{
+    if (g->rows != term.shown.rows || g->cols != term.shown.cols) {
+        grid_release(&term.shown);
+        grid_init(&term.shown, g->rows, g->cols);
+    }
+    memcpy(term.shown.cell, g->cell, (size_t)g->rows * (size_t)g->cols * sizeof *g->cell);
+}
+
+void term_flush(const struct grid *g, int row, int col)
+{
+    if (!term.on)
+        return;
+    if (term.all)
+        erase();
+    for (int i = 0; i < g->rows && i < term.rows; i++)
+        if (term.all || !grid_same_row(g, &term.shown, i))
+            put_row(g, i);
+    term.all = false;
+    remember(g);
+    bool visible = row >= 0 && row < term.rows && col >= 0 && col < term.cols;
+    curs_set(visible);
+    if (visible)
+        move(row, col);
+    wnoutrefresh(stdscr);
+    doupdate();
+}
+
+void term_redraw(void)
+{
+    if (!term.on)
+        return;
+    clearok(curscr, TRUE);
+    term.all = true;
+}

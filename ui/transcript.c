@@ -1,0 +1,440 @@
+/* transcript.c -- see transcript.h.
+ *
+ * Each entry keeps its raw text and, for one width, the rows it wraps to: offsets into the text,
+ * which is made fit to show only when a row is drawn. Entries are wrapped when somebody looks at
+ * them or below them, so thousands cost nothing while the view is at the end.
+ *
+ * The view is a place, entry and row, that stays while text is added; or the end. */
+#include "ui/transcript.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/text.h"
+#include "ui/wrap.h"
+
+enum {
+    LABEL_CELLS = 8,  /* the label column: "Pro-Max" and a blank */
+    LABEL_COLS = 50,  /* narrower views give the label a row of its own */
+    FENCE_BYTES = 16, /* what a line starts with decides whether it is a fence */
+};
+
+struct row {
+    size_t start, bytes;
+    size_t line; /* where its line starts */
+    char fence;  /* the sign of the code fence open before its line, 0 = none */
+    bool code;
+};
+
+struct entry {
+    enum entry_kind kind;
+    enum style label_style;
+    char *label, *summary;
+    struct buf raw;
+    struct row *row; /* [cap_rows], n_rows of them for this width */
+    int n_rows, cap_rows, cols;
+    size_t wrapped; /* bytes of raw the rows stand for */
+};
+
+struct place {
+    int entry, row;
+};
+
+struct transcript {
+    struct entry *entry;
+    int n, cap;
+    bool folded, ascii;
+    bool stick;       /* the view is the end */
+    struct place top; /* the first row shown, while it is not */
+    int rows, cols;   /* of the last drawing */
+};
+
+static const enum style kind_style[] = {
+    [ENTRY_USER] = STYLE_USER, [ENTRY_ANSWER] = STYLE_TEXT, [ENTRY_THINKING] = STYLE_THINK,
+    [ENTRY_NOTE] = STYLE_NOTE, [ENTRY_ERROR] = STYLE_ERROR,
+};
+
+/* ---- wrapping one entry ------------------------------------------------------------------- */
+
+/* The sign of the fence that this line opens or closes, 0 if it is no fence. */
+static char fence_sign(const char *line, size_t bytes)
+{
+    size_t i = 0;
+    while (i < 3 && i < bytes && line[i] == ' ')
+        i++;
+    if (i + 3 > bytes || (line[i] != '`' && line[i] != '~'))
+        return 0;
+    return line[i + 1] == line[i] && line[i + 2] == line[i] ? line[i] : 0;
+}
+
+static char fence_after(char open, char sign)
+{
+    if (!sign || (open && open != sign))
+        return open;
+    return open ? 0 : sign;
+}
+
+static void entry_push(struct entry *e, const struct row *r)
+{
+    if (e->n_rows == e->cap_rows) {
+        e->cap_rows = e->cap_rows ? e->cap_rows * 2 : 8;
+        e->row = mem_grow(e->row, (size_t)e->cap_rows * sizeof *e->row);
+    }
+    e->row[e->n_rows++] = *r;
+}
+
+/* Takes back the rows that more text may change: the last one, or its whole line while that is
+ * too short to tell a fence. Returns where wrapping goes on. */
+static struct row entry_reopen(struct entry *e)
+{
+    if (!e->n_rows)
+        return (struct row){0};
+    struct row last = e->row[--e->n_rows];
+    if (last.start - last.line < FENCE_BYTES)
+        while (e->n_rows && last.start != last.line)
+            last = e->row[--e->n_rows];
+    return last;
+}
+
+/* Unfinished characters and a CR that may belong to a line end wait for what follows. */
+static size_t entry_ready(const struct entry *e)
+{
+    size_t n = text_whole(buf_text(&e->raw), e->raw.bytes);
+    return n && e->raw.data[n - 1] == '\r' ? n - 1 : n;
+}
+
+static void entry_wrap(struct entry *e, int cols)
+{
+    if (e->cols != cols) {
+        e->n_rows = 0;
+        e->cols = cols;
+        e->wrapped = 0;
+    }
+    size_t ready = entry_ready(e);
+    if (e->n_rows && e->wrapped == ready)
+        return;
+    e->wrapped = ready;
+    const char *text = buf_text(&e->raw);
+    bool fences = e->kind == ENTRY_ANSWER || e->kind == ENTRY_USER;
+    struct row at = entry_reopen(e);
+    struct wrap_row w = {.next = at.start, .more = true};
+    while (w.more) {
+        char sign = fences ? fence_sign(text + at.line, ready - at.line) : 0;
+        wrap_row(text, ready, w.next, cols, WRAP_WORDS, &w);
+        at.start = w.start;
+        at.bytes = w.bytes;
+        at.code = at.fence || sign;
+        entry_push(e, &at);
+        if (w.line_end) {
+            at.fence = fence_after(at.fence, sign);
+            at.line = w.next;
+        }
+    }
+}
+
+/* ---- rows of an entry as they are shown --------------------------------------------------- */
+
+static int indent_of(const struct transcript *t)
+{
+    return t->cols < LABEL_COLS ? 0 : LABEL_CELLS;
+}
+
+static int text_cols(const struct transcript *t)
+{
+    int n = t->cols - indent_of(t);
+    return n > 0 ? n : 1;
+}
+
+/* A blank row stands before a question, except the first. */
+static int gap_rows(const struct transcript *t, int i)
+{
+    return i > 0 && t->entry[i].kind == ENTRY_USER;
+}
+
+static bool label_has_row(const struct transcript *t, const struct entry *e)
+{
+    size_t n = strlen(e->label);
+    return n && (!indent_of(t) || text_cells(e->label, n) >= LABEL_CELLS);
+}
+
+static bool is_folded(const struct transcript *t, const struct entry *e)
+{
+    return t->folded && e->kind == ENTRY_THINKING;
+}
+
+/* Rows above the text of entry i. */
+static int head_rows(const struct transcript *t, int i)
+{
+    return gap_rows(t, i) + label_has_row(t, &t->entry[i]);
+}
+
+/* Empty rows at the end are not shown; an empty entry is one row. */
+static int entry_rows(const struct transcript *t, int i)
+{
+    struct entry *e = &t->entry[i];
+    if (is_folded(t, e))
+        return head_rows(t, i) + 1;
+    entry_wrap(e, text_cols(t));
+    int n = e->n_rows;
+    while (n > 1 && !e->row[n - 1].bytes)
+        n--;
+    return head_rows(t, i) + n;
+}
+
+/* ---- the view ----------------------------------------------------------------------------- */
+
+/* The place `rows` rows before the end, or the beginning. */
+static struct place place_before_end(const struct transcript *t, int rows)
+{
+    for (int i = t->n - 1; i >= 0; i--) {
+        int n = entry_rows(t, i);
+        if (n >= rows)
+            return (struct place){i, n - rows};
+        rows -= n;
+    }
+    return (struct place){0, 0};
+}
+
+static struct place view_top(const struct transcript *t)
+{
+    if (t->stick || !t->n)
+        return place_before_end(t, t->rows);
+    struct place p = t->top;
+    int n = entry_rows(t, p.entry);
+    if (p.row >= n)
+        p.row = n - 1;
+    return p;
+}
+
+static int rows_from(const struct transcript *t, struct place p)
+{
+    long long rows = -(long long)p.row;
+    for (int i = p.entry; i < t->n; i++)
+        rows += entry_rows(t, i);
+    return rows > INT_MAX ? INT_MAX : (int)rows;
+}
+
+int transcript_below(const struct transcript *t)
+{
+    if (t->stick || !t->n || !t->cols)
+        return 0;
+    int below = rows_from(t, view_top(t)) - t->rows;
+    return below > 0 ? below : 0;
+}
+
+static void scroll_back(struct transcript *t, int rows)
+{
+    struct place p = view_top(t);
+    while (rows > p.row && p.entry > 0) {
+        rows -= p.row;
+        p.entry--;
+        p.row = entry_rows(t, p.entry);
+    }
+    p.row = rows < p.row ? p.row - rows : 0;
+    t->stick = false;
+    t->top = p;
+}
+
+static void scroll_forward(struct transcript *t, int rows)
+{
+    if (rows >= transcript_below(t)) {
+        t->stick = true;
+        return;
+    }
+    struct place p = view_top(t);
+    for (int n = entry_rows(t, p.entry); rows >= n - p.row; n = entry_rows(t, p.entry)) {
+        rows -= n - p.row;
+        p = (struct place){p.entry + 1, 0};
+    }
+    p.row += rows;
+    t->top = p;
+}
+
+void transcript_scroll(struct transcript *t, int rows)
+{
+    if (!t->n || !t->cols)
+        return;
+    if (rows > 0)
+        scroll_forward(t, rows);
+    else if (rows < 0)
+        scroll_back(t, rows == INT_MIN ? INT_MAX : -rows);
+    if (!transcript_below(t))
+        t->stick = true;
+}
+
+void transcript_to(struct transcript *t, bool end)
+{
+    t->stick = end;
+    t->top = (struct place){0, 0};
+    if (!end && !transcript_below(t))
+        t->stick = true;
+}
+
+/* Takes the new size. A view that is not the end stays at the text it shows first. */
+static void view_resize(struct transcript *t, int rows, int cols)
+{
+    bool anchored = !t->stick && t->n && t->cols && t->cols != cols;
+    size_t at = 0;
+    struct place p = {0, 0};
+    if (anchored) {
+        p = view_top(t);
+        struct entry *e = &t->entry[p.entry];
+        int k = p.row - head_rows(t, p.entry);
+        at = !is_folded(t, e) && k > 0 ? e->row[k].start : 0;
+    }
+    t->rows = rows;
+    t->cols = cols;
+    if (anchored) {
+        struct entry *e = &t->entry[p.entry];
+        int head = head_rows(t, p.entry), n = entry_rows(t, p.entry) - head;
+        for (p.row = 0; at && p.row + 1 < n && e->row[p.row + 1].start <= at;)
+            p.row++;
+        t->top = (struct place){p.entry, at ? head + p.row : 0};
+    }
+    if (!transcript_below(t))
+        t->stick = true;
+}
+
+/* ---- drawing ------------------------------------------------------------------------------ */
+
+static void put_text(struct grid *g, int row, int col, int cols, enum style s, const char *text,
+                     size_t bytes)
+{
+    struct buf shown = {0};
+    text_display(&shown, text, bytes);
+    grid_put(g, row, col, cols, s, buf_text(&shown), shown.bytes);
+    buf_release(&shown);
+}
+
+/* Where one row is drawn. */
+struct strip {
+    int row, col, cols;
+};
+
+static void draw_folded(const struct transcript *t, const struct entry *e, struct grid *g,
+                        const struct strip *at)
+{
+    const char *sign = t->ascii ? "> " : "▸ ", *text = e->summary ? e->summary : "thinking";
+    int n = grid_put(g, at->row, at->col, at->cols, STYLE_THINK, sign, strlen(sign));
+    put_text(g, at->row, at->col + n, at->cols - n, STYLE_THINK, text, strlen(text));
+}
+
+/* Row k of entry i. */
+static void draw_row(const struct transcript *t, int i, int k, struct grid *g, struct strip at)
+{
+    struct entry *e = &t->entry[i];
+    int gap = gap_rows(t, i), head = head_rows(t, i);
+    if (k == gap)
+        put_text(g, at.row, at.col, at.cols, e->label_style, e->label, strlen(e->label));
+    k -= head;
+    if (k < 0)
+        return;
+    at.col += indent_of(t);
+    at.cols -= indent_of(t);
+    if (is_folded(t, e)) {
+        draw_folded(t, e, g, &at);
+        return;
+    }
+    const struct row *r = &e->row[k];
+    put_text(g, at.row, at.col, at.cols, r->code ? STYLE_CODE : kind_style[e->kind],
+             buf_text(&e->raw) + r->start, r->bytes);
+}
+
+void transcript_draw(struct transcript *t, struct grid *g, int row, int col, int rows, int cols)
+{
+    if (rows < 1 || cols < 1)
+        return;
+    view_resize(t, rows, cols);
+    struct place p = view_top(t);
+    for (int shown = 0; p.entry < t->n && shown < rows; p = (struct place){p.entry + 1, 0})
+        for (int n = entry_rows(t, p.entry); p.row < n && shown < rows; p.row++, shown++)
+            draw_row(t, p.entry, p.row, g, (struct strip){row + shown, col, cols});
+}
+
+/* ---- entries ------------------------------------------------------------------------------ */
+
+struct transcript *transcript_new(void)
+{
+    struct transcript *t = mem_new(sizeof *t);
+    t->stick = t->folded = true;
+    return t;
+}
+
+static void entry_release(struct entry *e)
+{
+    free(e->label);
+    free(e->summary);
+    free(e->row);
+    buf_release(&e->raw);
+}
+
+void transcript_free(struct transcript **t)
+{
+    if (!*t)
+        return;
+    transcript_clear(*t);
+    free((*t)->entry);
+    free(*t);
+    *t = NULL;
+}
+
+void transcript_clear(struct transcript *t)
+{
+    transcript_cut(t, 0);
+}
+
+int transcript_add(struct transcript *t, enum entry_kind kind, const char *label,
+                   enum style label_style)
+{
+    if (t->n == t->cap) {
+        t->cap = t->cap ? t->cap * 2 : 16;
+        t->entry = mem_grow(t->entry, (size_t)t->cap * sizeof *t->entry);
+    }
+    t->entry[t->n] = (struct entry){.kind = kind, .label_style = label_style,
+                                    .label = mem_dup(label)};
+    return t->n++;
+}
+
+void transcript_append(struct transcript *t, int i, const char *text, size_t bytes)
+{
+    assert(i >= 0 && i < t->n);
+    buf_append(&t->entry[i].raw, text, bytes);
+}
+
+void transcript_summary(struct transcript *t, int i, const char *text)
+{
+    assert(i >= 0 && i < t->n);
+    free(t->entry[i].summary);
+    t->entry[i].summary = mem_dup(text);
+}
+
+void transcript_fold(struct transcript *t, bool folded)
+{
+    t->folded = folded;
+}
+
+bool transcript_folded(const struct transcript *t)
+{
+    return t->folded;
+}
+
+void transcript_ascii(struct transcript *t, bool ascii)
+{
+    t->ascii = ascii;
+}
+
+int transcript_count(const struct transcript *t)
+{
+    return t->n;
+}
+
+void transcript_cut(struct transcript *t, int n)
+{
+    assert(n >= 0);
+    while (t->n > n)
+        entry_release(&t->entry[--t->n]);
+    if (t->top.entry >= t->n)
+        t->stick = true;
+}
