@@ -167,17 +167,18 @@ static size_t spells(const char *s, size_t n, const char *text)
     return i;
 }
 
-/* The rest of a Jinja string, up to where it spells stop, with its escapes undone. quote is the
- * character that ends the string. Returns the bytes written to out [n]; 0 if the string is made
- * of parts, so that this is no constant text. */
-static size_t constant(const char *s, size_t n, char quote, const char *stop, char *out)
+/* The rest of a Jinja string, up to the mark behind a system message, with its escapes undone.
+ * quote is the character that ends the string. Returns the bytes written to out [n]; 0 if the
+ * string is made of parts, so that this is no constant text. */
+static size_t constant(const struct chat_family *f, const char *s, size_t n, char quote, char *out)
 {
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
-        if (spells(s + i, n - i, stop) > 0)
+        if (spells(s + i, n - i, f->system[1]) > 0)
             return len;
         char c = s[i];
-        if (c == quote || c == '{' || c == 0)
+        /* A second mark in front also ends it: each place of a template is then read once. */
+        if (c == quote || c == '{' || c == 0 || spells(s + i, n - i, f->system[0]) > 0)
             return 0;
         if (c == '\\' && i + 1 < n) {
             c = s[++i];
@@ -206,7 +207,7 @@ static char *find_system(const struct chat_family *f, struct gguf_str template, 
             continue;
         bool quoted = i > 0 && (s[-1] == '\'' || s[-1] == '"');
         left = left - head > SYSTEM_MAX ? SYSTEM_MAX : left - head;
-        n = constant(s + head, left, quoted ? s[-1] : '{', f->system[1], out);
+        n = constant(f, s + head, left, quoted ? s[-1] : '{', out);
     }
     out[n] = 0;
     return out;
