@@ -34,6 +34,7 @@ struct local {
     struct session *session;
     struct tokens line;             /* the timeline wanted */
     enum local_task task;
+    bool progress;                  /* a reading that takes several slices is under way */
     bool unread;                    /* line has ids that session_read() has not seen */
     atomic_int wanted;              /* enum mode_id asked for by the UI */
     atomic_bool cancelled;
@@ -178,6 +179,8 @@ static bool tail_append(struct local *l, enum turn_step step, struct event_list 
 
 /* ---- a turn ------------------------------------------------------------------------------- */
 
+/* No end inside a thought that has a marker of its own for that, and none before the first token
+ * of an answer: after a step-by-step thought a small model likes to say nothing more. */
 static void sampling_set(struct local *l)
 {
     const struct mode *m = mode_get(l->turn.mode);
@@ -190,7 +193,8 @@ static void sampling_set(struct local *l)
         l->sampling.temperature = 0.8f;
         l->sampling.min_p = 0.05f;
     }
-    l->sampling.no_end = l->turn.phase == TURN_THINK && engine_info(l->engine)->thinks;
+    l->sampling.no_end = l->turn.phase == TURN_THINK ? engine_info(l->engine)->thinks
+                                                     : l->turn.n_answer_now == 0;
 }
 
 static void usage_count(struct local *l)
@@ -334,12 +338,13 @@ static bool generate(struct local *l, struct event_list *out, struct err *err)
 /* One slice of reading line. Progress is told only of what takes more than one slice. */
 static bool read_slice(struct local *l, struct event_list *out, struct err *err)
 {
-    int before = session_held(l->session, l->line.id, l->line.n);
     int n = session_read(l->session, l->line.id, l->line.n, err);
     if (n < 0)
         return false;
     l->unread = n < l->line.n;
-    if (l->unread || before + 1 < n) {
+    bool told = l->progress;
+    l->progress = l->unread;
+    if (l->unread || told) {
         struct event *e = add(l, out, EVENT_PROGRESS);
         e->done = n;
         e->total = l->line.n;
@@ -428,6 +433,16 @@ static bool local_step(struct backend *b, struct event_list *out)
     return true;
 }
 
+/* The file's name without folders and ending: what a person typed or fetched. */
+static void name_short(const char *path, char *out, size_t bytes)
+{
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    size_t n = strlen(name);
+    if (n > 5 && strcmp(name + n - 5, ".gguf") == 0)
+        n -= 5;
+    snprintf(out, bytes, "%.*s", (int)(n < 200 ? n : 200), name);
+}
+
 static bool local_open(struct backend *b, struct event_list *out, struct err *err)
 {
     struct local *l = local_of(b);
@@ -443,7 +458,7 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
         return false;
     }
     struct backend_info *bi = &event_add(out, EVENT_LOADED)->info;
-    snprintf(bi->name, sizeof bi->name, "%s", info->name);
+    name_short(l->path, bi->name, sizeof bi->name);
     snprintf(bi->kind, sizeof bi->kind, "%s", info->arch);
     snprintf(bi->template_name, sizeof bi->template_name, "%s", info->template_name);
     snprintf(bi->kernels, sizeof bi->kernels, "%s", info->kernels);

@@ -152,6 +152,28 @@ static void take_line(struct plain *p, char *line, size_t bytes)
     buf_clear(&p->draft);
 }
 
+/* Lines from a terminal may wait their turn like any message; piped ones are a script, carried
+ * out one after the other. */
+static bool takes_lines(const struct plain *p)
+{
+    return isatty(STDIN_FILENO) || (!talk_busy(&p->talk) && p->talk.state == TALK_IDLE);
+}
+
+static void take_lines(struct plain *p)
+{
+    char *from = p->input.data, *end;
+    size_t left = p->input.bytes;
+    while (left > 0 && !p->leaving && takes_lines(p) && (end = memchr(from, '\n', left))) {
+        take_line(p, from, (size_t)(end - from));
+        left -= (size_t)(end + 1 - from);
+        from = end + 1;
+    }
+    struct buf rest = {0};
+    buf_append(&rest, from ? from : "", left);
+    buf_release(&p->input);
+    p->input = rest;
+}
+
 static void take_input(struct plain *p)
 {
     char part[4096];
@@ -164,17 +186,13 @@ static void take_input(struct plain *p)
     } else {
         buf_append(&p->input, part, (size_t)n);
     }
-    char *from = p->input.data, *end;
-    size_t left = p->input.bytes;
-    while (left > 0 && (end = memchr(from, '\n', left))) {
-        take_line(p, from, (size_t)(end - from));
-        left -= (size_t)(end + 1 - from);
-        from = end + 1;
-    }
-    struct buf rest = {0};
-    buf_append(&rest, from ? from : "", left);
-    buf_release(&p->input);
-    p->input = rest;
+}
+
+/* A script is read ahead by one line at most: what it asks must not fill the memory. */
+static bool reads_on(const struct plain *p)
+{
+    return !p->end_of_input && (isatty(STDIN_FILENO) || !memchr(buf_text(&p->input), '\n',
+                                                                 p->input.bytes));
 }
 
 static bool waits_for_input(const struct plain *p)
@@ -206,18 +224,19 @@ static void on_signal(struct plain *p)
 static void run(struct plain *p)
 {
     struct talk *t = &p->talk;
-    while (!p->leaving && !(p->end_of_input && !talk_busy(t) && t->state != TALK_LOADING)) {
+    while (!p->leaving && (!p->end_of_input || p->input.bytes > 0 || talk_busy(t))) {
         prompt_show(p);
         fflush(stdout);
         struct pollfd fds[3] = {{worker_fd(t->worker), POLLIN, 0},
                                 {signals_fd(), POLLIN, 0},
-                                {p->end_of_input ? -1 : STDIN_FILENO, POLLIN, 0}};
+                                {reads_on(p) ? STDIN_FILENO : -1, POLLIN, 0}};
         if (poll(fds, 3, -1) < 0 && errno != EINTR)
             break;
         on_signal(p);
         if (fds[2].revents)
             take_input(p);
         talk_events(t);
+        take_lines(p);
         if (t->state == TALK_FAILED) {
             p->status = STATUS_MODEL;
             break;

@@ -298,6 +298,7 @@ void talk_mode(struct talk *t, enum mode_id mode)
         t->turn_mode = mode;
         worker_mode(t->worker, mode);
     } else if (t->turn < 0 && t->worker && t->state == TALK_IDLE) {
+        worker_mode(t->worker, mode);
         worker_cost(t->worker, t->epoch);
     }
     if (mode == before)

@@ -241,8 +241,8 @@ void worker_stop(struct worker **w)
     if (!*w)
         return;
     atomic_store(&(*w)->stopping, true);
-    command_send(*w, command_new(COMMAND_QUIT));
     worker_cancel(*w);
+    command_send(*w, command_new(COMMAND_QUIT)); /* from here the backend may be gone */
     pthread_join((*w)->thread, NULL);
     event_clear(&(*w)->events);
     pthread_mutex_destroy(&(*w)->lock);

@@ -1,0 +1,333 @@
+/* app_talk.c -- the running conversation with its worker thread, log and cache, on a fixture model.
+ * What could break: events of one conversation reaching another, a message lost while the model
+ * loads, a session that does not come back, a toggle that is not in the log. */
+#include "tests/test.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "app/command.h"
+#include "app/talk.h"
+
+struct watch {
+    struct buf notes;
+    struct buf answer;
+    int questions, dones, resets;
+    int back, re_read;      /* of the last EVENT_RESUMED */
+    int toggles;            /* EVENT_MODE in a turn */
+    int toggle_at;          /* generated tokens after which to toggle; -1 = never */
+    int tokens;
+    struct talk *talk;
+};
+
+static void on_question(void *data, const struct talk *t, int turn)
+{
+    struct watch *w = data;
+    (void)t, (void)turn;
+    w->questions++;
+    w->tokens = 0;
+}
+
+static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
+{
+    struct watch *w = data;
+    if (kind == PART_ANSWER)
+        buf_append(&w->answer, text, bytes);
+}
+
+static void on_done(void *data, const struct talk *t, const struct event *e)
+{
+    struct watch *w = data;
+    (void)t, (void)e;
+    w->dones++;
+}
+
+static void on_note(void *data, bool error, const char *text)
+{
+    struct watch *w = data;
+    buf_printf(&w->notes, "%s%s\n", error ? "!" : "", text);
+}
+
+static void on_reset(void *data, const struct talk *t)
+{
+    struct watch *w = data;
+    (void)t;
+    w->resets++;
+}
+
+static void on_event(void *data, const struct event *e)
+{
+    struct watch *w = data;
+    if (e->kind == EVENT_RESUMED) {
+        w->back = e->done;
+        w->re_read = e->re_read;
+    }
+    if (e->kind == EVENT_MODE)
+        w->toggles++;
+    w->tokens += e->tokens;
+}
+
+static const struct front front_of_watch = {
+    NULL, on_question, NULL, on_text, on_done, on_note, on_reset, on_event,
+};
+
+static void home(void)
+{
+    const char *dir = test_folder();
+    setenv("XDG_DATA_HOME", dir, 1);
+    setenv("XDG_CONFIG_HOME", dir, 1);
+    setenv("XDG_STATE_HOME", dir, 1);
+}
+
+static void begin(struct talk *t, struct watch *w, struct options *o)
+{
+    struct err err;
+    struct front f = front_of_watch;
+    memset(w, 0, sizeof *w);
+    w->toggle_at = -1;
+    w->back = w->re_read = -1;
+    w->talk = t;
+    f.data = w;
+    o->threads = 1;
+    o->max_tokens = 12;
+    if (!talk_open(t, o, &f, &err) ||
+        !talk_start(t, local_new(test_fixture("tiny-llama.gguf"), o), &err))
+        fail_msg("%s", err.msg);
+}
+
+/* Runs until nothing is under way, toggling once where the watch says. */
+static void settle(struct talk *t, struct watch *w)
+{
+    struct pollfd fd = {worker_fd(t->worker), POLLIN, 0};
+    while (talk_busy(t) || t->state != TALK_IDLE || t->saves > 0) {
+        assert_true(poll(&fd, 1, 60000) > 0);
+        talk_events(t);
+        if (w->toggle_at >= 0 && t->turn >= 0 && w->tokens >= w->toggle_at) {
+            w->toggle_at = -1;
+            talk_mode(t, mode_toggle(t->c.mode));
+        }
+    }
+}
+
+static void end(struct talk *t, struct watch *w)
+{
+    talk_close(t);
+    buf_release(&w->notes);
+    buf_release(&w->answer);
+}
+
+static void line(struct talk *t, const char *text)
+{
+    const char *args;
+    assert_int_equal(command_line(t, text, &args), ACTION_NONE);
+}
+
+void test_talk_asks_while_loading_and_comes_back(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    char id[80];
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    line(&t, "hello there"); /* typed before the model is loaded */
+    line(&t, "/pro and again");
+    settle(&t, &w);
+    assert_int_equal(w.questions, 2);
+    assert_int_equal(w.dones, 2);
+    assert_int_equal(t.c.n_turn, 2);
+    assert_int_equal(t.c.turn[1].mode, MODE_PRO);
+    assert_int_equal(t.c.mode, MODE_FLASH); /* the prefix was for one message */
+    assert_true(t.stored);
+    int used = t.ctx_used;
+    struct ids first = {0};
+    ids_append(&first, t.c.turn[1].reply[0].ids.id, t.c.turn[1].reply[0].ids.n);
+    snprintf(id, sizeof id, "%s", t.store.id);
+    end(&t, &w);
+
+    options_init(&o);
+    o.resume = true;
+    begin(&t, &w, &o);
+    assert_string_equal(t.store.id, id);
+    assert_int_equal(t.c.n_turn, 2);
+    assert_int_equal(w.resets, 1);
+    assert_int_equal(t.c.turn[1].reply[0].ids.n, first.n);
+    assert_memory_equal(t.c.turn[1].reply[0].ids.id, first.id, (size_t)first.n * 4);
+    settle(&t, &w);
+    assert_int_equal(w.back, used);
+    assert_int_equal(w.re_read, 0);
+    line(&t, "third");
+    settle(&t, &w);
+    assert_int_equal(t.re_read, 0);
+    assert_int_equal(t.c.turn[2].reply[0].usage.reused_tokens, used);
+    ids_release(&first);
+    end(&t, &w);
+}
+
+void test_talk_toggles_during_a_reply(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    char path[700];
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    w.toggle_at = 3;
+    o.max_tokens = t.max_tokens = 60;
+    line(&t, "what is this?");
+    settle(&t, &w);
+    assert_true(w.toggles >= 1);
+    assert_int_equal(t.re_read, 0);
+    assert_int_equal(t.c.mode, MODE_PRO_MAX);
+    assert_true(t.c.turn[0].reply[0].n_part >= 2);
+    snprintf(path, sizeof path, "%s/log.jsonl", t.store.folder);
+    end(&t, &w);
+    char *text = test_read_file(path, NULL);
+    assert_non_null(strstr(text, "\"toggle\""));
+    assert_non_null(strstr(text, "\"pro-max\""));
+    free(text);
+}
+
+void test_talk_idle_toggle_tells_its_cost(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    home();
+    options_init(&o);
+    o.no_save = true;
+    begin(&t, &w, &o);
+    line(&t, "hi");
+    settle(&t, &w);
+    t.re_read = -1;
+    line(&t, "/toggle");
+    worker_finish(t.worker);
+    talk_events(&t);
+    assert_int_equal(t.re_read, 0);
+    assert_int_equal(t.c.mode, MODE_PRO_MAX);
+    assert_false(t.stored);
+    end(&t, &w);
+}
+
+void test_talk_commands(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    const char *args;
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    settle(&t, &w);
+    line(&t, "/nonsense");
+    assert_non_null(strstr(buf_text(&w.notes), "!there is no command /nonsense"));
+    assert_int_equal(w.questions, 0);
+    line(&t, "//literal");
+    settle(&t, &w);
+    assert_string_equal(t.c.turn[0].question, "/literal");
+    line(&t, "/retry");
+    settle(&t, &w);
+    assert_int_equal(t.c.turn[0].n_reply, 2);
+    assert_int_equal(t.c.turn[0].chosen, 1);
+    line(&t, "/rename a better title");
+    assert_string_equal(t.c.title, "a better title");
+    line(&t, "/mode pro");
+    assert_int_equal(t.c.mode, MODE_PRO);
+    line(&t, "/system too late");
+    assert_non_null(strstr(buf_text(&w.notes), "/new first"));
+    line(&t, "/undo");
+    assert_int_equal(t.c.n_turn, 0);
+    line(&t, "/undo");
+    assert_non_null(strstr(buf_text(&w.notes), "nothing to take back"));
+    assert_int_equal(command_line(&t, "/help", &args), ACTION_HELP);
+    assert_int_equal(command_line(&t, "/quit", &args), ACTION_QUIT);
+    assert_int_equal(command_line(&t, "/set theme light", &args), ACTION_SET);
+    assert_string_equal(args, "theme light");
+    line(&t, "   ");
+    assert_int_equal(w.questions, 1);
+    end(&t, &w);
+}
+
+/* Two sessions in one program: neither sees the other's events, both come back whole. */
+void test_talk_switches_sessions(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    char first[80];
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    line(&t, "in the first");
+    settle(&t, &w);
+    snprintf(first, sizeof first, "%s", t.store.id);
+    assert_true(talk_switch(&t, NULL));
+    assert_int_equal(t.c.n_turn, 0);
+    line(&t, "in the second");
+    settle(&t, &w);
+    assert_string_not_equal(t.store.id, first);
+    assert_true(talk_switch(&t, first));
+    settle(&t, &w);
+    assert_string_equal(t.c.turn[0].question, "in the first");
+    assert_int_equal(w.re_read, 0);
+    assert_false(talk_switch(&t, "no-such-session"));
+    assert_string_equal(t.store.id, first);
+    end(&t, &w);
+}
+
+void test_talk_says_why_a_model_cannot_be_opened(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w = {.toggle_at = -1};
+    struct options o;
+    struct err err;
+    struct front f = front_of_watch;
+    f.data = &w;
+    home();
+    options_init(&o);
+    assert_true(talk_open(&t, &o, &f, &err));
+    assert_true(talk_start(&t, local_new("/tmp", &o), &err));
+    line(&t, "anybody there?");
+    struct pollfd fd = {worker_fd(t.worker), POLLIN, 0};
+    while (t.state == TALK_LOADING) {
+        assert_true(poll(&fd, 1, 60000) > 0);
+        talk_events(&t);
+    }
+    assert_int_equal(t.state, TALK_FAILED);
+    assert_non_null(strstr(buf_text(&w.notes), "/tmp"));
+    line(&t, "still?");
+    assert_non_null(strstr(buf_text(&w.notes), "no model"));
+    end(&t, &w);
+}
+
+void test_talk_stop(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    t.max_tokens = 1000;
+    settle(&t, &w);
+    assert_false(talk_stop(&t));
+    line(&t, "a long answer, please");
+    line(&t, "and one that waits");
+    assert_int_equal(t.n_queue, 1);
+    assert_true(talk_stop(&t));
+    settle(&t, &w);
+    assert_int_equal(t.n_queue, 0);
+    assert_int_equal(w.dones, 1);
+    if (t.c.turn[0].chosen >= 0)
+        assert_int_equal(t.c.turn[0].reply[0].reason, REASON_CANCELLED);
+    end(&t, &w);
+}
