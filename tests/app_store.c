@@ -1,0 +1,391 @@
+/* app_store.c -- session folders: what could break is that two programs write one session, that
+ * an id reaches outside of the folder, or that one damaged session hides the others. */
+#include "tests/test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/store.h"
+
+/* dir/id/name; static storage, four in turn. */
+static const char *in(const char *dir, const char *id, const char *name)
+{
+    static char paths[4][256];
+    static int next;
+    char *p = paths[next++ % 4];
+    snprintf(p, sizeof paths[0], "%s/%s%s%s", dir, id, name[0] ? "/" : "", name);
+    return p;
+}
+
+static int mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(lstat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+/* A session with some questions, closed again. */
+static void session_make(const char *dir, const char *id, const char *title, int turns)
+{
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    struct err err;
+    conversation_init(&c);
+    if (!store_open(&s, dir, id, &c, &r, &err))
+        fail_msg("%s", err.msg);
+    conversation_model(&c, "tiny", 7);
+    assert_true(log_session(s.log, &c, s.id, NULL));
+    for (int t = 0; t < turns; t++)
+        assert_true(log_ask(s.log, &c, conversation_ask(&c, title, MODE_PRO), NULL));
+    assert_true(log_sync(s.log, NULL));
+    assert_true(store_meta(&s, &c, NULL));
+    store_close(&s);
+    conversation_release(&c);
+}
+
+/* Writes a meta.json. */
+static void meta_write(const char *dir, const char *id, const char *text)
+{
+    test_write_file(in(dir, id, "meta.json"), text, strlen(text));
+}
+
+void test_store_files(void **state)
+{
+    (void)state;
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/duet/sessions", test_folder());
+    session_make(dir, "one", "Grüße", 2);
+    assert_int_equal(mode_of(dir), 0700);
+    assert_int_equal(mode_of(in(dir, "one", "")), 0700);
+    assert_int_equal(mode_of(in(dir, "one", "log.jsonl")), 0600);
+    assert_int_equal(mode_of(in(dir, "one", "meta.json")), 0600);
+    assert_int_equal(mode_of(in(dir, "one", "lock")), 0600);
+    assert_int_equal(access(in(dir, "one", "meta.json.new"), F_OK), -1);
+    char *meta = test_read_file(in(dir, "one", "meta.json"), NULL);
+    assert_non_null(strstr(meta, "{\"v\": 1, \"id\": \"one\", \"title\": \"Grüße\", "
+                                 "\"mode\": \"flash\", \"model\": \"tiny\", \"turns\": 2, "));
+    free(meta);
+}
+
+void test_store_open_again(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    session_make(dir, "one", "Hello", 2);
+    conversation_init(&c);
+    assert_true(store_open(&s, dir, "one", &c, &r, NULL));
+    assert_int_equal(r.lines, 3);
+    assert_int_equal(c.n_turn, 2);
+    assert_string_equal(c.turn[1].question, "Hello");
+    assert_string_equal(s.kv, in(dir, "one", "kv"));
+    store_close(&s);
+    store_close(&s);
+    conversation_release(&c);
+}
+
+void test_store_busy(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    struct store first, second;
+    struct conversation c;
+    struct log_report r;
+    struct err err;
+    conversation_init(&c);
+    assert_true(store_open(&first, dir, "mine", &c, &r, NULL));
+    assert_false(store_open(&second, dir, "mine", &c, &r, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_string_equal(err.msg, "session 'mine' is open in another duet");
+    assert_string_equal(second.folder, "");
+    store_close(&second);
+    assert_true(store_open(&second, dir, "yours", &c, &r, NULL));
+    store_close(&second);
+    store_close(&first);
+    assert_true(store_open(&first, dir, "mine", &c, &r, NULL));
+    store_close(&first);
+    conversation_release(&c);
+}
+
+void test_store_ids(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", ".", "..", "../x", ".hidden", "a/b", "a b", "ä", "a\n",
+        "/etc", "a\\b", "12345678901234567890123456789012345678901234567890123456789012345"};
+    char id[80];
+    struct err err;
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    const char *dir = test_folder();
+    conversation_init(&c);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(store_name_id(bad[i], id, &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_false(store_open(&s, dir, bad[i], &c, &r, &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_null(s.log);
+    }
+    assert_true(store_name_id("Work-2024_v1.x", id, NULL));
+    assert_string_equal(id, "Work-2024_v1.x");
+    conversation_release(&c);
+}
+
+void test_store_new_id(void **state)
+{
+    (void)state;
+    char a[80], b[80], checked[80];
+    store_new_id(a);
+    store_new_id(b);
+    assert_string_not_equal(a, b);
+    assert_int_equal(strlen(a), strlen("20240131-120000-abcd"));
+    assert_true(store_name_id(a, checked, NULL));
+}
+
+/* A folder or file that is a link to somewhere else is not a session. */
+void test_store_links(void **state)
+{
+    (void)state;
+    const char *dir = test_folder(), *other = test_folder();
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    struct store_entry *all;
+    int n;
+    conversation_init(&c);
+    session_make(other, "real", "x", 1);
+    assert_int_equal(symlink(in(other, "real", ""), in(dir, "link", "")), 0);
+    assert_false(store_open(&s, dir, "link", &c, &r, NULL));
+    assert_true(store_list(dir, &all, &n, NULL));
+    assert_int_equal(n, 0);
+    free(all);
+    assert_int_equal(mkdir(in(dir, "inner", ""), 0700), 0);
+    assert_int_equal(symlink(in(other, "real", "log.jsonl"), in(dir, "inner", "log.jsonl")), 0);
+    assert_false(store_open(&s, dir, "inner", &c, &r, NULL));
+    assert_int_equal(unlink(in(dir, "inner", "log.jsonl")), 0);
+    assert_int_equal(unlink(in(dir, "inner", "lock")), 0);
+    assert_int_equal(symlink(in(other, "real", "new"), in(dir, "inner", "lock")), 0);
+    assert_false(store_open(&s, dir, "inner", &c, &r, NULL));
+    assert_int_equal(access(in(other, "real", "new"), F_OK), -1);
+    conversation_release(&c);
+}
+
+void test_store_in_the_way(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    struct err err;
+    conversation_init(&c);
+    test_write_file(in(dir, "file", ""), "", 0);
+    assert_false(store_open(&s, dir, "file", &c, &r, &err));
+    assert_non_null(strstr(err.msg, in(dir, "file", "")));
+    assert_false(store_open(&s, in(dir, "file", ""), "x", &c, &r, &err));
+    assert_non_null(strstr(err.msg, in(dir, "file", "")));
+    assert_true(store_open(&s, dir, "bad-log", &c, &r, NULL));
+    store_close(&s);
+    test_write_file(in(dir, "bad-log", "log.jsonl"), "not a log\n", 10);
+    assert_false(store_open(&s, dir, "bad-log", &c, &r, &err));
+    assert_int_equal(err.code, ERR_FORMAT);
+    assert_non_null(strstr(err.msg, in(dir, "bad-log", "log.jsonl")));
+    conversation_release(&c);
+}
+
+/* ---- lists -------------------------------------------------------------------------------------- */
+
+static void check_list(const char *dir, const char *want)
+{
+    struct store_entry *all;
+    int n;
+    char got[1024] = "";
+    assert_true(store_list(dir, &all, &n, NULL));
+    for (int i = 0; i < n; i++) {
+        size_t have = strlen(got);
+        snprintf(got + have, sizeof got - have, "%s|%s|%s|%d\n", all[i].id, all[i].title,
+                 all[i].model, all[i].turns);
+    }
+    free(all);
+    assert_string_equal(got, want);
+}
+
+void test_store_list_order(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    char id[80];
+    struct err err;
+    check_list("/no/such/folder", "");
+    assert_false(store_last(dir, id, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    static const char *const made[] = {"a", "b", "c", "empty"};
+    for (size_t i = 0; i < 4; i++)
+        session_make(dir, made[i], "t", 1);
+    meta_write(dir, "a", "{\"title\": \"A\", \"model\": \"m\", \"turns\": 3, \"changed\": 200}");
+    meta_write(dir, "b", "{\"title\": \"B\", \"model\": \"m\", \"turns\": 1, \"changed\": 300}");
+    meta_write(dir, "c", "{\"title\": \"C\", \"model\": \"m\", \"turns\": 2, \"changed\": 200}");
+    meta_write(dir, "empty", "{\"title\": \"\", \"model\": \"\", \"turns\": 0, \"changed\": 400}");
+    test_write_file(in(dir, "stray", ""), "", 0);
+    check_list(dir, "empty|||0\nb|B|m|1\nc|C|m|2\na|A|m|3\n");
+    assert_true(store_last(dir, id, NULL));
+    assert_string_equal(id, "b");
+}
+
+/* A meta.json that is missing, damaged or absurd is made good from the log. */
+void test_store_list_hostile(void **state)
+{
+    (void)state;
+    static const char *const metas[] = {
+        "", "{", "[]", "null", "{\"title\": 5, \"model\": \"m\", \"turns\": 1, \"changed\": 1}",
+        "{\"title\": \"x\", \"model\": \"m\", \"turns\": -1, \"changed\": 1}",
+        "{\"title\": \"x\", \"model\": \"m\", \"turns\": 1e12, \"changed\": 1}",
+        "{\"title\": \"x\", \"model\": \"m\", \"turns\": 1, \"changed\": 9e15}",
+        "{\"title\": \"x\", \"model\": \"m\", \"turns\": 1, \"changed\": -5}",
+        "{\"title\": \"\xFF\", \"model\": \"m\", \"turns\": 1, \"changed\": 1}",
+    };
+    const char *dir = test_folder();
+    session_make(dir, "one", "From the log", 2);
+    for (size_t i = 0; i < sizeof metas / sizeof *metas; i++) {
+        meta_write(dir, "one", metas[i]);
+        check_list(dir, "one|From the log|tiny|2\n");
+    }
+    assert_int_equal(unlink(in(dir, "one", "meta.json")), 0);
+    check_list(dir, "one|From the log|tiny|2\n");
+    char *large = malloc(100001);
+    memset(large, ' ', 100000);
+    static const char good[] = "{\"title\":\"x\",\"model\":\"m\",\"turns\":1,\"changed\":1}";
+    memcpy(large, good, sizeof good - 1);
+    large[100000] = 0;
+    meta_write(dir, "one", large);
+    free(large);
+    check_list(dir, "one|From the log|tiny|2\n");
+    assert_int_equal(unlink(in(dir, "one", "meta.json")), 0);
+    assert_int_equal(mkdir(in(dir, "one", "meta.json"), 0700), 0);
+    test_write_file(in(dir, "one", "log.jsonl"), "???\n", 4);
+    check_list(dir, "one|||0\n");
+}
+
+void test_store_list_text(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    char meta[1000], title[300] = "\\u001b[31m";
+    for (int i = 0; i < 100; i++)
+        strcat(title, "ä");
+    session_make(dir, "one", "t", 1);
+    snprintf(meta, sizeof meta,
+             "{\"title\": \"%s\", \"model\": \"%s\", \"turns\": 1, \"changed\": 1}", title, title);
+    meta_write(dir, "one", meta);
+    struct store_entry *all;
+    int n;
+    assert_true(store_list(dir, &all, &n, NULL));
+    assert_int_equal(n, 1);
+    assert_int_equal(strlen(all[0].title), 5 + 61 * 2);
+    assert_memory_equal(all[0].title, " [31mä", 7);
+    assert_int_equal(strlen(all[0].model), 5 + 29 * 2);
+    free(all);
+}
+
+/* Opening makes a missing meta.json anew. */
+void test_store_meta_anew(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    session_make(dir, "one", "Title", 1);
+    meta_write(dir, "one", "{");
+    conversation_init(&c);
+    assert_true(store_open(&s, dir, "one", &c, &r, NULL));
+    store_close(&s);
+    char *meta = test_read_file(in(dir, "one", "meta.json"), NULL);
+    assert_non_null(strstr(meta, "\"title\": \"Title\""));
+    free(meta);
+    conversation_release(&c);
+}
+
+/* On a full disk the old meta.json stays. */
+void test_store_meta_full_disk(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    struct rlimit l;
+    struct err err;
+    session_make(dir, "one", "Title", 1);
+    conversation_init(&c);
+    assert_true(store_open(&s, dir, "one", &c, &r, NULL));
+    conversation_title(&c, "New title");
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &l), 0);
+    l.rlim_cur = 10;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+    bool ok = store_meta(&s, &c, &err);
+    l.rlim_cur = l.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &l), 0);
+    assert_false(ok);
+    assert_non_null(strstr(err.msg, in(dir, "one", "")));
+    check_list(dir, "one|Title|tiny|1\n");
+    assert_int_equal(access(in(dir, "one", "meta.json.new"), F_OK), -1);
+    assert_true(store_meta(&s, &c, NULL));
+    check_list(dir, "one|New title|tiny|1\n");
+    store_close(&s);
+    conversation_release(&c);
+}
+
+/* With nothing open, nothing is written and nothing is wrong. */
+void test_store_none(void **state)
+{
+    (void)state;
+    struct store s = {0};
+    struct conversation c;
+    conversation_init(&c);
+    assert_true(store_meta(&s, &c, NULL));
+    store_close(&s);
+    assert_true(fcntl(0, F_GETFD) >= 0); /* descriptor 0 is not ours */
+    conversation_release(&c);
+}
+
+/* ---- finding -------------------------------------------------------------------------------------- */
+
+void test_store_find(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    char id[80];
+    struct err err;
+    session_make(dir, "20240101-one", "Soup", 1);
+    session_make(dir, "20240102-two", "Salad", 1);
+    session_make(dir, "work", "Soup", 1);
+    session_make(dir, "work-2", "More work", 1);
+    assert_true(store_find(dir, "20240102", id, NULL));
+    assert_string_equal(id, "20240102-two");
+    assert_true(store_find(dir, "sALAD", id, NULL));
+    assert_string_equal(id, "20240102-two");
+    assert_true(store_find(dir, "work", id, NULL)); /* an id itself, though others begin so */
+    assert_string_equal(id, "work");
+    assert_false(store_find(dir, "2024", id, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_string_not_equal(id, "");
+    assert_non_null(strstr(err.msg, "'2024' means several sessions: "));
+    assert_non_null(strstr(err.msg, "20240101-one"));
+    assert_non_null(strstr(err.msg, "20240102-two"));
+    assert_false(store_find(dir, "soup", id, &err));
+    assert_false(store_find(dir, "pasta", id, &err));
+    assert_string_equal(id, "");
+    assert_string_equal(err.msg, "there is no session 'pasta'");
+    assert_false(store_find(dir, "", id, &err));
+    assert_false(store_find(dir, "../20240101-one", id, &err));
+    assert_false(store_find("/no/such/folder", "x", id, &err));
+}
