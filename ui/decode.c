@@ -170,7 +170,9 @@ static struct key csi_key(const struct csi *c)
                                                                         : KEY_CTRL | KEY_SHIFT;
         return k;
     }
-    k.code = c->last == 'M' ? KEYCODE_NONE : letter_key(c->last);
+    /* "ESC [ 1 ; 1 R" is no F3 but the answer where the cursor stands. */
+    bool answer = c->last == 'R' && (c->param[0] > 1 || c->param[1] == 1);
+    k.code = c->last == 'M' || answer ? KEYCODE_NONE : letter_key(c->last);
     k.ch = k.code == KEYCODE_FN ? (uint32_t)(c->last - 'P') + 1 : 0;
     k.mod = modifiers(c->param[1]);
     return k;

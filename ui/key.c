@@ -85,7 +85,7 @@ static bool parse_char(const char *name, struct key *k)
     k->ch = text_decode(name, bytes, &used);
     if ((k->mod & KEY_CTRL) && k->ch >= 'A' && k->ch <= 'Z')
         k->ch += 32;
-    return used == bytes && text_showable(k->ch) && !(k->mod & KEY_SHIFT);
+    return used == bytes && text_showable(k->ch) && k->ch != 0xFFFD && !(k->mod & KEY_SHIFT);
 }
 
 bool key_parse(const char *name, struct key *k)

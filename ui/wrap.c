@@ -18,8 +18,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Only the first character of a cluster counts: a mark that arrives later must not move a break
- * that was already made. */
+/* Only the first character of a cluster counts, here and below: a mark that arrives later must not
+ * move a break that was already made. */
 static bool begins_with(const char *s, size_t bytes, const char *const set[])
 {
     for (int i = 0; set[i]; i++)
@@ -71,14 +71,16 @@ static void row_end_hanging(struct wrap_row *r, const char *text, size_t bytes, 
 }
 
 /* May the row end between the cluster before and the one at i, with no blank between them? */
-static void scan_wide(struct scan *s, const char *text, size_t at, size_t i, size_t n, int w)
+static void scan_wide(struct scan *s, const char *text, size_t at, size_t i, size_t n)
 {
-    bool may = (w == 2 || s->wide) && !s->opening && !is_closing(text + i, n);
+    size_t used;
+    bool wide = cell_width(text_decode(text + i, n, &used)) == 2;
+    bool may = (wide || s->wide) && !s->opening && !is_closing(text + i, n);
     if (may && i > at && s->ink == i) {
         s->brk = true;
         s->brk_end = s->brk_next = i;
     }
-    s->wide = w == 2;
+    s->wide = wide;
     s->opening = is_opening(text + i, n);
 }
 
@@ -111,7 +113,7 @@ void wrap_row(const char *text, size_t bytes, size_t at, int cols, enum wrap_mod
         int w = text_cluster_cells(text + i, n, col);
         bool blank = mode == WRAP_WORDS && is_blank(text[i]);
         if (mode == WRAP_WORDS && !blank)
-            scan_wide(&s, text, at, i, n, w);
+            scan_wide(&s, text, at, i, n);
         if (col + w > cols && i > at) {
             if (blank)
                 row_end_hanging(r, text, bytes, s.ink, i);

@@ -1,0 +1,264 @@
+/* ui_key.c -- key names, the bytes of a terminal, and what keys mean. What could break: help names
+ * a key that does nothing, two actions fight for one key, or a sequence cut in two becomes text. */
+#include "tests/ui.h"
+#include "ui/decode.h"
+#include "ui/keymap.h"
+
+void test_key_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "Enter", "Alt+Enter", "Shift+Enter", "Tab", "Backtab", "Esc", "Backspace", "Del", "Ins",
+        "Up", "Ctrl+Up", "Shift+Down", "Left", "Ctrl+Alt+Right", "Home", "Ctrl+End", "PgUp",
+        "PgDn", "F1", "F12", "Ctrl+F5", "Ctrl+T", "Ctrl+Space", "Alt+x", "Alt+X", "a", "A", "?",
+        "+", "Ctrl++", "漢", "Space", "WheelUp", "Ctrl+\\", "Ctrl+Alt+Shift+F3", "F", "Eof",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct key k;
+        char back[40];
+        if (!key_parse(names[i], &k))
+            fail_msg("no key: %s", names[i]);
+        key_label(&k, back, sizeof back);
+        assert_string_equal(back, names[i]);
+    }
+    static const char *const wrong[] = {"", "F0", "F25", "F1x", "Ctrl+", "ab", "enter", "Shift+a",
+                                        "\033", "\xFF", "F99999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct key k = {.ch = 77};
+        assert_false(key_parse(wrong[i], &k));
+        assert_int_equal(k.ch, 77);
+    }
+    struct key small, capital;
+    assert_true(key_parse("Ctrl+t", &small) && key_parse("Ctrl+T", &capital));
+    assert_true(key_same(&small, &capital));
+    assert_int_equal(small.ch, 't');
+}
+
+/* Calls back for each name in a list of keys. */
+static void each_key(const char *list, void (*call)(const struct key *, const char *, void *),
+                     void *data)
+{
+    char copy[256];
+    snprintf(copy, sizeof copy, "%s", list);
+    for (char *name = strtok(copy, " "); name; name = strtok(NULL, " ")) {
+        struct key k;
+        if (!key_parse(name, &k))
+            fail_msg("action.def: '%s' is no key", name);
+        call(&k, name, data);
+    }
+}
+
+struct want {
+    enum key_context context;
+    enum action action;
+};
+
+static void means(const struct key *k, const char *name, void *data)
+{
+    struct want *w = data;
+    if (keymap_action(w->context, k) != w->action)
+        fail_msg("%s is bound twice", name);
+}
+
+void test_keymap_keys(void **state)
+{
+    (void)state;
+    for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
+        const struct action_help *h = keymap_help((enum action)a);
+        each_key(h->keys_editor, means, &(struct want){CONTEXT_EDITOR, (enum action)a});
+        each_key(h->keys_reader, means, &(struct want){CONTEXT_READER, (enum action)a});
+        assert_true(h->help[0] >= 'A' && h->help[0] <= 'Z');
+        if (!h->command[0]) {
+            assert_string_equal(h->args, "");
+            assert_true(h->keys_editor[0] || h->keys_reader[0]);
+            continue;
+        }
+        assert_true(h->command[0] == '/');
+        if (keymap_command(h->command + 1, strlen(h->command) - 1) != (enum action)a)
+            fail_msg("%s is there twice", h->command);
+    }
+    struct key x = {.code = KEYCODE_CHAR, .ch = 'x'};
+    assert_int_equal(keymap_action(CONTEXT_EDITOR, &x), ACTION_NONE);
+    assert_int_equal(keymap_command("", 0), ACTION_NONE);
+    assert_int_equal(keymap_command("mod", 3), ACTION_NONE);
+    assert_int_equal(keymap_command("modes", 5), ACTION_NONE);
+    assert_int_equal(keymap_command("mode x", 4), ACTION_MODE);
+}
+
+/* All keys of the bytes, one piece after the other, by name; at the end time passes. */
+static void decode_pieces(const char *const piece[], char *out, size_t bytes)
+{
+    struct decode d = {0};
+    struct key k;
+    int64_t now = 1000;
+    size_t at = 0;
+    out[0] = 0;
+    decode_define(&d, "\033[[odd", (struct key){.code = KEYCODE_FN, .ch = 20});
+    for (int i = 0; piece[i]; i++, now += 5) {
+        decode_feed(&d, piece[i], strlen(piece[i]), now);
+        for (int end = 0; end < 2; end++) {
+            while (decode_key(&d, now + end * (piece[i + 1] ? 0 : 10000), &k)) {
+                char name[40];
+                key_label(&k, name, sizeof name);
+                at += (size_t)snprintf(out + at, bytes - at, "%s%s", at ? " " : "", name);
+            }
+        }
+    }
+    assert_int_equal(decode_wait_ms(&d, now), -1);
+    decode_release(&d);
+}
+
+#define DECODES(expect, ...) decodes(__LINE__, expect, (const char *const[]){__VA_ARGS__, NULL})
+
+static void decodes(int line, const char *expect, const char *const piece[])
+{
+    char got[400];
+    decode_pieces(piece, got, sizeof got);
+    if (strcmp(got, expect) != 0)
+        fail_msg("line %d: '%s', not '%s'", line, got, expect);
+}
+
+void test_decode_keys(void **state)
+{
+    (void)state;
+    ui_locale();
+    DECODES("a é 漢", "aé漢");
+    DECODES("漢 x", "\xE6", "\xBC", "\xA2x");
+    DECODES("Ctrl+A Tab Enter Ctrl+J Backspace Backspace", "\001\t\r\n\b\177");
+    DECODES("Ctrl+\\ Ctrl+_", "\034\037");
+    DECODES("Esc", "\033");
+    DECODES("Esc Esc", "\033\033");
+    DECODES("Alt+x Alt+é Alt+Enter Alt+Backspace", "\033x\033é\033\r\033\177");
+    DECODES("Up Up Down", "\033[A\033OA\033[B");
+    DECODES("Ctrl+Right Shift+Up Alt+Left", "\033[1;5C\033[1;2A\033[1;3D");
+    DECODES("Ctrl+Home Ctrl+End", "\033[1;5H\033[1;5F");
+    DECODES("Home End PgUp PgDn Del Ins", "\033[1~\033[4~\033[5~\033[6~\033[3~\033[2~");
+    DECODES("Shift+PgUp Ctrl+Del", "\033[5;2~\033[3;5~");
+    DECODES("F1 F4 F5 F12 F1 F2", "\033OP\033OS\033[15~\033[24~\033[[A\033[[B");
+    DECODES("Backtab", "\033[Z");
+    DECODES("Shift+Enter Shift+Enter Ctrl+T", "\033[13;2u\033[27;2;13~\033[116;5u");
+    DECODES("Alt+Up", "\033\033[A");
+    DECODES("WheelUp WheelDown", "\033[<64;1;1M\033[<65;10;10M");
+    DECODES("F20 a", "\033[[odda");
+    DECODES("Alt+[", "\033[");
+    DECODES("Alt+O", "\033O");
+}
+
+/* Every way to cut a sequence in two gives the same key, and never text. */
+void test_decode_split(void **state)
+{
+    (void)state;
+    ui_locale();
+    static const char *const sequences[] = {"\033[A", "\033OA", "\033[1;5C", "\033[24~",
+                                            "\033[27;2;13~", "\033[<64;1;1M", "\033\033[A", "漢"};
+    for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++) {
+        char whole[100], cut[100], first[32];
+        decode_pieces((const char *const[]){sequences[i], "z", NULL}, whole, sizeof whole);
+        for (size_t n = 1; n < strlen(sequences[i]); n++) {
+            memcpy(first, sequences[i], n);
+            first[n] = 0;
+            decode_pieces((const char *const[]){first, sequences[i] + n, "z", NULL}, cut,
+                          sizeof cut);
+            /* Two ESC in a row are Esc and something else as soon as that is known. */
+            if (strncmp(sequences[i], "\033\033", 2) != 0 || n != 2)
+                assert_string_equal(cut, whole);
+        }
+    }
+}
+
+/* What means nothing is dropped whole: unknown sequences, C1 characters, bytes that are no UTF-8. */
+void test_decode_drops(void **state)
+{
+    (void)state;
+    ui_locale();
+    DECODES("a b", "a\033[?1;2cb");
+    DECODES("a b", "a\033[Ib");
+    DECODES("a b", "a\033[99~b");
+    DECODES("a b", "a\033[1;1Rb");
+    DECODES("a b", "a\xC2\x85\xC2\x80\xC2\x9F" "b");
+    DECODES("a b", "a\xFF\xC3" "b");
+    DECODES("a", "a\xE6\xBC");
+    DECODES("a", "a\033[12;");
+    DECODES("Up", "\033[999999999999999999999;1A");
+    char flood[2000] = "\033[";
+    memset(flood + 2, '1', 1900);
+    char got[8000];
+    decode_pieces((const char *const[]){flood, "~", NULL}, got, sizeof got);
+}
+
+void test_decode_paste(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct decode d = {0};
+    struct key k;
+    const char *bytes = "a\033[200~one\r\ntwo\rthr\033[31mee\x07\xC2\x85\t漢\xFF\033[201~b";
+    /* One byte at a time: the end marker is cut everywhere. */
+    int keys = 0;
+    for (size_t i = 0; i < strlen(bytes); i++) {
+        decode_feed(&d, bytes + i, 1, 0);
+        while (decode_key(&d, 0, &k)) {
+            keys++;
+            if (keys == 2) {
+                assert_int_equal(k.code, KEYCODE_PASTE);
+                assert_string_equal(k.text, "one\ntwo\nthr[31mee\t漢");
+                assert_int_equal(k.bytes, strlen(k.text));
+            }
+        }
+    }
+    assert_int_equal(keys, 3);
+    assert_int_equal(k.ch, 'b');
+
+    /* The end never comes: what came is handed over, and keys work again. */
+    decode_feed(&d, "\033[200~lost\033[2", 13, 1000);
+    assert_false(decode_key(&d, 1000 + DECODE_PASTE_MS - 1, &k));
+    assert_int_equal(decode_wait_ms(&d, 1000), DECODE_PASTE_MS);
+    assert_true(decode_key(&d, 1000 + DECODE_PASTE_MS, &k));
+    assert_int_equal(k.code, KEYCODE_PASTE);
+    assert_string_equal(k.text, "lost[2");
+    decode_feed(&d, "x", 1, 9000);
+    assert_true(decode_key(&d, 9000, &k));
+    assert_int_equal(k.ch, 'x');
+    decode_release(&d);
+}
+
+void test_decode_waits(void **state)
+{
+    (void)state;
+    struct decode d = {0};
+    struct key k;
+    assert_int_equal(decode_wait_ms(&d, 0), -1);
+    decode_feed(&d, "\033", 1, 100);
+    assert_false(decode_key(&d, 100, &k));
+    assert_int_equal(decode_wait_ms(&d, 110), DECODE_ESC_MS - 10);
+    assert_false(decode_key(&d, 100 + DECODE_ESC_MS - 1, &k));
+    assert_true(decode_key(&d, 100 + DECODE_ESC_MS, &k));
+    assert_int_equal(k.code, KEYCODE_ESC);
+    assert_int_equal(decode_wait_ms(&d, 200), -1);
+    decode_release(&d);
+}
+
+/* Whatever bytes come, in whatever pieces: no crash, and no C1 or control character as text. */
+void test_decode_noise(void **state)
+{
+    (void)state;
+    ui_locale();
+    static const char alphabet[] = "\033\033\033[[O;;0123456789ABCHFRMmu~^<?\r\n\x9B\xC2\x85\xE6\xFF z";
+    struct ui_random r = {7};
+    for (int round = 0; round < 300; round++) {
+        struct decode d = {0};
+        struct key k;
+        int64_t now = 0;
+        for (int i = 0; i < 200; i++) {
+            char piece[8];
+            size_t n = 1 + ui_random(&r, sizeof piece);
+            for (size_t j = 0; j < n; j++)
+                piece[j] = alphabet[ui_random(&r, sizeof alphabet - 1)];
+            decode_feed(&d, piece, n, now);
+            now += ui_random(&r, 3) ? 0 : 6000;
+            while (decode_key(&d, now, &k))
+                assert_false(k.code == KEYCODE_CHAR && (k.ch < 0x20 || (k.ch >= 0x7F && k.ch < 0xA0)));
+        }
+        decode_release(&d);
+    }
+}
