@@ -37,27 +37,6 @@ void vocab_close(struct vocab *v)
     mapfile_close(&v->file);
 }
 
-bool vocab_try(const uint8_t *data, size_t bytes, struct err *err)
-{
-    struct vocab v = {0};
-    struct tokens ids = {0};
-    const char *text = "Hello, <|im_end|> w\xc3\xb6rld 123\n\xff";
-    bool ok = gguf_parse(data, bytes, &v.gguf, err) &&
-              tokenizer_open(&v.tokenizer, &v.gguf, err) &&
-              tokenizer_encode(v.tokenizer, text, strlen(text), &ids, err) &&
-              chat_init(&v.chat, &v.gguf, v.tokenizer, err);
-    for (enum chat_part part = CHAT_BEGIN; ok && part <= CHAT_END; part++)
-        ok = chat_append(&v.chat, part, text, strlen(text), &ids, err);
-    for (int i = 0; ok && i < ids.n; i++) {
-        size_t n;
-        const char *piece = tokenizer_piece(v.tokenizer, ids.id[i], true, &n);
-        ok = n == 0 || memchr(piece, piece[n - 1], n) != NULL; /* reads its last byte */
-    }
-    tokens_release(&ids);
-    vocab_close(&v);
-    return ok;
-}
-
 char *vocab_text(const struct tokenizer *t, const struct tokens *ids, size_t *bytes)
 {
     size_t total = 0, n;

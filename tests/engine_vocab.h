@@ -7,6 +7,7 @@
 #include "engine/gguf.h"
 #include "engine/mapfile.h"
 #include "engine/tokenizer.h"
+#include "tests/engine_try.h"
 #include "tests/test.h"
 
 /* A fixture with all that the text half makes of it. */
@@ -21,10 +22,6 @@ struct vocab {
  * not there; fails the test if it is there and cannot be opened. */
 bool vocab_open(struct vocab *v, const char *name);
 void vocab_close(struct vocab *v);
-
-/* Everything the text half does with bytes that may be anything: header, tokenizer, a short
- * text, a conversation. False with a message, or true. */
-bool vocab_try(const uint8_t *data, size_t bytes, struct err *err);
 
 /* The text of ids, control tokens by name, terminated; owned by the caller. */
 char *vocab_text(const struct tokenizer *t, const struct tokens *ids, size_t *bytes);
