@@ -23,6 +23,22 @@ static void line_put(struct line *l, enum style s, const char *text)
     buf_release(&shown);
 }
 
+/* Text that does not fit ends in an ellipsis. */
+static void line_put_cut(struct line *l, enum style s, const char *text, bool ascii)
+{
+    const char *dots = ascii ? "..." : "…";
+    int room = l->end - l->col, n = text_cells(dots, strlen(dots));
+    if (text_cells(text, strlen(text)) <= room || room < n) {
+        line_put(l, s, text);
+        return;
+    }
+    int end = l->end;
+    l->end -= n;
+    line_put(l, s, text);
+    l->end = end;
+    line_put(l, s, dots);
+}
+
 void status_count(char *out, size_t bytes, uint64_t n)
 {
     static const struct {
@@ -30,14 +46,16 @@ void status_count(char *out, size_t bytes, uint64_t n)
         const char *sign;
     } units[] = {{1000000000, "G"}, {1000000, "M"}, {1000, "k"}};
     for (int i = 0; i < 3; i++) {
-        uint64_t u = units[i].unit;
+        uint64_t u = units[i].unit, tenth = u / 10;
         if (n < u)
             continue;
-        if (n < 10 * u && n / (u / 10) % 10)
-            snprintf(out, bytes, "%u.%u%s", (unsigned)(n / u), (unsigned)(n / (u / 10) % 10),
+        uint64_t tenths = n / tenth + (n % tenth >= tenth / 2);
+        if (tenths < 100 && tenths % 10)
+            snprintf(out, bytes, "%u.%u%s", (unsigned)(tenths / 10), (unsigned)(tenths % 10),
                      units[i].sign);
         else
-            snprintf(out, bytes, "%llu%s", (unsigned long long)(n / u), units[i].sign);
+            snprintf(out, bytes, "%llu%s", (unsigned long long)(n / u + (n % u >= u / 2)),
+                     units[i].sign);
         return;
     }
     snprintf(out, bytes, "%u", (unsigned)n);
@@ -125,7 +143,7 @@ void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
     l.end = cols - 1 - (width ? width + 2 : 0);
     if (*v->title) {
         line_put(&l, STYLE_HEADER, dot(v));
-        line_put(&l, STYLE_HEADER, v->title);
+        line_put_cut(&l, STYLE_HEADER, v->title, v->ascii);
     }
     l.col = cols - 1 - width;
     l.end = cols - 1;
@@ -159,25 +177,36 @@ static void status_left(const struct view *v, struct buf *out)
         buf_printf(out, "%squeued %d", dot(v), v->queued);
 }
 
+/* As much of the hint as fits, cut between its parts, which two blanks separate. */
+static void hint_cut(const char *hint, int room, struct buf *out)
+{
+    buf_puts(out, hint);
+    while (out->bytes && text_cells(buf_text(out), out->bytes) > room) {
+        size_t at = out->bytes;
+        while (at && !(hint[at] == ' ' && hint[at - 1] == ' '))
+            at--;
+        out->bytes = at ? at - 1 : 0;
+        out->data[out->bytes] = 0;
+    }
+}
+
 void status_draw(const struct view *v, struct grid *g, int row, int cols)
 {
-    struct buf left = {0};
+    struct line l = {g, row, cols > 2, cols > 2 ? cols - 1 : cols};
+    int room = l.end - l.col, cells = text_cells(v->hint, strlen(v->hint));
+    struct buf left = {0}, hint = {0};
     grid_fill(g, row, 0, cols, STYLE_STATUS, " ");
     status_left(v, &left);
-    int hint = text_cells(v->hint, strlen(v->hint)), n = text_cells(buf_text(&left), left.bytes);
-    enum style hint_style = v->hint_is_error ? STYLE_ERROR : STYLE_STATUS;
-    int room = cols - 2;
-    struct line l = {g, row, cols > 2, cols > 2 ? cols - 1 : cols};
-    if (hint + n + 2 <= room || !hint) {
-        line_put(&l, STYLE_STATUS, buf_text(&left));
-    } else if (v->hint_is_error) {
-        /* An error is worth the whole row. */
-        hint = hint < room ? hint : room;
+    int n = text_cells(buf_text(&left), left.bytes);
+    if (v->hint_is_error && n + 2 + cells > room) {
+        /* What went wrong is worth the whole row. */
+        line_put_cut(&l, STYLE_ERROR, v->hint, v->ascii);
     } else {
         line_put(&l, STYLE_STATUS, buf_text(&left));
-        hint = room - l.col - 1 > 0 ? room - l.col - 1 : 0;
+        hint_cut(v->hint, room - n - 2, &hint);
+        l.col = l.end - text_cells(buf_text(&hint), hint.bytes);
+        line_put(&l, v->hint_is_error ? STYLE_ERROR : STYLE_STATUS, buf_text(&hint));
     }
-    l.col = l.end - hint > l.col ? l.end - hint : l.col;
-    line_put(&l, hint_style, v->hint);
     buf_release(&left);
+    buf_release(&hint);
 }

@@ -1,0 +1,258 @@
+/* ui_screen.c -- lists and whole frames. The frames are compared with tests/screens/NAME.screen;
+ * with DUET_SCREENS=write they are written instead, to be read in the diff. */
+#include "tests/ui.h"
+#include "ui/screen.h"
+#include "ui/status.h"
+
+static enum list_result press(struct list *l, const char *name)
+{
+    struct key k;
+    if (!key_parse(name, &k))
+        fail_msg("no key: %s", name);
+    return list_key(l, &k);
+}
+
+static struct list *fruits(bool choose)
+{
+    struct list *l = list_new("Sessions", choose);
+    assert_int_equal(list_add(l, "Apple", "today"), 0);
+    assert_int_equal(list_add(l, "Banana", "yesterday"), 1);
+    assert_int_equal(list_add(l, "Straße", "12 May"), 2);
+    assert_int_equal(list_add(l, "漢字", ""), 3);
+    return l;
+}
+
+static void draws(struct list *l, int rows, int cols, const char *expect)
+{
+    struct grid g;
+    struct buf out = {0};
+    grid_init(&g, rows, cols);
+    list_draw(l, &g, 0, 0, rows, cols);
+    grid_dump(&g, false, &out);
+    assert_string_equal(buf_text(&out), expect);
+    buf_release(&out);
+    grid_release(&g);
+}
+
+void test_list_moves(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct list *l = fruits(true);
+    draws(l, 3, 30, "Sessions\n> Apple                 today\n  Banana            yesterday\n");
+    assert_int_equal(list_chosen(l), 0);
+    press(l, "Up");
+    assert_int_equal(list_chosen(l), 0);
+    press(l, "Down");
+    press(l, "Down");
+    draws(l, 3, 30, "Sessions\n  Banana            yesterday\n> Straße               12 May\n");
+    press(l, "End");
+    assert_int_equal(list_chosen(l), 3);
+    press(l, "PgUp");
+    assert_int_equal(list_chosen(l), 1);
+    press(l, "Home");
+    assert_int_equal(list_chosen(l), 0);
+    assert_int_equal(press(l, "Enter"), LIST_CHOSEN);
+    assert_int_equal(press(l, "Esc"), LIST_CLOSED);
+    for (int rows = 1; rows < 8; rows++)
+        for (int cols = 1; cols < 40; cols++) {
+            struct grid g;
+            grid_init(&g, rows, cols);
+            list_draw(l, &g, 0, 0, rows, cols);
+            grid_release(&g);
+        }
+    list_free(&l);
+    list_free(&l);
+}
+
+void test_list_filter(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct list *l = fruits(true);
+    press(l, "S");
+    press(l, "s");
+    assert_int_equal(list_chosen(l), 2); /* ss finds ß */
+    press(l, "Backspace");
+    press(l, "Backspace");
+    assert_int_equal(list_chosen(l), 0);
+    press(l, "漢");
+    draws(l, 3, 30, "Sessions  / 漢\n> 漢字\n\n");
+    assert_int_equal(list_add(l, "more 漢", ""), 4);
+    assert_int_equal(list_add(l, "none", ""), 5);
+    press(l, "Down");
+    assert_int_equal(list_chosen(l), 4);
+    press(l, "x");
+    assert_int_equal(list_chosen(l), -1);
+    assert_int_equal(press(l, "Enter"), LIST_MORE);
+    draws(l, 2, 30, "Sessions  / 漢x\n  no match\n");
+    press(l, "Backspace");
+    press(l, "Backspace");
+    press(l, "Backspace"); /* one too many */
+    assert_int_equal(list_chosen(l), 0);
+    list_free(&l);
+
+    l = fruits(false); /* a text to read */
+    draws(l, 3, 30, "Sessions\n  Apple                 today\n  Banana            yesterday\n");
+    press(l, "Down");
+    draws(l, 3, 30, "Sessions\n  Banana            yesterday\n  Straße               12 May\n");
+    assert_int_equal(list_chosen(l), -1);
+    assert_int_equal(press(l, "Enter"), LIST_CLOSED);
+    list_free(&l);
+}
+
+void test_status_count(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t n;
+        const char *text;
+    } rows[] = {{0, "0"}, {999, "999"}, {1000, "1k"}, {1240, "1.2k"}, {8192, "8.2k"}, {9949, "9.9k"}, {9999, "10k"},
+                {1049, "1k"}, {1050, "1.1k"},
+                {10000, "10k"}, {131072, "131k"}, {1500000, "1.5M"}, {UINT64_MAX, "18446744074G"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char out[32];
+        status_count(out, sizeof out, rows[i].n);
+        assert_string_equal(out, rows[i].text);
+    }
+}
+
+/* ---- frames ------------------------------------------------------------------------------- */
+
+static void say(struct transcript *t, enum entry_kind kind, const char *label, enum style s,
+                const char *text)
+{
+    transcript_append(t, transcript_add(t, kind, label, s), text, strlen(text));
+}
+
+static struct transcript *talk(void)
+{
+    struct transcript *t = transcript_new();
+    say(t, ENTRY_NOTE, "", STYLE_LABEL, "A new conversation. F1 shows the keys.");
+    say(t, ENTRY_USER, "you", STYLE_USER, "Why does this deadlock?");
+    say(t, ENTRY_ANSWER, "Flash", STYLE_FLASH,
+        "Two threads take the locks in opposite order: each holds what the other waits for, and "
+        "neither gives up what it has.\n\n```c\nlock(&a);\nlock(&b);   /* 漢字 */\n```\nTake them in "
+        "one order everywhere.\n");
+    say(t, ENTRY_USER, "you", STYLE_USER, "And the second path?");
+    say(t, ENTRY_THINKING, "Pro-Max", STYLE_PRO_MAX, "Hm. The second path ...");
+    transcript_summary(t, 4, "thought 812 tok, 9.4 s  (t unfolds)");
+    say(t, ENTRY_ANSWER, "", STYLE_PRO_MAX,
+        "It takes the same two locks, but through the callback, so it does not show in the code "
+        "of the caller.");
+    say(t, ENTRY_ERROR, "", STYLE_ERROR, "the context is full: 8192 of 8192 tokens");
+    return t;
+}
+
+static struct view idle_view(struct transcript *t, bool ascii)
+{
+    static const char draft[] = "What about 漢字 in the draft?\nA second line.";
+    return (struct view){
+        .ascii = ascii, .mode = "Pro-Max", .mode_style = STYLE_PRO_MAX,
+        .title = "deadlock in the lock order", .model = "SmolLM2-135M", .ctx_used = 1234,
+        .ctx_total = 8192, .kv_bytes = 28311552, .transcript = t,
+        .draft = {draft, sizeof draft - 1, 11}, .state = "idle", .tok_s = 41.03, .re_read = 0,
+        .hint = "F2 mode  Esc stop  F1 help",
+    };
+}
+
+static void matches(const char *name, const struct view *v, int rows, int cols, int at_row,
+                    int at_col)
+{
+    struct grid g;
+    struct buf out = {0};
+    int row, col;
+    char path[100];
+    grid_init(&g, rows, cols);
+    screen_draw(&g, v, &row, &col);
+    grid_dump(&g, true, &out);
+    grid_release(&g);
+    assert_int_equal(row, at_row);
+    assert_int_equal(col, at_col);
+    snprintf(path, sizeof path, "tests/screens/%s.screen", name);
+    const char *mode = getenv("DUET_SCREENS");
+    if (mode && strcmp(mode, "write") == 0)
+        test_write_file(path, out.data, out.bytes);
+    char *expect = test_read_file(path, NULL);
+    if (strcmp(expect, out.data) != 0)
+        fail_msg("%s differs; the screen is now:\n%s", path, out.data);
+    free(expect);
+    buf_release(&out);
+}
+
+void test_screen_frames(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = talk();
+    struct view v = idle_view(t, false);
+    matches("idle-80x24", &v, 24, 80, 21, 13);
+    matches("idle-40x12", &v, 12, 40, 9, 13);
+    matches("idle-200x60", &v, 60, 200, 57, 13);
+    v.ascii = true;
+    matches("idle-80x24-ascii", &v, 24, 80, 21, 13);
+    matches("idle-40x12-ascii", &v, 12, 40, 9, 13);
+    matches("idle-200x60-ascii", &v, 60, 200, 57, 13);
+    transcript_free(&t);
+}
+
+void test_screen_busy(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = talk();
+    struct view v = idle_view(t, false);
+    v.draft = (struct editor_view){"", 0, 0};
+    v.state = "reading";
+    v.done = 512;
+    v.total = 2048;
+    v.queued = 2;
+    v.re_read = -1;
+    v.tok_s = 0;
+    matches("reading-80x24", &v, 24, 80, 22, 2);
+    v.ascii = true;
+    v.hint = "cannot write /home/me/.local/share/duet/sessions/1/log.jsonl: No space left";
+    v.hint_is_error = true;
+    v.reader = true;
+    matches("reader-60x14-ascii", &v, 14, 60, -1, 2);
+    transcript_scroll(t, -5);
+    v.ascii = v.hint_is_error = false;
+    v.hint = "F2 mode  Esc stop  F1 help";
+    matches("reader-60x14", &v, 14, 60, -1, 2);
+    v.list = fruits(true);
+    matches("list-40x12", &v, 12, 40, -1, 2);
+    list_free(&v.list);
+    transcript_free(&t);
+}
+
+/* No size and no draft is too small or too large. */
+void test_screen_sizes(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = talk();
+    struct view v = idle_view(t, false);
+    struct buf draft = {0};
+    for (int i = 0; i < 40; i++)
+        buf_puts(&draft, "a 漢\n");
+    struct list *l = fruits(true);
+    for (int rows = 1; rows < 30; rows++)
+        for (int cols = 1; cols < 90; cols++) {
+            struct grid g;
+            int row, col;
+            grid_init(&g, rows, cols);
+            v.draft = (struct editor_view){buf_text(&draft), draft.bytes, draft.bytes / 2};
+            v.list = (rows + cols) % 3 ? NULL : l;
+            screen_draw(&g, &v, &row, &col);
+            if (v.list)
+                assert_int_equal(row, -1);
+            else
+                assert_true(row >= 0 && row < rows && col >= 0 && col < cols);
+            grid_release(&g);
+        }
+    assert_int_equal(screen_editor_cols(1), 1);
+    assert_int_equal(screen_editor_cols(80), 77);
+    buf_release(&draft);
+    list_free(&l);
+    transcript_free(&t);
+}

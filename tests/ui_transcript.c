@@ -1,0 +1,223 @@
+/* ui_transcript.c -- the conversation as rows. What could break: what is shown depends on how the
+ * text arrived, the view jumps while text comes in or the size changes. */
+#include "tests/ui.h"
+#include "ui/text.h"
+#include "ui/transcript.h"
+
+static void add(struct transcript *t, enum entry_kind kind, const char *label, const char *text)
+{
+    int i = transcript_add(t, kind, label, STYLE_LABEL);
+    transcript_append(t, i, text, strlen(text));
+}
+
+/* What a view of this size shows; the caller frees it. */
+static char *show(struct transcript *t, int rows, int cols, bool styles)
+{
+    struct grid g;
+    struct buf out = {0};
+    grid_init(&g, rows, cols);
+    transcript_draw(t, &g, 0, 0, rows, cols);
+    grid_dump(&g, styles, &out);
+    grid_release(&g);
+    return buf_take(&out);
+}
+
+static void shows(struct transcript *t, int rows, int cols, const char *expect)
+{
+    char *got = show(t, rows, cols, false);
+    assert_string_equal(got, expect);
+    free(got);
+}
+
+void test_transcript_labels(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = transcript_new();
+    shows(t, 2, 60, "\n\n");
+    add(t, ENTRY_USER, "you", "why?");
+    add(t, ENTRY_ANSWER, "Pro-Max", "Because.\nSo.\n\n");
+    add(t, ENTRY_NOTE, "", "a note");
+    add(t, ENTRY_USER, "you", "漢字");
+    add(t, ENTRY_ANSWER, "Flash", "");
+    shows(t, 8, 60, "you     why?\nPro-Max Because.\n        So.\n        a note\n\n"
+                    "you     漢字\nFlash\n\n");
+    shows(t, 12, 49, "you\nwhy?\nPro-Max\nBecause.\nSo.\na note\n\nyou\n漢字\nFlash\n\n\n");
+    add(t, ENTRY_ANSWER, "a long label", "text");
+    shows(t, 3, 60, "Flash\na long label\n        text\n");
+    transcript_free(&t);
+    assert_null(t);
+    transcript_free(&t);
+}
+
+void test_transcript_code(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = transcript_new();
+    add(t, ENTRY_ANSWER, "", "See\n```c\nint x;\n~~~\n```\nend\n  ~~~\ny");
+    char *got = show(t, 9, 50, true);
+    assert_string_equal(got,
+                        "        See\n        ```c\n|........cccc\n        int x;\n|........cccccc\n"
+                        "        ~~~\n|........ccc\n        ```\n|........ccc\n        end\n"
+                        "          ~~~\n|........ccccc\n        y\n|........c\n\n");
+    free(got);
+    transcript_free(&t);
+}
+
+void test_transcript_fold(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = transcript_new();
+    add(t, ENTRY_USER, "you", "q");
+    add(t, ENTRY_THINKING, "Pro-Max", "first\nsecond");
+    shows(t, 3, 60, "you     q\nPro-Max ▸ thinking\n\n");
+    transcript_summary(t, 1, "thought 812 tok, 9.4 s");
+    add(t, ENTRY_ANSWER, "", "a");
+    assert_true(transcript_folded(t));
+    shows(t, 4, 60, "you     q\nPro-Max ▸ thought 812 tok, 9.4 s\n        a\n\n");
+    transcript_ascii(t, true);
+    shows(t, 4, 60, "you     q\nPro-Max > thought 812 tok, 9.4 s\n        a\n\n");
+    transcript_fold(t, false);
+    shows(t, 4, 60, "you     q\nPro-Max first\n        second\n        a\n");
+    transcript_free(&t);
+}
+
+static struct transcript *numbers(int n)
+{
+    struct transcript *t = transcript_new();
+    for (int i = 0; i < n; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "n%d", i);
+        add(t, ENTRY_ANSWER, "", text);
+    }
+    return t;
+}
+
+void test_transcript_scroll(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = numbers(10);
+    transcript_scroll(t, -1); /* before the first drawing: nothing */
+    shows(t, 3, 40, "n7\nn8\nn9\n");
+    assert_int_equal(transcript_below(t), 0);
+    transcript_scroll(t, -2);
+    shows(t, 3, 40, "n5\nn6\nn7\n");
+    assert_int_equal(transcript_below(t), 2);
+    /* Text that comes in leaves the view alone. */
+    add(t, ENTRY_ANSWER, "", "n10");
+    transcript_append(t, 9, "\nmore", 5);
+    shows(t, 3, 40, "n5\nn6\nn7\n");
+    assert_int_equal(transcript_below(t), 4);
+    /* Forward to the end, and it sticks. */
+    transcript_scroll(t, 100);
+    shows(t, 3, 40, "n9\nmore\nn10\n");
+    add(t, ENTRY_ANSWER, "", "n11");
+    shows(t, 3, 40, "more\nn10\nn11\n");
+    transcript_scroll(t, -1000);
+    shows(t, 3, 40, "n0\nn1\nn2\n");
+    transcript_scroll(t, 1);
+    shows(t, 3, 40, "n1\nn2\nn3\n");
+    transcript_to(t, true);
+    shows(t, 3, 40, "more\nn10\nn11\n");
+    transcript_to(t, false);
+    shows(t, 3, 40, "n0\nn1\nn2\n");
+    assert_int_equal(transcript_below(t), 10);
+    /* Room for everything: the end again. */
+    shows(t, 20, 40, "n0\nn1\nn2\nn3\nn4\nn5\nn6\nn7\nn8\nn9\nmore\nn10\nn11\n\n\n\n\n\n\n\n");
+    shows(t, 3, 40, "more\nn10\nn11\n");
+    transcript_cut(t, 2);
+    assert_int_equal(transcript_count(t), 2);
+    shows(t, 3, 40, "n0\nn1\n\n");
+    transcript_scroll(t, -1);
+    assert_int_equal(transcript_below(t), 0);
+    transcript_clear(t);
+    shows(t, 1, 40, "\n");
+    transcript_scroll(t, -1);
+    transcript_to(t, false);
+    transcript_free(&t);
+}
+
+/* Another width: the text at the top stays at the top. */
+void test_transcript_anchor(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = transcript_new();
+    add(t, ENTRY_ANSWER, "", "aa bb cc dd ee ff gg hh");
+    for (int i = 0; i < 20; i++)
+        add(t, ENTRY_ANSWER, "", "tail");
+    shows(t, 2, 5, "tail\ntail\n");
+    transcript_to(t, false);
+    transcript_scroll(t, 2);
+    shows(t, 2, 5, "ee ff\ngg hh\n");
+    shows(t, 2, 2, "ee\nff\n");
+    shows(t, 2, 8, "dd ee ff\ngg hh\n");
+    shows(t, 2, 5, "cc dd\nee ff\n");
+    transcript_free(&t);
+}
+
+/* However the text arrives, the rows are those of the whole text; at any width, folded or not. */
+void test_transcript_streams(void **state)
+{
+    (void)state;
+    ui_locale();
+    static const char *const pieces[] = {"a", "word", " ", "\n", "`", "``", "```", "~~~", "漢",
+                                         "\r", "\r\n", "e\u0301", "👨", "\u200D", "。", "  ", "\t",
+                                         "\xE6", "\xBC", "\xA2", "\033[31m", "longlonglonglong"};
+    struct ui_random r = {5};
+    for (int round = 0; round < 300; round++) {
+        struct transcript *t = transcript_new();
+        struct buf text = {0};
+        int cols = 1 + (int)ui_random(&r, 70);
+        transcript_add(t, ENTRY_ANSWER, "x", STYLE_LABEL);
+        for (int i = 0; i < 80; i++) {
+            const char *p = pieces[ui_random(&r, sizeof pieces / sizeof pieces[0])];
+            buf_puts(&text, p);
+            transcript_append(t, 0, p, strlen(p));
+            free(show(t, 6, cols, true));
+            if (ui_random(&r, 30) == 0)
+                cols = 1 + (int)ui_random(&r, 70);
+        }
+        struct transcript *whole = transcript_new();
+        transcript_add(whole, ENTRY_ANSWER, "x", STYLE_LABEL);
+        transcript_append(whole, 0, text.data, text.bytes);
+        char *one = show(t, 400, cols, true), *other = show(whole, 400, cols, true);
+        assert_string_equal(one, other);
+        free(one);
+        free(other);
+        buf_release(&text);
+        transcript_free(&t);
+        transcript_free(&whole);
+    }
+}
+
+/* Any order of what the program can do: no crash, and the view is full whenever it can be. */
+void test_transcript_random(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct ui_random r = {3};
+    struct transcript *t = numbers(3);
+    int rows = 5, cols = 50;
+    for (int i = 0; i < 6000; i++) {
+        int n = transcript_count(t);
+        switch (ui_random(&r, 9)) {
+        case 0: add(t, (enum entry_kind)ui_random(&r, 5), ui_random(&r, 2) ? "me" : "", "x\ny z"); break;
+        case 1: transcript_scroll(t, -(int)ui_random(&r, 12)); break;
+        case 2: transcript_scroll(t, (int)ui_random(&r, 12)); break;
+        case 3: transcript_fold(t, ui_random(&r, 2)); break;
+        case 4: transcript_cut(t, n > 40 ? n / 2 : n); break;
+        case 5: transcript_to(t, ui_random(&r, 2)); break;
+        case 6: rows = 1 + (int)ui_random(&r, 20); cols = 1 + (int)ui_random(&r, 80); break;
+        default:
+            if (n)
+                transcript_append(t, (int)ui_random(&r, (unsigned)n), "more text\n", 10);
+        }
+        free(show(t, rows, cols, false));
+        assert_true(transcript_below(t) >= 0);
+    }
+    transcript_free(&t);
+}
