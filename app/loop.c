@@ -528,8 +528,8 @@ static bool pump(void *data)
     bool fed = false;
     while (!l->leaving) {
         struct key k;
-        while (!l->leaving && term_read(&k))
-            fed = take_key(l, &k) || fed;
+        while (!fed && !l->leaving && term_read(&k)) /* what the next key means may hang on */
+            fed = take_key(l, &k);                   /* what the editor makes of this one */
         if (l->talk.worker)
             talk_events(&l->talk);
         if (fed)
