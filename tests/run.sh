@@ -5,8 +5,9 @@
 #
 # A cmocka program is counted by its closing lines. A script (*.sh, *.py) ends with a line
 # "N passed, N failed" of its own. The log of one that fails is printed whole; so is a program that
-# ran no test, died, or said nothing that can be counted: each is a failure. The last line is the
-# sum over all; with TALLY=FILE it is appended to that file too.
+# ran no test, died, said nothing that can be counted, or did not end within LIMIT seconds (600):
+# each is a failure. The last line is the sum over all; with TALLY=FILE it is appended to that file
+# too.
 set -u
 export BUILD="${BUILD:-build}"
 passed=0 failed=0 skipped=0
@@ -35,7 +36,7 @@ count() {
 
 for program; do
     started=$(date +%s)
-    "$program" >"$log" 2>&1 </dev/null
+    timeout -k 10 "${LIMIT:-600}" "$program" >"$log" 2>&1 </dev/null
     status=$?
     set -- $(count "$program")
     p=${1:-0} f=${2:-0} s=${3:-0}
