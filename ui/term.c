@@ -312,6 +312,7 @@ static bool size_changed(void)
     if (w.ws_row == term.rows && w.ws_col == term.cols)
         return false;
     resize_term(w.ws_row, w.ws_col);
+    clearok(curscr, TRUE); /* what the terminal made of its rows is not known */
     term.rows = w.ws_row;
     term.cols = w.ws_col;
     term.all = true;
