@@ -118,103 +118,94 @@ FLOAT_FORMAT(f32)
 FLOAT_FORMAT(f16)
 FLOAT_FORMAT(bf16)
 
-/* ---- Q8_0 --------------------------------------------------------------------------------- */
+/* ---- blocks of 32 meeting 8-bit activations ------------------------------------------------ */
 
-static void decode_q8_0(const void *w, float *out, size_t n)
+/* A block as w = scale * q + add. Unpacked once for all the tokens it meets. */
+struct unpacked {
+    int16_t q[QUANT_BLOCK];
+    float scale, add;
+};
+
+static void unpack_nibbles(const uint8_t *q, int16_t *out)
 {
-    const struct block_q8_0 *b = w;
-    for (size_t i = 0; i < n / 32; i++)
-        for (int j = 0; j < 32; j++)
-            out[i * 32 + j] = half(b[i].d) * b[i].q[j];
+    for (int j = 0; j < 16; j++)
+        out[j] = q[j] & 15;
+    for (int j = 0; j < 16; j++)
+        out[16 + j] = q[j] >> 4;
 }
 
-static int dot_int8(const int8_t *a, const int8_t *b)
+static inline void unpack_q8_0(const struct block_q8_0 *b, struct unpacked *u)
 {
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        u->q[j] = b->q[j];
+    u->scale = half(b->d);
+    u->add = 0;
+}
+
+static inline void unpack_q4_0(const struct block_q4_0 *b, struct unpacked *u)
+{
+    unpack_nibbles(b->q, u->q);
+    u->scale = half(b->d);
+    u->add = -8 * u->scale;
+}
+
+static inline void unpack_q4_1(const struct block_q4_1 *b, struct unpacked *u)
+{
+    unpack_nibbles(b->q, u->q);
+    u->scale = half(b->d);
+    u->add = half(b->m);
+}
+
+/* In 16 bits, where the compiler knows how to multiply and add pairs. */
+static int dot_int(const int16_t *w, const int8_t *x)
+{
+    int16_t wide[QUANT_BLOCK];
     int sum = 0;
-    for (int j = 0; j < 32; j++)
-        sum += a[j] * b[j];
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        wide[j] = x[j];
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        sum += w[j] * wide[j];
     return sum;
 }
 
-static void dot_q8_0(const void *w, const void *x, size_t x_bytes, int n_x, size_t n, float *y,
-                     size_t y_step)
+/* sum (scale q + add) x = scale d sum(q q_x) + add s, d and s being carried by the activations. */
+static void add_block(const struct unpacked *u, size_t i, const char *x, size_t x_bytes, int n_x,
+                      size_t n, float *y, size_t y_step)
 {
-    const struct block_q8_0 *b = w;
-    for (int t = 0; t < n_x; t++) {
-        const void *row = (const char *)x + (size_t)t * x_bytes;
-        const int8_t *q = row;
-        const float *d = q8_scales(row, n);
-        float sum = 0;
-        for (size_t i = 0; i < n / 32; i++)
-            sum += half(b[i].d) * d[i] * (float)dot_int8(b[i].q, q + i * 32);
-        y[(size_t)t * y_step] = sum;
+    for (int t = 0; t < n_x; t++, x += x_bytes, y += y_step) {
+        int sum = dot_int(u->q, (const int8_t *)x + i * QUANT_BLOCK);
+        *y += u->scale * q8_scales(x, n)[i] * (float)sum + u->add * q8_sums(x, n)[i];
     }
 }
 
-/* ---- Q4_0, Q4_1 --------------------------------------------------------------------------- */
-
-static void decode_q4_0(const void *w, float *out, size_t n)
-{
-    const struct block_q4_0 *b = w;
-    for (size_t i = 0; i < n / 32; i++)
-        for (int j = 0; j < 16; j++) {
-            out[i * 32 + j] = half(b[i].d) * ((b[i].q[j] & 15) - 8);
-            out[i * 32 + 16 + j] = half(b[i].d) * ((b[i].q[j] >> 4) - 8);
-        }
-}
-
-static void decode_q4_1(const void *w, float *out, size_t n)
-{
-    const struct block_q4_1 *b = w;
-    for (size_t i = 0; i < n / 32; i++)
-        for (int j = 0; j < 16; j++) {
-            out[i * 32 + j] = half(b[i].d) * (b[i].q[j] & 15) + half(b[i].m);
-            out[i * 32 + 16 + j] = half(b[i].d) * (b[i].q[j] >> 4) + half(b[i].m);
-        }
-}
-
-static int dot_nibbles(const uint8_t *w, const int8_t *x)
-{
-    int sum = 0;
-    for (int j = 0; j < 16; j++)
-        sum += (w[j] & 15) * x[j];
-    for (int j = 0; j < 16; j++)
-        sum += (w[j] >> 4) * x[16 + j];
-    return sum;
-}
-
-/* The constant of a block (-8 d, or m) times the sum of the activations it meets, which the
- * activation row carries: sum (d q + m) x = d sum(q x) + m sum(x). */
-static void dot_q4_0(const void *w, const void *x, size_t x_bytes, int n_x, size_t n, float *y,
-                     size_t y_step)
-{
-    const struct block_q4_0 *b = w;
-    for (int t = 0; t < n_x; t++) {
-        const void *row = (const char *)x + (size_t)t * x_bytes;
-        const int8_t *q = row;
-        const float *d = q8_scales(row, n), *s = q8_sums(row, n);
-        float sum = 0;
-        for (size_t i = 0; i < n / 32; i++)
-            sum += half(b[i].d) * (d[i] * (float)dot_nibbles(b[i].q, q + i * 32) - 8 * s[i]);
-        y[(size_t)t * y_step] = sum;
+/* Decode and dot of a format whose blocks unpack. */
+#define QUANTISED_FORMAT(type)                                                                \
+    static void decode_##type(const void *w, float *out, size_t n)                            \
+    {                                                                                         \
+        const struct block_##type *b = w;                                                     \
+        for (size_t i = 0; i < n / QUANT_BLOCK; i++, out += QUANT_BLOCK) {                    \
+            struct unpacked u;                                                                \
+            unpack_##type(b + i, &u);                                                         \
+            for (int j = 0; j < QUANT_BLOCK; j++)                                             \
+                out[j] = u.scale * u.q[j] + u.add;                                            \
+        }                                                                                     \
+    }                                                                                         \
+    static void dot_##type(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,   \
+                           float *y, size_t y_step)                                           \
+    {                                                                                         \
+        const struct block_##type *b = w;                                                     \
+        for (int t = 0; t < n_x; t++)                                                         \
+            y[(size_t)t * y_step] = 0;                                                        \
+        for (size_t i = 0; i < n / QUANT_BLOCK; i++) {                                        \
+            struct unpacked u;                                                                \
+            unpack_##type(b + i, &u);                                                         \
+            add_block(&u, i, x, x_bytes, n_x, n, y, y_step);                                  \
+        }                                                                                     \
     }
-}
 
-static void dot_q4_1(const void *w, const void *x, size_t x_bytes, int n_x, size_t n, float *y,
-                     size_t y_step)
-{
-    const struct block_q4_1 *b = w;
-    for (int t = 0; t < n_x; t++) {
-        const void *row = (const char *)x + (size_t)t * x_bytes;
-        const int8_t *q = row;
-        const float *d = q8_scales(row, n), *s = q8_sums(row, n);
-        float sum = 0;
-        for (size_t i = 0; i < n / 32; i++)
-            sum += half(b[i].d) * d[i] * (float)dot_nibbles(b[i].q, q + i * 32)
-                 + half(b[i].m) * s[i];
-        y[(size_t)t * y_step] = sum;
-    }
-}
+QUANTISED_FORMAT(q8_0)
+QUANTISED_FORMAT(q4_0)
+QUANTISED_FORMAT(q4_1)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
