@@ -97,7 +97,25 @@ void test_chat_chatml_conversation(void **state)
     maker_release(&m);
 }
 
-/* A real vocabulary with merges: text joins the header's line, as in the rendered template. */
+/* Text joins the line of the header, as in the rendered template: two line breaks are one token
+ * also where the first is the template's and the second the person's. */
+void test_chat_joins_text(void **state)
+{
+    (void)state;
+    struct maker m;
+    struct vocab v;
+    struct tokens ids = {0};
+    maker_vocab(&m, "gpt-2", SMOLLM2, chatml_specials);
+    maker_open(&m, &v);
+    append(&v, CHAT_USER, "\n", &ids);
+    check_text(&v, &ids, "<|im_start|>user\n\n<|im_end|>\n");
+    check_ids(&v, &ids, "<|im_start|>user\n\n<|im_end|>\n");
+    assert_int_equal(ids.n, 8); /* start, u, s, e, r, the two breaks, end, a break */
+    tokens_release(&ids);
+    vocab_close(&v);
+    maker_release(&m);
+}
+
 void test_chat_chatml_fixture(void **state)
 {
     (void)state;

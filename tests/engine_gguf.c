@@ -294,6 +294,7 @@ void test_gguf_bad_header(void **state)
 void test_gguf_bad_keys(void **state)
 {
     (void)state;
+    static const uint8_t more[64];
     struct maker m;
     maker_start(&m, 3);
     maker_key_u32(&m, "twice", 1);
@@ -320,6 +321,7 @@ void test_gguf_bad_keys(void **state)
         maker_key(&m, "list", GGUF_V_ARRAY);
         maker_u32(&m, type);
         maker_u64(&m, UINT64_MAX / 4 + 2); /* times 4 or 8 it is small again */
+        maker_bytes(&m, more, sizeof more);
         maker_finish(&m);
         check_refused(&m, ERR_FORMAT, "cut short");
     }

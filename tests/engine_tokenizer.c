@@ -257,6 +257,7 @@ void test_tokenizer_long_pieces(void **state)
 static const struct {
     const char *pre, *text, *pieces;
 } splits[] = {
+    {"gpt-2", "a\xe3\x80\x80\xe3\x80\x80" "b", "a|\xe3\x80\x80|\xe3\x80\x80|b"},
     {"gpt-2", "It's I'LL 1234 x_1  a\n\n b!!\n  ",
      "It|'s| I|'|LL| 1234| x|_|1| | a|\n\n| b|!!|\n  "},
     {"gpt-2", "\xe0\xb8\xaa\xe0\xb8\xb8\xe0\xb8\x82 ABc\xe4\xb8\xad\xe6\x96\x87" "1\xe3\x82"
@@ -625,6 +626,26 @@ void test_tokenizer_pieces(void **state)
     assert_true(tokenizer_add_bos(v.tokenizer));
     assert_int_equal(tokenizer_type(v.tokenizer, 512), TOKEN_UNUSED);
     vocab_close(&v);
+}
+
+/* Of specials that begin alike the longest is taken, wherever it stands in the list. */
+void test_tokenizer_longest_special(void **state)
+{
+    (void)state;
+    static const char *const specials[] = {"<x", "<x>>", "<x>", NULL};
+    static const int32_t expected[] = {257, 258, 256, 'a'};
+    struct maker m;
+    struct vocab v;
+    struct tokens ids = {0};
+    struct err err = {0};
+    maker_vocab(&m, "gpt-2", NULL, specials);
+    maker_open(&m, &v);
+    assert_true(tokenizer_encode_special(v.tokenizer, "<x>><x><xa", 10, &ids, &err));
+    assert_int_equal(ids.n, 4);
+    assert_memory_equal(ids.id, expected, sizeof expected);
+    tokens_release(&ids);
+    vocab_close(&v);
+    maker_release(&m);
 }
 
 void test_tokens_append(void **state)

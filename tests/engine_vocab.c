@@ -174,6 +174,7 @@ void maker_vocab(struct maker *m, const char *pre, const char *template,
                  const char *const *specials)
 {
     static char letter[256][4];
+    const char *merge = "\xc4\x8a \xc4\x8a";
     const char *token[300];
     int32_t type[300];
     size_t n = 0;
@@ -189,6 +190,8 @@ void maker_vocab(struct maker *m, const char *pre, const char *template,
         token[n] = *specials;
         type[n] = TOKEN_CONTROL;
     }
+    token[n] = "\xc4\x8a\xc4\x8a"; /* two line breaks */
+    type[n++] = TOKEN_NORMAL;
     maker_start(m, 3);
     maker_key_string(m, "tokenizer.ggml.model", "gpt2");
     if (pre)
@@ -197,7 +200,7 @@ void maker_vocab(struct maker *m, const char *pre, const char *template,
         maker_key_string(m, "tokenizer.chat_template", template);
     maker_key_strings(m, "tokenizer.ggml.tokens", token, n);
     maker_key_i32s(m, "tokenizer.ggml.token_type", type, n);
-    maker_key_strings(m, "tokenizer.ggml.merges", NULL, 0);
+    maker_key_strings(m, "tokenizer.ggml.merges", &merge, 1);
 }
 
 void maker_open(struct maker *m, struct vocab *v)

@@ -59,8 +59,9 @@ void maker_tensor(struct maker *m, const char *name, uint32_t n_dims, const uint
 void maker_finish(struct maker *m);
 void maker_release(struct maker *m);
 
-/* A vocabulary of the 256 bytes, then these special tokens (type control) from id 256 on. NULL
- * ends the list. pre and the template may be NULL. The file is left open for more keys. */
+/* A vocabulary of the 256 bytes, then these special tokens (type control) from id 256 on, then
+ * one merge, of two line breaks. NULL ends the list. pre and the template may be NULL. The file is
+ * left open for more keys. */
 void maker_vocab(struct maker *m, const char *pre, const char *template,
                  const char *const *specials);
 
