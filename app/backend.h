@@ -42,7 +42,7 @@ struct backend_ops {
     void (*mode)(struct backend *b, enum mode_id mode);
     void (*cancel)(struct backend *b, bool on);
 
-    /* While idle: adds EVENT_MODE with what the next turn will read again of that which the last
+    /* While idle: adds EVENT_COST: what the next turn will read again of that which the last
      * one left in the cache. */
     void (*cost)(struct backend *b, struct event_list *out);
 

@@ -29,7 +29,8 @@ enum event_kind {
     EVENT_RENDERED,  /* index = message of the prompt, ids: rendered for the first time */
     EVENT_PROGRESS,  /* done, total: prompt ids held by the cache */
     EVENT_TOKENS,    /* part, mode, text (maybe empty), ids (maybe none), tokens generated */
-    EVENT_MODE,      /* mode is in force; re_read = tokens to read again because of the change */
+    EVENT_MODE,      /* mode is in force from here; re_read = tokens read again because of that */
+    EVENT_COST,      /* a change of mode while idle: re_read = what the next turn will */
     EVENT_RESUMED,   /* done = tokens back, re_read, seconds; text = why the cache was not used */
     EVENT_SAVED,     /* text = "" or why not */
     EVENT_NOTE,      /* text: one line the person must see */

@@ -487,7 +487,7 @@ static void local_cost(struct backend *b, struct event_list *out)
 {
     struct local *l = local_of(b);
     int held = session_held(l->session, l->line.id, l->line.n);
-    struct event *e = add(l, out, EVENT_MODE);
+    struct event *e = add(l, out, EVENT_COST);
     e->mode = (enum mode_id)atomic_load(&l->wanted);
     e->re_read = l->held > held ? l->held - held : 0;
 }

@@ -78,9 +78,10 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
 static void on_event(void *data, const struct event *e)
 {
     struct plain *p = data;
-    if (e->kind == EVENT_MODE) {
+    if (e->kind == EVENT_MODE || e->kind == EVENT_COST) {
         line_end(p);
-        printf("- %s from here, %d tokens re-read\n", mode_get(e->mode)->title, e->re_read);
+        printf("- %s from %s, %d tokens re-read\n", mode_get(e->mode)->title,
+               e->kind == EVENT_MODE ? "here" : "now on", e->re_read);
     }
     if (e->kind != EVENT_PROGRESS || e->total < 256)
         return;

@@ -51,13 +51,11 @@ const char *talk_state_name(enum talk_state s)
 
 /* ---- the session on disk ------------------------------------------------------------------ */
 
-/* Opens the folder of a new conversation with its first message. */
-static void store_begin(struct talk *t)
+/* Opens the folder of a new conversation. */
+static void store_create(struct talk *t)
 {
     struct err err;
     char id[80];
-    if (t->stored || t->options->no_save)
-        return;
     store_new_id(id);
     struct conversation none;
     struct log_report report;
@@ -72,13 +70,26 @@ static void store_begin(struct talk *t)
         return;
     }
     t->stored = true;
+    t->begun = false;
+}
+
+/* With the first message a conversation gets its folder and the log its first line. */
+static void store_begin(struct talk *t)
+{
+    struct err err;
+    if (!t->stored && !t->options->no_save)
+        store_create(t);
+    if (!t->stored || t->begun)
+        return;
     saved(t, log_session(t->store.log, &t->c, t->store.id, &err), &err);
+    saved(t, log_mode(t->store.log, t->c.mode, &err), &err);
+    t->begun = true;
 }
 
 static void store_turn(struct talk *t)
 {
     struct err err;
-    if (!t->stored)
+    if (!t->stored || !t->begun)
         return;
     if (saved(t, log_sync(t->store.log, &err), &err))
         saved(t, store_meta(&t->store, &t->c, &err), &err);
@@ -127,8 +138,7 @@ static bool session_open(struct talk *t, const char *id, struct err *err)
     t->turn = -1;
     t->ctx_used = 0;
     t->re_read = -1;
-    if (report.lines == 0)
-        saved(t, log_session(t->store.log, &t->c, id, err), err);
+    t->begun = report.lines > 0;
     if (t->front.reset)
         t->front.reset(t->front.data, t);
     if (report.unfinished)
@@ -303,7 +313,7 @@ void talk_mode(struct talk *t, enum mode_id mode)
     }
     if (mode == before)
         return;
-    if (t->stored)
+    if (t->stored && t->begun)
         saved(t, log_mode(t->store.log, mode, &err), &err);
 }
 
@@ -315,17 +325,25 @@ static struct reply *reply_of(struct talk *t)
     return &turn->reply[turn->chosen];
 }
 
-static void on_loaded(struct talk *t, const struct event *e)
+/* The conversation is the open model's from now on; a log that says otherwise is told. */
+static void model_take(struct talk *t)
 {
     struct err err;
+    if (t->c.fingerprint == t->info.fingerprint)
+        return;
+    conversation_model(&t->c, t->info.name, t->info.fingerprint);
+    if (t->stored && t->begun)
+        saved(t, log_model(t->store.log, &t->c, &err), &err);
+}
+
+static void on_loaded(struct talk *t, const struct event *e)
+{
     t->info = e->info;
     bool other = t->c.fingerprint != 0 && t->c.fingerprint != e->info.fingerprint;
     if (other)
         talk_say(t, false, "this session was written with %s; %s reads it anew", t->c.model,
             e->info.name);
-    conversation_model(&t->c, e->info.name, e->info.fingerprint);
-    if (other && t->stored)
-        saved(t, log_model(t->store.log, &t->c, &err), &err);
+    model_take(t);
     t->state = TALK_IDLE;
     if (t->c.n_turn > 0) {
         struct prompt p;
@@ -375,9 +393,7 @@ static void on_mode(struct talk *t, const struct event *e)
 {
     struct err err;
     t->re_read = e->re_read;
-    if (t->turn < 0)
-        return;
-    if (t->stored)
+    if (t->turn >= 0 && t->stored)
         saved(t, log_toggle(t->store.log, t->turn, t->toggle_from, e->mode, e->ctx_used,
                             e->re_read, &err), &err);
 }
@@ -455,6 +471,7 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_PROGRESS: t->done = e->done; t->total = e->total; break;
     case EVENT_TOKENS: if (t->turn >= 0) on_tokens(t, e); break;
     case EVENT_MODE: on_mode(t, e); break;
+    case EVENT_COST: t->re_read = e->re_read; break;
     case EVENT_RESUMED: if (t->turn < 0) on_resumed(t, e); break;
     case EVENT_SAVED: on_saved(t, e); break;
     case EVENT_NOTE: talk_say(t, false, "%s", buf_text(&e->text)); break;
@@ -524,7 +541,7 @@ void talk_rename(struct talk *t, const char *title)
 {
     struct err err;
     conversation_title(&t->c, title);
-    if (t->stored)
+    if (t->stored && t->begun)
         saved(t, log_title(t->store.log, t->c.title, &err), &err);
     store_turn(t);
 }
@@ -544,7 +561,7 @@ void talk_close(struct talk *t)
         worker_stop(&t->worker);
     }
     if (t->stored) {
-        if (!log_sync(t->store.log, &err) || !store_meta(&t->store, &t->c, &err))
+        if (t->begun && (!log_sync(t->store.log, &err) || !store_meta(&t->store, &t->c, &err)))
             talk_say(t, true, "not saved: %s", err.msg);
         store_close(&t->store);
         t->stored = false;
@@ -554,16 +571,13 @@ void talk_close(struct talk *t)
 
 static void switched(struct talk *t)
 {
-    struct err err;
     t->re_read = -1;
     t->epoch++;
     if (t->state == TALK_FAILED)
         return;
-    conversation_model(&t->c, t->info.name, t->info.fingerprint);
+    model_take(t);
     if (t->c.n_turn == 0)
         return;
-    if (t->stored)
-        saved(t, log_model(t->store.log, &t->c, &err), &err);
     struct prompt p;
     conversation_prompt(&t->c, -1, &p);
     t->state = TALK_RESUMING;

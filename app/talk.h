@@ -47,7 +47,8 @@ struct talk {
     struct conversation c;
     struct store store;
     bool stored;            /* the session's folder is open */
-    bool save_refused;      /* and could not be: said once */
+    bool begun;             /* its log has a first line: something was said */
+    bool save_refused;      /* it could not be written: said once */
     enum talk_state state;
     struct backend_info info; /* valid once loaded */
     int turn;               /* being answered; -1 = none */

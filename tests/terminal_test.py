@@ -1,0 +1,389 @@
+#!/usr/bin/env python3
+"""terminal_test.py -- the program as a person sees it: a real terminal (tmux, a server of its own),
+keys in, screens out as text, compared with tests/screens/terminal/. On a fixture model, so that
+what it answers means nothing but is always the same.
+
+What could break: any screen, the draft, a toggle during a reply, leaving and coming back, sizes,
+signals, the terminal left behind.
+
+    tests/terminal_test.py [--update] [NAME...]    BUILD = folder of the program (default build)
+
+--update writes the screens instead of comparing them: read the diff before you commit it. Nothing
+sleeps for a fixed time: every step waits until the screen says what is waited for.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.environ.get("BUILD", "build")
+DUET = os.path.join(TOP, BUILD, "duet")
+FIXTURES = os.environ.get("DUET_FIXTURES") or next(
+    d for d in (os.path.join(TOP, "../shared/fixtures"), os.path.join(TOP, "tests/fixtures"))
+    if os.path.isdir(d))
+MODEL = os.path.join(FIXTURES, "tiny-llama-q8_0.gguf")
+SCREENS = os.path.join(TOP, "tests/screens/terminal")
+PATIENCE = 60  # seconds until a screen that does not come is a failure
+UPDATE = "--update" in sys.argv
+
+
+class Failed(Exception):
+    pass
+
+
+class Terminal:
+    """A shell in a tmux pane, with a home of its own."""
+
+    def __init__(self, rows=24, cols=80, env=None, home=None):
+        self.home = home or tempfile.mkdtemp(prefix="duet-terminal-")
+        self.socket = os.path.join(self.home, "tmux")
+        shown = {k: v for k, v in os.environ.items()
+                 if k not in ("TMUX", "NO_COLOR", "EDITRC", "DUET_TRACE", "COLORFGBG", "TERM")}
+        for kind in ("DATA", "CONFIG", "STATE"):
+            shown["XDG_%s_HOME" % kind] = os.path.join(self.home, kind.lower())
+        shown.update(HOME=self.home, LC_ALL="C.UTF-8", PS1="$ ", TERM="xterm-256color",
+                     ENV="/dev/null")
+        self.env = shown
+        self.inner = env or {}
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(cols), "-y", str(rows),
+                  "env", "TERM=%s" % self.inner.get("TERM", "screen-256color"),
+                  *["%s=%s" % p for p in self.inner.items() if p[0] != "TERM"], "sh")
+        self.tmux("set-option", "-g", "status", "off")
+        self.tmux("resize-window", "-x", str(cols), "-y", str(rows))
+        self.wait("shell", lambda s: s.rstrip().endswith("$"))
+
+    def tmux(self, *args):
+        return subprocess.run(["tmux", "-S", self.socket, *args], env=self.env, check=True,
+                              capture_output=True, text=True).stdout
+
+    def keys(self, *names):
+        self.tmux("send-keys", *names)
+
+    def type(self, text):
+        self.tmux("send-keys", "-l", text)
+
+    def screen(self, *flags):
+        return self.tmux("capture-pane", "-p", *flags)
+
+    def wait(self, what, ok):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            s = self.screen()
+            if ok(s):
+                return s
+            time.sleep(0.01)
+        raise Failed("waited for %s; the screen is\n%s" % (what, self.screen()))
+
+    def duet(self, *args):
+        """Starts the program and waits for its first frame with a model."""
+        self.type(" ".join([DUET, "--model", MODEL, "--kernels c", "--threads 1", *args]))
+        self.keys("Enter")
+
+    def idle(self):
+        return self.wait("idle", lambda s: re.search(r"^ idle", s, re.M))
+
+    def resize(self, cols, rows):
+        self.tmux("resize-window", "-x", str(cols), "-y", str(rows))
+
+    def shell(self):
+        """Waits until the shell is back."""
+        return self.wait("the shell", lambda s: s.rstrip().endswith("$"))
+
+    def pid(self):
+        shell = self.tmux("list-panes", "-F", "#{pane_pid}").strip()
+        out = subprocess.run(["pgrep", "-P", shell, "-x", "duet"], capture_output=True, text=True)
+        return int(out.stdout.split()[0]) if out.stdout.strip() else 0
+
+    def logs(self):
+        out = []
+        top = os.path.join(self.home, "data/duet/sessions")
+        for name in sorted(os.listdir(top)):
+            with open(os.path.join(top, name, "log.jsonl"), encoding="utf-8") as f:
+                out.append([json.loads(line) for line in f])
+        return out
+
+    def close(self):
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], env=self.env,
+                       capture_output=True)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def steady(text):
+    """What a clock or a date brought in is replaced by as many signs."""
+    text = re.sub(r"\d+(\.\d+)?k? tok/s", lambda m: "#" * (len(m[0]) - 6) + " tok/s", text)
+    text = re.sub(r" · #+ tok/s", " · ### tok/s", text)
+    text = re.sub(r"\d+\.\d+ s\b", "#.# s", text)
+    text = re.sub(r"\d{8}-\d{6}-\w+", "SESSION", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE", text)
+    return "".join(re.sub(r" {2,}(F2 mode.*)$", r"  \1", line.rstrip()) + "\n"
+                   for line in text.splitlines())
+
+
+def same(name, text):
+    path = os.path.join(SCREENS, name + ".screen")
+    text = steady(text)
+    if UPDATE:
+        os.makedirs(SCREENS, exist_ok=True)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return
+    with open(path, encoding="utf-8") as f:
+        want = f.read()
+    if text != want:
+        raise Failed("screen '%s' is\n%s\nand should be\n%s" % (name, text, want))
+
+
+def true(what, condition):
+    if not condition:
+        raise Failed("not so: " + what)
+
+
+# ---- the tests ---------------------------------------------------------------------------------
+
+def ask(t, text, enter=True):
+    t.type(text)
+    t.wait("the draft", lambda s: text.split()[-1] in s)
+    if enter:
+        t.keys("Enter")
+
+
+def answered(t, n):
+    """Waits until n answers are in the log and the program is idle."""
+    def ok(s):
+        return re.search(r"^ idle", s, re.M) and \
+            sum(e["type"] == "reply" for log in t.logs() for e in log) >= n
+    return t.wait("answer %d" % n, ok)
+
+
+def test_conversation_and_resume(t):
+    """Ask, toggle, toggle during a reply, leave, come back: the second program knows all of it."""
+    t.duet("--max-tokens 24", "--session one")
+    same("first", t.idle())
+    ask(t, "What do you know about rivers?")
+    same("answered", answered(t, 1))
+    t.keys("F2")
+    t.wait("Pro-Max", lambda s: s.startswith(" Pro-Max"))
+    same("toggled", t.wait("its cost", lambda s: "re-read 0" in s))
+    ask(t, "and about lakes?")
+    answered(t, 2)
+    t.type("and the sea?")
+    t.keys("Enter", "F2")  # the second key comes while the first one's answer is on its way
+    s = answered(t, 3)
+    true("the header says Flash", s.startswith(" Flash"))
+    before = s
+    t.type("/quit")
+    t.keys("Enter")
+    s = t.shell()
+    true("the session is named when leaving", "saved: duet --session one" in s)
+    replies = [e for e in t.logs()[0] if e["type"] == "reply"]
+    true("no turn read a token again", all(r["usage"]["re_read_tokens"] == 0 for r in replies))
+    toggles = [e for e in t.logs()[0] if e["type"] in ("toggle", "mode")]
+    true("the toggles are in the log", len(toggles) >= 2)
+
+    t.duet("--max-tokens 24", "--session one")
+    s = t.wait("what the resume did", lambda s: "tokens back in" in s)
+    true("nothing was re-read:\n" + s, re.search(r"\d tokens back in [0-9.]+ s, 0 re-read", s))
+    true("the conversation is shown", "and the sea?" in s)
+    ask(t, "Which of them was the first?")
+    answered(t, 4)
+    last = [e for e in t.logs()[0] if e["type"] == "reply"][-1]
+    true("the history came from the file: %s" % last["usage"],
+         last["usage"]["re_read_tokens"] == 0 and
+         last["usage"]["reused_tokens"] >= last["usage"]["prompt_tokens"] - 60)
+    del before
+
+
+def test_sizes(t):
+    """80x24, 40x12, 200x60, tiny, and back: nothing is lost, no size crashes."""
+    t.duet("--max-tokens 24")
+    t.idle()
+    ask(t, "A question that is long enough to need more than one row on a narrow screen")
+    answered(t, 1)
+    for cols, rows in ((40, 12), (200, 60), (80, 24)):
+        t.resize(cols, rows)
+        t.type("x")
+        s = t.wait("%dx%d" % (cols, rows),
+                   lambda s: len(s.splitlines()) == rows and re.search(r"^(❯|>) x$", s, re.M))
+        same("size-%dx%d" % (cols, rows), s)
+        t.keys("BSpace")
+        t.wait("an empty draft", lambda s: not re.search(r"^(❯|>) x$", s, re.M))
+    for cols, rows in ((5, 2), (1, 1), (12, 3), (80, 24)):
+        t.resize(cols, rows)
+    t.type("still here")
+    t.wait("the draft after tiny sizes", lambda s: "still here" in s)
+
+
+def test_draft(t):
+    """More lines, history, a paste, a command that does not exist, help."""
+    t.duet("--max-tokens 8")
+    t.idle()
+    t.type("one")
+    t.keys("M-Enter")
+    t.type("two")
+    t.keys("C-j")
+    t.type("three")
+    same("draft-lines", t.wait("three lines", lambda s: "three" in s))
+    t.keys("C-c")
+    t.wait("an empty draft", lambda s: "three" not in s)
+    t.keys("Up")
+    t.wait("the draft from the history", lambda s: "three" in s)
+    t.keys("C-c")
+    t.wait("an empty draft", lambda s: "three" not in s)
+    t.tmux("set-buffer", "pasted line one\npasted line two")
+    t.tmux("paste-buffer", "-p")
+    t.wait("the paste", lambda s: "pasted line two" in s and " idle" in s)
+    t.keys("C-c")
+    t.type("/nonsense")
+    t.keys("Enter")
+    t.wait("an error line", lambda s: "there is no command /nonsense" in s)
+    t.keys("F1")
+    same("help", t.wait("the help", lambda s: "Switch between Flash" in s))
+    t.keys("Escape")
+    t.wait("no help", lambda s: "Switch between Flash" not in s)
+    true("nothing was asked", not os.path.exists(os.path.join(t.home, "data/duet/sessions")))
+
+
+def test_stop_keeps_what_was_done(t):
+    t.duet("--max-tokens 1900")
+    t.idle()
+    t.type("go on for ever")
+    t.keys("Enter", "Escape")
+    t.wait("the end", lambda s: re.search(r"^ idle", s, re.M) and "stop" in s)
+    ask(t, "and now?")
+    answered(t, 1)
+    true("nothing was re-read", [e for e in t.logs()[0] if e["type"] == "reply"][-1]["usage"]
+         ["re_read_tokens"] == 0)
+
+
+def test_suspend(t):
+    t.duet("--max-tokens 8")
+    t.idle()
+    t.type("half a dra")
+    t.wait("the draft", lambda s: "half a dra" in s)
+    t.keys("C-z")
+    t.wait("the shell's word", lambda s: "topped" in s)
+    t.type("fg")
+    t.keys("Enter")
+    t.wait("the draft again", lambda s: "half a dra" in s and " idle" in s)
+    t.type("ft")
+    t.wait("a living editor", lambda s: "half a draft" in s)
+
+
+def modes(t):
+    """Alternate screen, cursor, bracketed paste of the pane, as tmux sees them."""
+    return t.tmux("display-message", "-p", "#{alternate_on} #{cursor_flag} #{pane_in_mode}")
+
+
+def stty(t):
+    t.type("clear; stty -a; echo end-of-stty")
+    t.keys("Enter")
+    return t.wait("stty", lambda s: "\nend-of-stty" in s).split("end-of-stty")[0]
+
+
+def test_every_way_out_restores_the_terminal(t):
+    before, flags = stty(t), modes(t)
+    ways = ("/quit", signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGSEGV, signal.SIGABRT)
+    for way in ways:
+        t.type("clear")
+        t.keys("Enter")
+        t.duet("--max-tokens 8")
+        t.idle()
+        if isinstance(way, str):
+            t.type(way)
+            t.keys("Enter")
+        else:
+            os.kill(t.pid(), way)
+        t.wait("the shell after %s" % way, lambda s: " idle" not in s and
+               s.rstrip().endswith("$"))
+        true("the modes after %s" % way, modes(t) == flags)
+        true("the settings after %s" % way, stty(t) == before)
+
+
+def test_no_color(t):
+    t.duet("--max-tokens 8")
+    t.idle()
+    s = t.screen("-e")
+    true("no colour is sent: %r" % s[:300], not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|[34]8|9[0-7]"
+                                                          r"|10[0-7])[;m]", s))
+
+
+test_no_color.env = {"NO_COLOR": "1"}
+
+
+def test_themes(t):
+    """The light theme draws the same signs; another colour of the header."""
+    seen = []
+    for theme in ("dark", "light"):
+        t.duet("--max-tokens 8", "--theme", theme)
+        t.idle()
+        seen.append((t.screen("-e"), t.screen()))
+        t.type("/quit")
+        t.keys("Enter")
+        t.shell()
+        t.type("clear")
+        t.keys("Enter")
+    true("the themes differ", seen[0][0] != seen[1][0])
+    true("in colour alone", seen[0][1] == seen[1][1])
+
+
+def test_dumb_terminal(t):
+    """No screen there: plain lines."""
+    t.duet("--max-tokens 8")
+    t.wait("the prompt", lambda s: "flash>" in s)
+    t.type("hello")
+    t.keys("Enter")
+    t.wait("an answer", lambda s: "[Flash]" in s and "re-read" in s)
+    t.type("/quit")
+    t.keys("Enter")
+    t.shell()
+
+
+test_dumb_terminal.env = {"TERM": "dumb"}
+
+
+def test_session_in_use(t):
+    """A second program on the same session is told so in one line."""
+    t.duet("--max-tokens 8", "--session shared")
+    t.idle()
+    second = Terminal(home=tempfile.mkdtemp(prefix="duet-terminal-"))
+    try:
+        second.type("export XDG_DATA_HOME=%s/data" % t.home)
+        second.keys("Enter")
+        second.duet("--session shared")
+        s = second.wait("a message", lambda s: "duet:" in s)
+        true("it names the session", "shared" in s.split("duet:")[1])
+    finally:
+        second.close()
+
+
+def main():
+    names = [a for a in sys.argv[1:] if not a.startswith("-")]
+    tests = [(n[5:], f) for n, f in sorted(globals().items()) if n.startswith("test_")]
+    passed = failed = 0
+    for name, test in tests:
+        if names and name not in names:
+            continue
+        t = None
+        try:
+            t = Terminal(env=getattr(test, "env", None))
+            test(t)
+            passed += 1
+            print("ok: " + name)
+        except (Failed, OSError, subprocess.CalledProcessError, KeyError, IndexError) as e:
+            failed += 1
+            print("failed: %s: %s" % (name, e))
+        finally:
+            if t:
+                t.close()
+    print("%d passed, %d failed" % (passed, failed))
+    return failed > 0 or passed == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
