@@ -76,7 +76,7 @@ AGAIN = $(MAKE) --no-print-directory $(JOBS)
 
 # ---- programs ---------------------------------------------------------------------------------
 
-.PHONY: all need chat test programs lint install clean help
+.PHONY: all need chat test programs fuzz lint install clean help
 
 all: $(BUILD)/duet $(BUILD)/probe ## build the program, build/duet, and the test tool, build/probe
 
@@ -122,6 +122,7 @@ need:
 		{ echo "duet: \`make chat\` and \`make test\` install them, app/packages.sh does alone" >&2; false; }
 
 -include $(patsubst %.o,%.d,$(sort $(DUET) $(PROBE) $(T_ENG) $(T_UI) $(T_APP)))
+-include $(wildcard $(BUILD)/tests/fuzz_*.d)
 
 # ---- what a newcomer types --------------------------------------------------------------------
 
@@ -143,6 +144,26 @@ test: ## install what is missing, build and run all tests that need no model and
 
 programs: $(PROGRAMS)
 
+# The fuzzers of tests/fuzz_*.c, by clang, each for SECONDS; what they find is left in build/fuzz/.
+# Their first inputs are the beginnings of the fixtures, as they are and without tensors.
+FUZZERS := $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
+SECONDS ?= 60
+
+fuzz: ## run the fuzzers with clang, SECONDS=60 each
+	@app/packages.sh build fuzz
+	@$(AGAIN) CC=clang CFLAGS='-O2 -g' BUILD=build/fuzz SAN=fuzzer-no-link,address,undefined $(FUZZERS)
+	@mkdir -p build/fuzz/corpus build/fuzz/seeds
+	@for f in tests/fixtures/*.gguf; do \
+		seed=build/fuzz/seeds/$$(basename $$f); \
+		head -c 16384 $$f > $$seed; \
+		{ head -c 8 $$seed; head -c 8 /dev/zero; tail -c +17 $$seed; } > $$seed.header; \
+	done
+	@$(foreach f,$(FUZZERS),$(f) -max_len=16384 -max_total_time=$(SECONDS) -print_final_stats=1 \
+		-artifact_prefix=build/fuzz/ build/fuzz/corpus build/fuzz/seeds &&) true
+
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(call obj,tests/engine_try.c $(ENGINE))
+	$(Q)$(LINK) -fsanitize=fuzzer $(LIBS_ENGINE) $(LIBS_APP)
+
 # tests/run.h is a main program, included once with TESTS defined.
 HEADERS := $(filter-out tests/run.h,$(wildcard engine/*.h ui/*.h app/*.h tests/*.h))
 
@@ -152,9 +173,12 @@ lint: ## check the doors between the rooms, headers, style and man page; print f
 	@$(foreach h,$(HEADERS),$(COMPILE) -fsyntax-only -x c $(h) &&) true
 	@tests/length.sh
 
-install: $(BUILD)/duet ## copy program and man page under PREFIX (default /usr/local)
+install: $(BUILD)/duet ## copy program and man pages under PREFIX (default /usr/local)
 	install -D -m 755 $(BUILD)/duet $(DESTDIR)$(PREFIX)/bin/duet
-	install -D -m 644 man/duet.1 $(DESTDIR)$(PREFIX)/share/man/man1/duet.1
+	for n in 1 5; do \
+		install -d $(DESTDIR)$(PREFIX)/share/man/man$$n && \
+			install -m 644 man/*.$$n $(DESTDIR)$(PREFIX)/share/man/man$$n/ || exit 1; \
+	done
 
 clean: ## remove build/
 	rm -rf build

@@ -1,7 +1,7 @@
 #!/bin/sh
 # packages.sh -- the one list of Debian packages duet needs, and what installs the missing ones.
 #
-#   app/packages.sh [build] [test] [fetch]      no group = all of them
+#   app/packages.sh [build] [test] [fetch] [fuzz]       no group = all but fuzz
 #
 # Says and changes nothing when nothing is missing. Otherwise installs as root or through sudo;
 # where neither is possible it prints the line to run and fails. DUET_NO_INSTALL=1 only names them.
@@ -11,6 +11,7 @@ build='gcc libc6-dev make pkg-config libncurses-dev libedit-dev libopenblas-dev 
        libpcre2-dev libutf8proc-dev libxxhash-dev'
 test='libcmocka-dev tmux python3'
 fetch='python3 python3-pip ca-certificates'
+fuzz='clang libclang-rt-dev'
 
 wanted=
 for group in "${@:-all}"; do
@@ -18,8 +19,9 @@ for group in "${@:-all}"; do
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
     fetch) wanted="$wanted $fetch" ;;
+    fuzz) wanted="$wanted $fuzz" ;;
     all) wanted="$build $test $fetch" ;;
-    *) echo "packages.sh: no such group: $group (build, test, fetch)" >&2; exit 2 ;;
+    *) echo "packages.sh: no such group: $group (build, test, fetch, fuzz)" >&2; exit 2 ;;
     esac
 done
 
