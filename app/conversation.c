@@ -47,7 +47,7 @@ const char *reason_name(enum reply_reason r)
     static const char *const names[REASON_COUNT] = {
         [REASON_STOP] = "stop",           [REASON_LENGTH] = "length",
         [REASON_CONTEXT] = "context",     [REASON_CANCELLED] = "cancelled",
-        [REASON_ERROR] = "error",
+        [REASON_ERROR] = "error",         [REASON_LOOP] = "loop",
     };
     assert((int)r >= 0 && r < REASON_COUNT);
     return names[r];

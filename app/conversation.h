@@ -39,6 +39,7 @@ enum reply_reason {
     REASON_CONTEXT,   /* the context is full */
     REASON_CANCELLED, /* stopped by the person; what was said is kept */
     REASON_ERROR,
+    REASON_LOOP,      /* it said the same over and over: see turn_repeats() */
     REASON_COUNT
 };
 const char *reason_name(enum reply_reason r); /* "stop", "length", ... */

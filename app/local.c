@@ -48,6 +48,7 @@ struct local {
     bool opened;                    /* the prompt is read, the reply has begun */
     bool mode_changed;              /* EVENT_MODE is due with the next token */
     uint64_t re_read_before;        /* counter when the mode changed */
+    int n_prompt;                   /* ids before the reply */
     struct usage usage;
     struct session_stats before;    /* counters at the start */
     double started, first, last;    /* seconds on the monotonic clock; last = token or start */
@@ -263,7 +264,7 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
     session_stats(l->session, &l->before);
     l->started = l->last = now_seconds();
     l->vary = r->vary;
-    l->usage.prompt_tokens = l->line.n;
+    l->n_prompt = l->usage.prompt_tokens = l->line.n;
     l->usage.reused_tokens = session_held(l->session, l->line.id, l->line.n);
     l->task = TASK_TURN;
     return true;
@@ -310,6 +311,9 @@ static bool token_take(struct local *l, int32_t id, struct event_list *out, stru
         part_end(l, out);
         l->part = PART_ANSWER;
     }
+    if (step == TURN_KEEP && turn_repeats(l->line.id + l->n_prompt, l->line.n - l->n_prompt) &&
+        turn_looped(&l->turn) == TURN_CLOSE)
+        return tail_append(l, TURN_CLOSE, out, err);
     return true;
 }
 

@@ -154,6 +154,8 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
         show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(the answer's budget is used up)");
     if (e->reason == REASON_CONTEXT)
         show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(the context is full)");
+    if (e->reason == REASON_LOOP)
+        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped: it began to repeat itself)");
     if (e->reason == REASON_CANCELLED && t->replying)
         show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped; what was said is kept)");
 }

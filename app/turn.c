@@ -8,7 +8,12 @@
 #include <assert.h>
 #include <string.h>
 
-enum { THOUGHT_MIN = 16 }; /* a shorter thought is not worth its two tails */
+enum {
+    THOUGHT_MIN = 16,   /* a shorter thought is not worth its two tails */
+    PERIOD_MAX = 48,    /* of a reply that repeats itself, in ids */
+    PERIODS_MIN = 4,
+    REPEATED_MIN = 96,
+};
 
 static int at_most(int a, int b)
 {
@@ -141,4 +146,29 @@ enum turn_step turn_mode(struct turn_state *t, enum mode_id mode)
         return TURN_AGAIN;
     }
     return TURN_NOTHING;
+}
+
+bool turn_repeats(const int32_t *ids, int n)
+{
+    for (int period = 1; period <= PERIOD_MAX; period++) {
+        int need = PERIODS_MIN * period > REPEATED_MIN ? PERIODS_MIN * period : REPEATED_MIN;
+        int same = period;
+        while (same < need && same < n && ids[n - 1 - same] == ids[n - 1 - same + period])
+            same++;
+        if (same == need)
+            return true;
+    }
+    return false;
+}
+
+enum turn_step turn_looped(struct turn_state *t)
+{
+    assert(t->phase == TURN_THINK || t->phase == TURN_ANSWER);
+    if (t->phase == TURN_ANSWER) {
+        turn_over(t, REASON_LOOP);
+        return TURN_NOTHING;
+    }
+    t->capped = true;
+    open_answer(t);
+    return TURN_CLOSE;
 }

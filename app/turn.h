@@ -7,6 +7,7 @@
 #define DUET_APP_TURN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "app/conversation.h"
 #include "app/mode.h"
@@ -63,6 +64,13 @@ void turn_tail(struct turn_state *t, int n);
 /* The mode changes now. TURN_CLOSE: a thought is to be closed; TURN_AGAIN: one is to be opened;
  * TURN_NOTHING: only budgets and sampling change. */
 enum turn_step turn_mode(struct turn_state *t, enum mode_id mode);
+
+/* True if ids[0..n) ends in one stretch of 1 to 48 ids said over and over: at least 4 times and
+ * over at least 96 ids. What a small greedy model falls into and never leaves. */
+bool turn_repeats(const int32_t *ids, int n);
+
+/* The reply repeats itself: TURN_CLOSE in a thought, else TURN_NOTHING and the turn is over. */
+enum turn_step turn_looped(struct turn_state *t);
 
 void turn_over(struct turn_state *t, enum reply_reason reason);
 

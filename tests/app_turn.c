@@ -175,3 +175,23 @@ void test_turn_smaller_budget_holds_at_once(void **state)
     turn_mode(&t, MODE_PRO_MAX);
     assert_int_equal(feed(&t, &step), mode_get(MODE_PRO_MAX)->think_tokens - 100);
 }
+
+void test_turn_repeats(void **state)
+{
+    (void)state;
+    int32_t ids[400];
+    for (int period = 1; period <= 60; period++) {
+        for (int i = 0; i < 400; i++)
+            ids[i] = i < 100 ? 1000 + i : i % period;
+        int need = 4 * period > 96 ? 4 * period : 96;
+        for (int n = 1; n <= 400; n++)
+            assert_int_equal(turn_repeats(ids, n), period <= 48 && n >= 100 + need);
+    }
+    struct turn_state t = begun(MODE_PRO, 4000);
+    turn_opened(&t);
+    assert_int_equal(turn_looped(&t), TURN_CLOSE);
+    assert_true(t.capped);
+    assert_int_equal(turn_looped(&t), TURN_NOTHING);
+    assert_int_equal(t.phase, TURN_OVER);
+    assert_int_equal(t.reason, REASON_LOOP);
+}
