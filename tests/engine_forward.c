@@ -1,0 +1,229 @@
+/* engine_forward.c -- the forward pass against the logits of another engine. What could break: a
+ * weight decoder, a kernel, rotary angles, head grouping, masks at block borders; results that
+ * depend on how a prompt is cut, on the threads, or on the kernel set beyond rounding. */
+#include "tests/engine_model.h"
+
+#define MAX_IDS 256
+
+static const char *const cases[] = { "a1", "a2", "a17", "a64", "a200", "b64" };
+#define N_CASES (sizeof cases / sizeof *cases)
+
+/* How far a model may be from what is expected; fixtures/README.md, "suggested limits". */
+static const struct model_row {
+    const char *name;
+    const char *key;         /* which logits are expected */
+    double limit;            /* absolute; 0: only the relative one holds */
+    double limit_relative;
+    double limit_f16_cache;  /* absolute, from the F32 cache: twice what was observed there */
+    bool exact_batch;        /* cutting the prompt changes no bit */
+} models[] = {
+    { "tiny-llama",      "logits",         5e-4, 1e-3, 0.05, false },
+    { "tiny-llama-f16",  "logits_dequant", 5e-4, 1e-3, 0.05, false },
+    { "tiny-llama-bf16", "logits_dequant", 5e-4, 1e-3, 0.05, false },
+    { "tiny-llama-q8_0", "logits_dequant", 0,    0.15, 0.95, true },
+    { "tiny-llama-q4_0", "logits_dequant", 0,    0.15, 0.95, true },
+    { "tiny-llama-q4_1", "logits_dequant", 0,    0.15, 0.95, true },
+};
+#define N_MODELS (sizeof models / sizeof *models)
+
+/* The same prompt in one batch, one token at a time, and in uneven chunks. */
+static const int one_batch[] = { 512 }, steps[] = { 1 }, uneven[] = { 7, 130, 1, 1, 2, 64 };
+static const struct { const int *n; int count; } cuts[] = {
+    { one_batch, 1 }, { steps, 1 }, { uneven, 6 },
+};
+
+static void read_cut(struct session *s, const int32_t *ids, int n, int cut)
+{
+    for (int i = 0, held = 0; held < n; i++) {
+        int next = held + cuts[cut].n[i % cuts[cut].count];
+        held = next < n ? next : n;
+        model_read(s, ids, held);
+    }
+}
+
+static void check(const struct model_row *m, const char *what, const float *got,
+                  const float *expected)
+{
+    double d = max_difference(got, expected, FIXTURE_VOCAB);
+    double r = relative_l2(got, expected, FIXTURE_VOCAB);
+    if ((m->limit > 0 && !(d <= m->limit)) || !(r <= m->limit_relative))
+        fail_msg("%s %s: off by %g, relative %g", m->name, what, d, r);
+}
+
+/* All cases of a model with one cache and kernel set, cut in three ways. */
+static void check_model(const struct model_row *m, const char *kernels)
+{
+    struct engine *e = model_open(m->name, 2, kernels);
+    struct session *s = model_session(e, KV_F32, 512);
+    cJSON *golden = golden_open(m->name);
+    for (size_t c = 0; c < N_CASES; c++) {
+        int32_t ids[MAX_IDS];
+        float expected[FIXTURE_VOCAB], first[FIXTURE_VOCAB];
+        const cJSON *one = golden_case(golden, cases[c]);
+        int n = golden_ids(one, ids, MAX_IDS);
+        bool known = golden_logits(one, m->key, expected);
+        for (int cut = 0; cut < 3; cut++) {
+            session_cut(s, 0);
+            read_cut(s, ids, n, cut);
+            const float *got = session_logits(s);
+            assert_non_null(got);
+            if (known)
+                check(m, cases[c], got, expected);
+            if (cut == 0)
+                memcpy(first, got, sizeof first);
+            assert_true(max_difference(got, first, FIXTURE_VOCAB) <= (m->exact_batch ? 0 : 2e-4));
+        }
+    }
+    cJSON_Delete(golden);
+    session_free(&s);
+    engine_close(&e);
+}
+
+void test_forward_golden_c(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_MODELS; i++)
+        check_model(&models[i], "c");
+}
+
+/* The best kernels of this machine. */
+void test_forward_golden_best(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_MODELS; i++)
+        check_model(&models[i], NULL);
+}
+
+/* ---- every position ------------------------------------------------------------------------ */
+
+struct positions {
+    const struct model_row *m;
+    const cJSON *list;
+    int n_checked;
+    double worst;
+};
+
+static const cJSON *position(const struct positions *p, int pos)
+{
+    const cJSON *one;
+    cJSON_ArrayForEach(one, p->list)
+        if (cJSON_GetObjectItem(one, "pos")->valueint == pos)
+            return one;
+    return NULL;
+}
+
+static bool want_listed(int pos, int n, void *data)
+{
+    (void)n;
+    return position(data, pos) != NULL;
+}
+
+static void check_top(int pos, const float *logits, void *data)
+{
+    struct positions *p = data;
+    const cJSON *one = position(p, pos), *id;
+    int i = 0;
+    cJSON_ArrayForEach(id, cJSON_GetObjectItem(one, "top_ids")) {
+        float x = (float)cJSON_GetArrayItem(cJSON_GetObjectItem(one, "top_logits"), i++)
+                      ->valuedouble;
+        double d = max_difference(&logits[id->valueint], &x, 1);
+        p->worst = d > p->worst ? d : p->worst;
+    }
+    p->n_checked++;
+}
+
+/* The best logits at the listed positions of the longest cases, by session_score(). */
+void test_forward_golden_positions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_MODELS; i++) {
+        const struct model_row *m = &models[i];
+        struct engine *e = model_open(m->name, 2, NULL);
+        struct session *s = model_session(e, KV_F32, 64);
+        cJSON *golden = golden_open(m->name);
+        struct err err;
+        int32_t ids[MAX_IDS];
+        const cJSON *one = golden_case(golden, "a200");
+        int n = golden_ids(one, ids, MAX_IDS);
+        const char *key = strcmp(m->key, "logits") ? "dequant_positions" : "positions";
+        struct positions p = { .m = m, .list = cJSON_GetObjectItem(one, key) };
+        assert_true(session_score(s, ids, n, want_listed, check_top, &p, &err));
+        assert_true(p.n_checked >= 3);
+        if (!(p.worst <= (m->limit > 0 ? m->limit : 1.0)))
+            fail_msg("%s: off by %g at some position", m->name, p.worst);
+        cJSON_Delete(golden);
+        session_free(&s);
+        engine_close(&e);
+    }
+}
+
+/* ---- what must not matter ------------------------------------------------------------------ */
+
+/* One thread and several give the same bits, with dot products and with OpenBLAS. */
+void test_forward_threads(void **state)
+{
+    (void)state;
+    cJSON *golden = golden_open("tiny-llama");
+    int32_t ids[MAX_IDS];
+    int n = golden_ids(golden_case(golden, "a200"), ids, MAX_IDS);
+    for (size_t i = 0; i < N_MODELS; i++)
+        for (int cut = 0; cut < 3; cut++) {
+            float first[FIXTURE_VOCAB];
+            for (int threads = 1; threads <= 3; threads++) {
+                struct engine *e = model_open(models[i].name, threads, NULL);
+                struct session *s = model_session(e, KV_F16, 512);
+                read_cut(s, ids, n, cut);
+                if (threads == 1)
+                    memcpy(first, session_logits(s), sizeof first);
+                assert_memory_equal(session_logits(s), first, sizeof first);
+                session_free(&s);
+                engine_close(&e);
+            }
+        }
+    cJSON_Delete(golden);
+}
+
+/* The F16 cache is as near to the F32 cache as in the other engine, and not the same. */
+void test_forward_f16_cache(void **state)
+{
+    (void)state;
+    cJSON *golden = golden_open("tiny-llama");
+    int32_t ids[MAX_IDS];
+    int n = golden_ids(golden_case(golden, "a200"), ids, MAX_IDS);
+    for (size_t i = 0; i < N_MODELS; i++) {
+        struct engine *e = model_open(models[i].name, 2, NULL);
+        struct session *exact = model_session(e, KV_F32, 64), *half = model_session(e, KV_F16, 64);
+        model_read(exact, ids, n);
+        model_read(half, ids, n);
+        double d = max_difference(session_logits(exact), session_logits(half), FIXTURE_VOCAB);
+        if (!(d > 0 && d <= models[i].limit_f16_cache))
+            fail_msg("%s: off by %g", models[i].name, d);
+        session_free(&exact);
+        session_free(&half);
+        engine_close(&e);
+    }
+    cJSON_Delete(golden);
+}
+
+/* The greedy continuation that the other engine found with float32 activations. */
+void test_forward_greedy(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_MODELS; i++) {
+        cJSON *golden = golden_open(models[i].name);
+        const cJSON *greedy = cJSON_GetObjectItem(golden, "greedy"), *id;
+        if (models[i].limit > 0) {
+            int32_t ids[MAX_IDS];
+            const char *after = cJSON_GetObjectItem(greedy, "after")->valuestring;
+            int n = golden_ids(golden_case(golden, after), ids, MAX_IDS);
+            struct engine *e = model_open(models[i].name, 2, NULL);
+            struct session *s = model_session(e, KV_F32, 64);
+            model_read(s, ids, n);
+            cJSON_ArrayForEach(id, cJSON_GetObjectItem(greedy, "ids"))
+                assert_int_equal(model_greedy(s), id->valueint);
+            session_free(&s);
+            engine_close(&e);
+        }
+        cJSON_Delete(golden);
+    }
+}
