@@ -164,6 +164,7 @@ void test_wrap_cells(void **state)
     }
     assert_int_equal(wrap_offset(text, bytes, 2, 1, 4), 7);
     assert_int_equal(wrap_offset(text, bytes, 2, 99, 4), 11);
+    assert_int_equal(wrap_offset(text, bytes, 0, 99, 4), 3);
 }
 
 /* Rows before the last one never change when text is added, for any text and any width. */

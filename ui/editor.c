@@ -306,6 +306,16 @@ static void move_line_edge(struct editor *ed, bool end)
     move_to(ed, at);
 }
 
+/* Whether the history has an entry beyond the one shown: libedit would fetch that one anew, over
+ * what was changed in it. The history's own place is the entry shown last. */
+static bool history_has(struct editor *ed, bool older)
+{
+    HistEventW ev;
+    if (!older)
+        return ed->left != NULL;
+    return history_w(ed->history, &ev, ed->left ? H_NEXT : H_FIRST) == 0;
+}
+
 /* A row up or down as drawn; beyond the first and the last one, through the history. */
 static void move_row(struct editor *ed, int step)
 {
@@ -320,7 +330,7 @@ static void move_row(struct editor *ed, int step)
     if (row >= 0 && row < rows) {
         size_t to = wrap_offset(buf_text(&text), text.bytes, row, ed->goal, ed->cols);
         move_to(ed, count_chars(buf_text(&text), to));
-    } else {
+    } else if (history_has(ed, step < 0)) {
         wchar_t push[2] = {step < 0 ? CODE_PREV_HISTORY : CODE_NEXT_HISTORY, 0};
         el_wpush(ed->el, push);
     }

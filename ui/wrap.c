@@ -157,7 +157,9 @@ size_t wrap_offset(const char *text, size_t bytes, int row, int col, int cols)
     for (int cells = 0; at < r.start + r.bytes;) {
         size_t n = text_cluster(text + at, r.start + r.bytes - at);
         cells += text_cluster_cells(text + at, n, cells);
-        if (cells > col)
+        /* The end of a row whose line goes on is the start of the next row. */
+        bool last = at + n == r.start + r.bytes && r.more && !r.line_end;
+        if (cells > col || last)
             break;
         at += n;
     }
