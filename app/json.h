@@ -26,7 +26,7 @@ void json_u64(struct json_line *j, const char *name, uint64_t value); /* as a st
 void json_double(struct json_line *j, const char *name, double value);
 void json_bool(struct json_line *j, const char *name, bool value);
 void json_ids(struct json_line *j, const char *name, const int32_t *id, int n);
-void json_open(struct json_line *j, const char *name, char bracket); /* '{' or '['; name NULL in [] */
+void json_open(struct json_line *j, const char *name, char bracket); /* '{', '['; no name in [] */
 void json_close(struct json_line *j, char bracket);                  /* '}' or ']' */
 
 /* ---- reading -------------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ enum {
 };
 #define LOG_BYTES_MAX ((off_t)1 << 30)
 
-/* ---- reading: one line ------------------------------------------------------------------------ */
+/* ---- reading: one line ---------------------------------------------------------------------- */
 
 struct reading {
     struct conversation *c;
@@ -303,7 +303,7 @@ bool log_parse(const char *data, size_t bytes, struct conversation *c, struct lo
     return ok;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------- */
 
 struct log {
     int fd;
@@ -406,7 +406,7 @@ static bool log_flush(struct log *l, struct err *err)
     return true;
 }
 
-/* ---- appending ---------------------------------------------------------------------------------- */
+/* ---- appending ------------------------------------------------------------------------------ */
 
 /* One event on its way into the kept lines. */
 struct event {
@@ -574,7 +574,7 @@ bool log_model(struct log *l, const struct conversation *c, struct err *err)
     return event_end(&e, l, err);
 }
 
-/* ---- durability --------------------------------------------------------------------------------- */
+/* ---- durability ----------------------------------------------------------------------------- */
 
 /* Makes the entries of a new file and of the folder it lies in durable. */
 static bool folders_sync(const char *path, struct err *err)

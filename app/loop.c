@@ -400,6 +400,11 @@ static void scroll(struct loop *l, int rows)
     l->dirty = true;
 }
 
+static void fold(struct loop *l)
+{
+    transcript_fold(l->transcript, !transcript_folded(l->transcript));
+}
+
 static int page(const struct loop *l)
 {
     return l->grid.rows > 12 ? l->grid.rows - 8 : SCROLL_ROWS;
@@ -434,7 +439,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_SCROLL_DOWN: scroll(l, scroll_rows(l, k)); return true;
     case ACTION_SCROLL_TOP: transcript_to(l->transcript, false); return true;
     case ACTION_SCROLL_END: transcript_to(l->transcript, true); return true;
-    case ACTION_FOLD: transcript_fold(l->transcript, !transcript_folded(l->transcript)); return true;
+    case ACTION_FOLD: fold(l); return true;
     case ACTION_READER: l->reader = !l->reader; return true;
     case ACTION_SUSPEND: suspend(l); return true;
     case ACTION_REDRAW: term_redraw(); return true;

@@ -64,9 +64,10 @@ void store_new_id(char id[80])
     id[n] = 0;
 }
 
-/* ---- reading what is listed -------------------------------------------------------------------- */
+/* ---- reading what is listed ----------------------------------------------------------------- */
 
-/* The file below a folder, if it is a regular file of at most `most` bytes; *changed is its time. */
+/* The file below a folder, if it is a regular file of at most `most` bytes;
+ * *changed is its time. */
 static bool file_read(int folder, const char *name, size_t most, struct buf *out, int64_t *changed)
 {
     struct stat st;
@@ -185,7 +186,7 @@ bool store_list(const char *dir, struct store_entry **out, int *n, struct err *e
     return true;
 }
 
-/* ---- finding ----------------------------------------------------------------------------------- */
+/* ---- finding -------------------------------------------------------------------------------- */
 
 static bool entry_matches(const struct store_entry *e, const char *name)
 {
@@ -237,7 +238,7 @@ bool store_last(const char *dir, char id[80], struct err *err)
     return n > 0 || err_set(err, ERR_INPUT, "there is no session yet");
 }
 
-/* ---- one open session ------------------------------------------------------------------------- */
+/* ---- one open session ----------------------------------------------------------------------- */
 
 static bool lock_take(struct store *s, int folder, struct err *err)
 {

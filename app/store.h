@@ -30,11 +30,13 @@ bool store_list(const char *dir, struct store_entry **out, int *n, struct err *e
  * ERR_INPUT: none (id becomes "") or several (id is one of them, the message names them). */
 bool store_find(const char *dir, const char *name, char id[80], struct err *err);
 
-/* The newest session in which something was said, else the newest. False with ERR_INPUT: there is none. */
+/* The newest session in which something was said, else the newest. False with ERR_INPUT: there is
+ * none. */
 bool store_last(const char *dir, char id[80], struct err *err);
 
 /* A new id: date, time and a few random letters. A person's own name becomes an id if it is made
- * of letters, digits, '-', '_', '.' and does not begin with '.', at most 64 bytes; else ERR_INPUT. */
+ * of letters, digits, '-', '_', '.' and does not begin with '.', at most 64 bytes;
+ * else ERR_INPUT. */
 void store_new_id(char id[80]);
 bool store_name_id(const char *name, char id[80], struct err *err);
 

@@ -7,7 +7,7 @@
  *        "nll":...,"n":...}
  *     with every 16th position and the last; lse is the log of the sum of exp(logit); nll the
  *     summed negative log likelihood of the n tokens that have one before them.
- *   probe MODEL --tokenize               texts on stdin, each ended by a zero byte: a list of ids each
+ *   probe MODEL --tokenize               texts on stdin, each ended by a zero byte: ids
  *   probe MODEL --speed N                tokens per second: reading N tokens, then choosing 64
  *
  * Options: --kv f16|f32, --threads N, --kernels NAME, --chunk N. No token is added in front. */
