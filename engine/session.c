@@ -70,7 +70,7 @@ uint64_t session_bytes(const struct engine *e, const struct session_opts *opts)
     struct kv_shape shape = shape_of(&e->model, o.kv);
     uint64_t n_ctx = (uint64_t)o.n_ctx, n_blocks = (n_ctx + KV_BLOCK - 1) / KV_BLOCK;
     return sizeof(struct session) + n_blocks * (kv_block_bytes(&shape) + sizeof(struct kv_block)) +
-           n_ctx * (sizeof(int32_t) + sizeof(uint64_t)) +
+           n_ctx * sizeof(int32_t) + (n_ctx + 1) * sizeof(uint64_t) +
            (uint64_t)e->model.n_vocab * (2 * sizeof(float) + sizeof(int32_t)) +
            e->model.family->forward->bytes(&e->model, o.chunk, e->info.n_threads);
 }
