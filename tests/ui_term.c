@@ -1,0 +1,505 @@
+/* ui_term.c -- the terminal, on a bare pty: a child runs the program's part and reports each key
+ * on a pipe, the test types and looks at what is sent. What could break: a terminal left in
+ * disorder, a key that depends on how its bytes arrive, far too many bytes for one frame. */
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+#include <utmp.h>
+
+#include "tests/ui.h"
+#include "ui/buf.h"
+#include "ui/term.h"
+
+enum { PATIENCE_MS = 20000 }; /* only a failing test waits that long */
+
+struct rig {
+    int master, slave, report;
+    pid_t child;
+    struct termios before;
+    struct buf out, said; /* all the terminal was sent; reports not looked at yet */
+};
+
+/* ---- the child ---------------------------------------------------------------------------- */
+
+static int report_fd;
+
+static void report(const char *text)
+{
+    if (dprintf(report_fd, "%s\n", text) < 0)
+        _exit(3);
+}
+
+static void draw_text(const char *text, int row)
+{
+    struct grid g;
+    int rows, cols;
+    term_size(&rows, &cols);
+    grid_init(&g, rows, cols);
+    grid_put(&g, 0, 0, cols, STYLE_USER, text, strlen(text));
+    grid_fill(&g, rows - 1, 0, cols, STYLE_HEADER, "z"); /* the last corner, too */
+    term_flush(&g, row, row);
+    grid_release(&g);
+}
+
+static void start_term(bool color)
+{
+    char msg[200] = "no message";
+    struct theme t;
+    const char *text = theme_builtin("dark");
+    ui_locale();
+    if (!term_start(&(struct term_opts){.color = color}, msg, sizeof msg)) {
+        report(msg);
+        _exit(2);
+    }
+    if (!theme_parse(&t, text, strlen(text), "dark", msg, sizeof msg))
+        _exit(3);
+    term_theme(&t);
+    draw_text("hello 漢字", 0);
+    report("ready");
+}
+
+static void report_key(const struct key *k)
+{
+    char text[100];
+    int rows, cols;
+    key_label(k, text, sizeof text);
+    term_size(&rows, &cols);
+    if (k->code == KEYCODE_PASTE)
+        snprintf(text, sizeof text, "paste %zu %zu", k->bytes, strlen(k->text));
+    if (k->code == KEYCODE_RESIZE) {
+        snprintf(text, sizeof text, "size %d %d", rows, cols);
+        draw_text("again", -1);
+    }
+    report(text);
+}
+
+/* Reads keys until one says how to end. */
+static void read_keys(void)
+{
+    for (bool waiting = false;;) {
+        struct key k;
+        if (!term_read(&k)) {
+            int ms = term_wait_ms();
+            if (ms >= 0 && !waiting)
+                report("part");
+            waiting = ms >= 0;
+            struct pollfd p = {term_fd(), POLLIN, 0};
+            poll(&p, 1, ms);
+            continue;
+        }
+        waiting = false;
+        report_key(&k);
+        if (k.code == KEYCODE_CHAR && k.ch == 'q')
+            term_stop();
+        if (k.code == KEYCODE_CHAR && k.ch == 'k')
+            term_restore();
+        if (k.code == KEYCODE_CHAR && k.ch == 's') {
+            term_suspend();
+            report("back");
+        }
+        if (k.code == KEYCODE_EOF || (k.code == KEYCODE_CHAR && (k.ch == 'q' || k.ch == 'k')))
+            _exit(0);
+    }
+}
+
+static void child_keys(void)
+{
+    start_term(true);
+    read_keys();
+}
+
+static void child_plain(void)
+{
+    start_term(false);
+    read_keys();
+}
+
+/* Two thousand words in a thousand frames, wrapped by hand, the view scrolling. */
+static void child_stream(void)
+{
+    struct ui_random r = {9};
+    struct grid g;
+    int col = 0, rows, cols;
+    start_term(true);
+    term_size(&rows, &cols);
+    grid_init(&g, rows, cols);
+    for (int i = 0; i < 2000; i++) {
+        char w[16];
+        int n = snprintf(w, sizeof w, "w%u ", ui_random(&r, 100000));
+        if (col + n > cols) {
+            memmove(g.cell, g.cell + cols, (size_t)(rows - 1) * (size_t)cols * sizeof *g.cell);
+            grid_fill(&g, rows - 1, 0, cols, STYLE_TEXT, " ");
+            col = 0;
+        }
+        col += grid_put(&g, rows - 1, col, cols, STYLE_TEXT, w, (size_t)n);
+        if (i % 2)
+            term_flush(&g, rows - 1, col < cols ? col : cols - 1);
+    }
+    grid_release(&g);
+    report("done");
+    read_keys();
+}
+
+static void child_unknown_type(void)
+{
+    setenv("TERM", "no-such-type", 1);
+    start_term(true);
+}
+
+static void child_no_type(void)
+{
+    unsetenv("TERM");
+    start_term(true);
+}
+
+static void child_dumb_type(void)
+{
+    setenv("TERM", "dumb", 1);
+    start_term(true);
+}
+
+static void child_no_terminal(void)
+{
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    start_term(true);
+}
+
+/* A shell of sorts: runs the program in a group of its own, says when it stops and how the
+ * terminal is then, and continues it. */
+static void child_shell(void)
+{
+    struct termios t;
+    int status;
+    char text[60];
+    pid_t me = getpid(), job = fork();
+    signal(SIGTTOU, SIG_IGN);
+    if (job == 0) {
+        setpgid(0, 0);
+        tcsetpgrp(STDIN_FILENO, getpid());
+        signal(SIGTTOU, SIG_DFL);
+        child_keys();
+    }
+    if (waitpid(job, &status, WUNTRACED) != job || !WIFSTOPPED(status))
+        _exit(4);
+    tcsetpgrp(STDIN_FILENO, me);
+    tcgetattr(STDIN_FILENO, &t);
+    snprintf(text, sizeof text, "stopped %d", (t.c_lflag & ICANON) && (t.c_lflag & ECHO));
+    report(text);
+    t.c_lflag &= ~(tcflag_t)ECHO; /* what a shell may do to it */
+    tcsetattr(STDIN_FILENO, TCSANOW, &t);
+    tcsetpgrp(STDIN_FILENO, job);
+    kill(-job, SIGCONT);
+    waitpid(job, &status, 0);
+    _exit(0);
+}
+
+/* ---- the test's side ---------------------------------------------------------------------- */
+
+static void rig_start(struct rig *r, void (*child)(void))
+{
+    int pipes[2];
+    struct winsize size = {.ws_row = 24, .ws_col = 80};
+    memset(r, 0, sizeof *r);
+    assert_int_equal(openpty(&r->master, &r->slave, NULL, NULL, &size), 0);
+    assert_int_equal(tcgetattr(r->slave, &r->before), 0);
+    assert_int_equal(pipe(pipes), 0);
+    r->child = fork();
+    assert_true(r->child >= 0);
+    if (r->child == 0) {
+        close(pipes[0]);
+        close(r->master);
+        report_fd = pipes[1];
+        setenv("TERM", "xterm-256color", 1);
+        if (login_tty(r->slave) != 0)
+            _exit(3);
+        child();
+        _exit(0);
+    }
+    close(pipes[1]);
+    r->report = pipes[0];
+}
+
+/* Takes what comes, from the terminal and the pipe; false if nothing more will. */
+static bool rig_take(struct rig *r)
+{
+    static char bytes[65536];
+    struct pollfd p[] = {{r->report, POLLIN, 0}, {r->master, POLLIN, 0}};
+    if (poll(p, 2, PATIENCE_MS) <= 0)
+        return false;
+    if (p[1].revents & POLLIN) {
+        ssize_t n = read(r->master, bytes, sizeof bytes);
+        if (n > 0)
+            buf_append(&r->out, bytes, (size_t)n);
+        return true;
+    }
+    ssize_t n = read(r->report, bytes, sizeof bytes);
+    if (n > 0)
+        buf_append(&r->said, bytes, (size_t)n);
+    return n > 0;
+}
+
+/* The next report is this one. */
+static void rig_expect(struct rig *r, const char *want)
+{
+    while (!strchr(buf_text(&r->said), '\n'))
+        if (!rig_take(r))
+            fail_msg("no report; '%s' was expected", want);
+    size_t n = (size_t)(strchr(r->said.data, '\n') - r->said.data);
+    r->said.data[n] = 0;
+    assert_string_equal(r->said.data, want);
+    memmove(r->said.data, r->said.data + n + 1, r->said.bytes - n);
+    r->said.bytes -= n + 1;
+}
+
+/* Types; the child's output is taken meanwhile, or both would wait for each other. */
+static void rig_type(struct rig *r, const char *bytes, size_t n)
+{
+    fcntl(r->master, F_SETFL, O_NONBLOCK);
+    while (n) {
+        ssize_t done = write(r->master, bytes, n < 1000 ? n : 1000);
+        if (done > 0) {
+            bytes += done;
+            n -= (size_t)done;
+            continue;
+        }
+        struct pollfd p = {r->master, POLLIN | POLLOUT, 0};
+        assert_true(poll(&p, 1, PATIENCE_MS) > 0);
+        if (p.revents & POLLIN)
+            rig_take(r);
+    }
+}
+
+static void rig_keys(struct rig *r, const char *bytes)
+{
+    rig_type(r, bytes, strlen(bytes));
+}
+
+static void rig_end(struct rig *r, int want)
+{
+    int status;
+    while (rig_take(r))
+        continue;
+    assert_int_equal(waitpid(r->child, &status, 0), r->child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), want);
+    close(r->report);
+    close(r->master);
+    close(r->slave);
+    buf_release(&r->out);
+    buf_release(&r->said);
+}
+
+/* The terminal's own settings are what they were. */
+static void same_settings(const struct rig *r)
+{
+    struct termios now;
+    memset(&now, 0, sizeof now); /* there is padding */
+    assert_int_equal(tcgetattr(r->slave, &now), 0);
+    assert_memory_equal(&now, &r->before, sizeof now);
+}
+
+static void was_restored(struct rig *r)
+{
+    while (rig_take(r))
+        continue;
+    same_settings(r);
+    assert_non_null(strstr(buf_text(&r->out), "\033[?2004l"));
+    assert_non_null(strstr(buf_text(&r->out), "\033[?1049l"));
+}
+
+void test_term_starts_and_stops(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"q", "k"}; /* term_stop(), term_restore() */
+    for (int i = 0; i < 2; i++) {
+        struct rig r;
+        struct termios raw;
+        rig_start(&r, child_keys);
+        rig_expect(&r, "ready");
+        assert_int_equal(tcgetattr(r.slave, &raw), 0);
+        assert_false(raw.c_lflag & (ICANON | ECHO | ISIG));
+        rig_keys(&r, ends[i]);
+        rig_expect(&r, ends[i]);
+        was_restored(&r);
+        assert_non_null(strstr(buf_text(&r.out), "\033[?1049h"));
+        assert_non_null(strstr(buf_text(&r.out), "\033[?2004h"));
+        assert_non_null(strstr(buf_text(&r.out), "hello 漢字"));
+        rig_end(&r, 0);
+    }
+}
+
+void test_term_keys(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_keys);
+    rig_expect(&r, "ready");
+    rig_keys(&r, "aé漢\x01\r\n\t\x7F\033[A\033OB\033[1;5C\033[5~\033OP\033[13;2u\033x\xC2\x85z");
+    static const char *const want[] = {"a", "é", "漢", "Ctrl+A", "Enter", "Ctrl+J", "Tab",
+                                       "Backspace", "Up", "Down", "Ctrl+Right", "PgUp", "F1",
+                                       "Shift+Enter", "Alt+x", "z"};
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
+        rig_expect(&r, want[i]);
+    /* In two writes, the second after the program has seen the first. */
+    rig_keys(&r, "\033[1;");
+    rig_expect(&r, "part");
+    rig_keys(&r, "3D");
+    rig_expect(&r, "Alt+Left");
+    rig_keys(&r, "\xE6\xBC\xA2\033");
+    rig_expect(&r, "漢");
+    rig_expect(&r, "part");
+    rig_expect(&r, "Esc");
+    rig_keys(&r, "q");
+    rig_expect(&r, "q");
+    rig_end(&r, 0);
+}
+
+void test_term_paste(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct buf text = {0};
+    rig_start(&r, child_keys);
+    rig_expect(&r, "ready");
+    buf_puts(&text, "\033[200~");
+    for (int i = 0; i < 2500; i++) /* 80 bytes a line, 漢 is three */
+        buf_puts(&text, "a line of eighty bytes, typed by nobody and of no use to any one at all 漢xxxxx\r");
+    buf_puts(&text, "\033[201~q");
+    rig_type(&r, text.data, text.bytes);
+    for (;;) {
+        while (!strchr(buf_text(&r.said), '\n'))
+            assert_true(rig_take(&r));
+        if (strncmp(r.said.data, "part\n", 5) != 0)
+            break;
+        rig_expect(&r, "part");
+    }
+    char want[60];
+    snprintf(want, sizeof want, "paste %zu %zu", text.bytes - 13, text.bytes - 13);
+    rig_expect(&r, want);
+    rig_expect(&r, "q");
+    rig_end(&r, 0);
+    buf_release(&text);
+}
+
+void test_term_resize(void **state)
+{
+    (void)state;
+    static const struct winsize sizes[] = {{30, 100, 0, 0}, {1, 1, 0, 0}, {50, 200, 0, 0}};
+    struct rig r;
+    rig_start(&r, child_keys);
+    rig_expect(&r, "ready");
+    for (int i = 0; i < 3; i++) {
+        char want[40];
+        assert_int_equal(ioctl(r.master, TIOCSWINSZ, &sizes[i]), 0);
+        snprintf(want, sizeof want, "size %d %d", sizes[i].ws_row, sizes[i].ws_col);
+        rig_expect(&r, want);
+    }
+    rig_keys(&r, "q");
+    rig_expect(&r, "q");
+    rig_end(&r, 0);
+}
+
+void test_term_suspends(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_shell);
+    rig_expect(&r, "ready");
+    rig_keys(&r, "s");
+    rig_expect(&r, "s");
+    rig_expect(&r, "stopped 1");
+    rig_expect(&r, "back");
+    struct termios raw;
+    assert_int_equal(tcgetattr(r.slave, &raw), 0);
+    assert_false(raw.c_lflag & (ICANON | ECHO | ISIG));
+    rig_keys(&r, "\033[Aq");
+    rig_expect(&r, "Up");
+    rig_expect(&r, "q");
+    was_restored(&r);
+    rig_end(&r, 0);
+}
+
+/* Attributes may be sent without colour, colours may not. */
+void test_term_no_color(void **state)
+{
+    (void)state;
+    for (int color = 0; color < 2; color++) {
+        struct rig r;
+        rig_start(&r, color ? child_keys : child_plain);
+        rig_expect(&r, "ready");
+        rig_keys(&r, "q");
+        rig_expect(&r, "q");
+        while (rig_take(&r))
+            continue;
+        bool found = strstr(buf_text(&r.out), "\033[3") || strstr(buf_text(&r.out), "\033[9");
+        assert_int_equal(found, color);
+        rig_end(&r, 0);
+    }
+}
+
+void test_term_few_bytes(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_stream);
+    rig_expect(&r, "ready");
+    rig_expect(&r, "done");
+    rig_keys(&r, "q");
+    rig_expect(&r, "q");
+    while (rig_take(&r))
+        continue;
+    if (r.out.bytes > 100000)
+        fail_msg("%zu bytes for a thousand frames", r.out.bytes);
+    rig_end(&r, 0);
+}
+
+void test_term_refuses(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*child)(void);
+        const char *msg;
+    } rows[] = {{child_unknown_type, "terminal type 'no-such-type' is unknown"},
+                {child_no_type, "TERM is not set"},
+                {child_dumb_type, "the terminal cannot move its cursor"},
+                {child_no_terminal, "not a terminal"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rig r;
+        rig_start(&r, rows[i].child);
+        rig_expect(&r, rows[i].msg);
+        while (rig_take(&r))
+            continue;
+        same_settings(&r);
+        assert_int_equal(r.out.bytes, 0);
+        rig_end(&r, 2);
+    }
+}
+
+/* The terminal goes away: the program hears of it instead of turning in circles. */
+void test_term_gone(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_keys);
+    signal(SIGHUP, SIG_DFL);
+    rig_expect(&r, "ready");
+    close(r.slave);
+    close(r.master);
+    r.master = r.slave = -1;
+    int status;
+    assert_int_equal(waitpid(r.child, &status, 0), r.child);
+    char text[100];
+    ssize_t n = read(r.report, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = 0;
+    /* Either the hangup signal ended it or it saw the end. */
+    assert_true(WIFSIGNALED(status) || strcmp(text, "Eof\n") == 0);
+    close(r.report);
+    buf_release(&r.out);
+    buf_release(&r.said);
+}
