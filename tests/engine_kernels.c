@@ -1,0 +1,412 @@
+/* engine_kernels.c -- the inner loops. What could break: a weight format read wrongly, tails,
+ * extreme values, an instruction set that computes something else than plain C, a result that
+ * depends on how many tokens are in the batch. */
+#include <float.h>
+#include <math.h>
+
+#include "engine/cpu.h"
+#include "engine/kernels.h"
+#include "engine/mem.h"
+#include "tests/engine_vocab.h"
+
+#define MAX 1600
+
+static struct kernels plain, fast;
+static uint64_t random_state;
+
+static void start(void)
+{
+    kernels_init(&plain, 0);
+    kernels_init(&fast, cpu_flags());
+    random_state = 42;
+}
+
+/* Uniform in [-scale, scale). */
+static float noise(float scale)
+{
+    return ((float)(test_random(&random_state) >> 40) * 0x1p-23f - 1) * scale;
+}
+
+static void fill(float *x, size_t n, float scale)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = noise(scale);
+}
+
+static void check_close(const char *what, size_t n, float a, float b, float bound)
+{
+    if (!(fabsf(a - b) <= bound))
+        fail_msg("%s, n = %zu: %.9g, expected %.9g +- %g", what, n, (double)a, (double)b,
+                 (double)bound);
+}
+
+void test_kernels_names(void **state)
+{
+    (void)state;
+    unsigned mask = 7;
+    start();
+    assert_string_equal(plain.name, "c");
+    assert_true(kernels_mask(NULL, &mask) && mask == ~0u);
+    assert_true(kernels_mask("c", &mask) && mask == 0);
+    mask = 7;
+    assert_false(kernels_mask("sse9", &mask));
+    assert_int_equal(mask, 7);
+    assert_true(kernels_mask(fast.name, &mask));
+    assert_non_null(strstr(kernels_names(), fast.name));
+}
+
+/* Every half is the float the format says, and comes back; floats round to the nearest half. */
+void test_quant_half(void **state)
+{
+    (void)state;
+    for (unsigned h = 0; h < 0x10000; h++) {
+        unsigned e = h >> 10 & 31, m = h & 1023;
+        float f = f32_of_f16((uint16_t)h);
+        double v = e ? ldexp(1024 + m, (int)e - 25) : ldexp(m, -24);
+        if (e == 31) {
+            assert_true(m ? isnan(f) : isinf(f) && (f < 0) == (h >> 15));
+            assert_true(m ? isnan(f32_of_f16(f16_of_f32(f))) : f16_of_f32(f) == h);
+            continue;
+        }
+        assert_true((double)f == (h >> 15 ? -v : v));
+        assert_int_equal(f16_of_f32(f), h);
+        if ((h & 0x7fff) < 0x7bff) {           /* between this one and the next */
+            float next = f32_of_f16((uint16_t)(h + 1)), middle = f + (next - f) / 2;
+            assert_int_equal(f16_of_f32(middle), h + (h & 1));
+            assert_int_equal(f16_of_f32(nextafterf(middle, f)), h);
+            assert_int_equal(f16_of_f32(nextafterf(middle, next)), h + 1);
+        }
+    }
+    assert_int_equal(f16_of_f32(65519.99f), 0x7bff);
+    assert_int_equal(f16_of_f32(65520), 0x7c00);
+    assert_int_equal(f16_of_f32(-1e30f), 0xfc00);
+}
+
+/* Blocks written by hand. */
+void test_quant_decode(void **state)
+{
+    (void)state;
+    float out[32];
+    struct block_q8_0 q8 = { .d = f16_of_f32(0.5f), .q = { 1, -128, 127 } };
+    weight_info(WEIGHT_Q8_0)->decode(&q8, out, 32);
+    assert_true(out[0] == 0.5f && out[1] == -64 && out[2] == 63.5f && out[31] == 0);
+    struct block_q4_0 q40 = { .d = f16_of_f32(2), .q = { 0x8f, 0x07 } };
+    weight_info(WEIGHT_Q4_0)->decode(&q40, out, 32);
+    assert_true(out[0] == 14 && out[1] == -2 && out[2] == -16);
+    assert_true(out[16] == 0 && out[17] == -16);
+    struct block_q4_1 q41 = { .d = f16_of_f32(2), .m = f16_of_f32(-3), .q = { 0x8f, 0x07 } };
+    weight_info(WEIGHT_Q4_1)->decode(&q41, out, 32);
+    assert_true(out[0] == 27 && out[1] == 11 && out[2] == -3 && out[16] == 13);
+    const uint16_t bf16[] = { 0x3f80, 0xc040 }, f16[] = { 0x3c00, 0xc200 };
+    weight_info(WEIGHT_BF16)->decode(bf16, out, 2);
+    assert_true(out[0] == 1 && out[1] == -3);
+    weight_info(WEIGHT_F16)->decode(f16, out, 2);
+    assert_true(out[0] == 1 && out[1] == -3);
+    assert_int_equal(weight_of_gguf(12345), WEIGHT_N);
+    assert_int_equal(weight_of_gguf(GGUF_BF16), WEIGHT_BF16);
+}
+
+/* Every format's block is what the container's table says. */
+void test_quant_table(void **state)
+{
+    (void)state;
+    for (int w = 0; w < WEIGHT_N; w++) {
+        const struct weight_info *i = weight_info((enum weight)w);
+        const struct gguf_type *t = gguf_type_info(i->gguf_type);
+        assert_non_null(t);
+        assert_string_equal(t->name, i->name);
+        assert_int_equal(t->block_elements, i->block_elements);
+        assert_int_equal(t->block_bytes, i->block_bytes);
+    }
+}
+
+/* ---- dot products -------------------------------------------------------------------------- */
+
+/* A row of n random weights, with scales that are numbers. */
+static void random_weights(enum weight w, uint8_t *row, size_t n, float scale)
+{
+    const struct weight_info *info = weight_info(w);
+    size_t bytes = weight_row_bytes(w, n);
+    for (size_t i = 0; i < bytes; i++)
+        row[i] = (uint8_t)test_random(&random_state);
+    if (info->block_elements > 1)
+        for (uint8_t *b = row; b < row + bytes; b += info->block_bytes) {
+            uint16_t d[2] = { f16_of_f32(noise(scale)), f16_of_f32(noise(scale)) };
+            memcpy(b, d, w == WEIGHT_Q4_1 ? 4 : 2);
+        }
+    else
+        for (size_t i = 0; i < n; i++) {
+            float f = noise(scale);
+            uint16_t h = w == WEIGHT_F16 ? f16_of_f32(f) : (uint16_t)(0x3e00 + i % 77);
+            memcpy(row + i * info->block_bytes, w == WEIGHT_F32 ? (void *)&f : (void *)&h,
+                   info->block_bytes);
+        }
+}
+
+/* The dot product of the decoded row with the (decoded) activations, and the sum of magnitudes. */
+static double exact_dot(enum weight w, const void *row, const void *x, size_t n, double *all)
+{
+    static float decoded[MAX];
+    weight_info(w)->decode(row, decoded, n);
+    double sum = *all = 0;
+    for (size_t i = 0; i < n; i++) {
+        double a = weight_info(w)->act == ACT_Q8
+                       ? (double)((const int8_t *)x)[i] * (double)q8_scales(x, n)[i / 32]
+                       : (double)((const float *)x)[i];
+        sum += (double)decoded[i] * a;
+        *all += fabs((double)decoded[i] * a);
+    }
+    return sum;
+}
+
+/* n values against n_x tokens: both sets near the exact sum, and a token's result the same alone. */
+static void check_dot(enum weight w, size_t n, int n_x, float scale)
+{
+    size_t x_bytes = act_row_bytes(weight_info(w)->act, n);
+    char *x = mem_alloc((size_t)n_x * x_bytes);
+    uint8_t *row = mem_alloc(weight_row_bytes(w, n));
+    float values[MAX], y[2][16 * 3];
+    random_weights(w, row, n, scale);
+    for (int t = 0; t < n_x; t++) {
+        fill(values, n, scale);
+        if (weight_info(w)->act == ACT_Q8)
+            plain.quant_q8(values, x + (size_t)t * x_bytes, n);
+        else
+            memcpy(x + (size_t)t * x_bytes, values, n * sizeof *values);
+    }
+    plain.dot[w](row, x, x_bytes, n_x, n, y[0], 3);
+    fast.dot[w](row, x, x_bytes, n_x, n, y[1], 3);
+    for (int t = 0; t < n_x; t++) {
+        double all, sum = exact_dot(w, row, x + (size_t)t * x_bytes, n, &all);
+        /* Q4_1 and Q4_0 add parts larger than their sum: twice the magnitudes. */
+        float bound = (float)(all * 4e-6 + 1e-30), alone;
+        check_close(weight_info(w)->name, n, y[0][3 * t], (float)sum, bound);
+        check_close(weight_info(w)->name, n, y[1][3 * t], (float)sum, bound);
+        fast.dot[w](row, x + (size_t)t * x_bytes, x_bytes, 1, n, &alone, 1);
+        assert_memory_equal(&alone, &y[1][3 * t], sizeof alone);
+        plain.dot[w](row, x + (size_t)t * x_bytes, x_bytes, 1, n, &alone, 1);
+        assert_memory_equal(&alone, &y[0][3 * t], sizeof alone);
+    }
+    mem_free(x);
+    mem_free(row);
+}
+
+void test_kernels_dot(void **state)
+{
+    (void)state;
+    static const size_t blocks[] = { 32, 64, 96, 160, 576, 1536 };
+    static const size_t floats[] = { 1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 100, 576 };
+    static const float scales[] = { 1, 1e-4f, 1000 };
+    start();
+    for (int w = 0; w < WEIGHT_N; w++) {
+        bool q = weight_info((enum weight)w)->block_elements > 1;
+        size_t n = q ? sizeof blocks / sizeof *blocks : sizeof floats / sizeof *floats;
+        for (size_t i = 0; i < n; i++)
+            for (int n_x = 1; n_x <= 13; n_x += 3)
+                for (int s = 0; s < 3; s++)
+                    check_dot((enum weight)w, q ? blocks[i] : floats[i], n_x, scales[s]);
+    }
+}
+
+/* The largest values of every kind, of one sign and of both: integer sums must not overflow. */
+void test_kernels_dot_extremes(void **state)
+{
+    (void)state;
+    start();
+    _Alignas(64) char x[128];
+    float values[64], y[2];
+    for (int sign = -1; sign <= 1; sign += 2) {
+        struct block_q8_0 q8[2] = { { .d = 0x3c00 }, { .d = 0x3c00 } };
+        struct block_q4_1 q4[2] = { { 0x3c00, 0, { 0 } }, { 0x3c00, 0, { 0 } } };
+        for (int i = 0; i < 64; i++) {
+            values[i] = (float)sign * 127;
+            q8[i / 32].q[i % 32] = i < 32 ? -128 : (int8_t)(-sign * 127);
+            q4[i / 32].q[i % 16] = 255;
+        }
+        plain.quant_q8(values, x, 64);
+        for (int k = 0; k < 2; k++) {
+            const struct kernels *set = k ? &fast : &plain;
+            set->dot[WEIGHT_Q8_0](q8, x, 128, 1, 64, &y[0], 1);
+            set->dot[WEIGHT_Q4_1](q4, x, 128, 1, 64, &y[1], 1);
+            assert_true(y[0] == (float)(32 * sign * 127 * -128 - 32 * 127 * 127));
+            assert_true(y[1] == (float)(64 * sign * 127 * 15));
+        }
+    }
+}
+
+/* Each value within half a step, each sum right, and the sets agree but for ties. */
+void test_kernels_quant_q8(void **state)
+{
+    (void)state;
+    start();
+    static const float scales[] = { 1, 1e-30f, 1e30f, 0 };
+    for (int s = 0; s < 4; s++)
+        for (int k = 0; k < 2; k++) {
+            _Alignas(64) char row[1024];
+            float x[320];
+            fill(x, 320, scales[s]);
+            x[5] = 0;
+            (k ? fast : plain).quant_q8(x, row, 320);
+            for (int b = 0; b < 10; b++) {
+                int sum = 0;
+                float d = q8_scales(row, 320)[b];
+                for (int i = b * 32; i < b * 32 + 32; i++) {
+                    int q = ((int8_t *)row)[i];
+                    assert_in_range(q + 127, 0, 254);
+                    assert_true(fabsf((float)q * d - x[i]) <= d * 0.5001f);
+                    sum += q;
+                }
+                check_close("sum", 320, q8_sums(row, 320)[b], d * (float)sum,
+                            1e-6f * fabsf(d * (float)sum));
+            }
+        }
+}
+
+/* Values that are no numbers give something, without a fault. */
+void test_kernels_no_numbers(void **state)
+{
+    (void)state;
+    start();
+    _Alignas(64) char row[64];
+    float x[32], y;
+    struct block_q8_0 w = { .d = 0x7e00, .q = { 1 } };
+    for (int i = 0; i < 32; i++)
+        x[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? INFINITY : -FLT_MAX;
+    for (int k = 0; k < 2; k++) {
+        const struct kernels *set = k ? &fast : &plain;
+        set->quant_q8(x, row, 32);
+        set->dot[WEIGHT_Q8_0](&w, row, 64, 1, 32, &y, 1);
+        set->exp_sum(x, 32, INFINITY, 1);
+        set->silu_mul(x, x + 16, 16);
+    }
+}
+
+/* ---- rows of floats ------------------------------------------------------------------------ */
+
+void test_kernels_exp(void **state)
+{
+    (void)state;
+    start();
+    for (int k = 0; k < 2; k++) {
+        const struct kernels *set = k ? &fast : &plain;
+        for (int n = 1; n < 40; n++)
+            for (int round = 0; round < 20; round++) {
+                float x[40], scale = n % 2 ? 0.125f : 1;
+                double sum = 0;
+                fill(x, (size_t)n, round < 10 ? 5 : 100);
+                float max = plain.max(x, (size_t)n);
+                check_close("max", (size_t)n, set->max(x, (size_t)n), max, 0);
+                float before[40];
+                memcpy(before, x, sizeof x);
+                float got = set->exp_sum(x, (size_t)n, max, scale);
+                for (int i = 0; i < n; i++) {
+                    float arg = (before[i] - max) * scale;
+                    double e = exp((double)arg);
+                    check_close("exp", (size_t)n, x[i], arg < -87 ? 0 : (float)e,
+                                (float)e * 4e-7f);
+                    sum += e;
+                }
+                check_close("sum of exp", (size_t)n, got, (float)sum, (float)sum * 2e-6f);
+            }
+        float edge[3] = { 0, -INFINITY, -86.9f };
+        set->exp_sum(edge, 3, 0, 1);
+        assert_true(edge[0] == 1 && edge[1] == 0 && edge[2] > 0);
+    }
+}
+
+void test_kernels_rows(void **state)
+{
+    (void)state;
+    start();
+    for (int k = 0; k < 2; k++) {
+        const struct kernels *set = k ? &fast : &plain;
+        for (size_t n = 1; n < 70; n++) {
+            float a[70], b[70], y[70], gain[70];
+            uint16_t h[70];
+            double squares = 0;
+            fill(a, n, 20);
+            fill(b, n, 3);
+            fill(gain, n, 1);
+            for (size_t i = 0; i < n; i++)
+                squares += (double)a[i] * (double)a[i];
+            set->rms_norm(a, gain, 1e-5f, n, y);
+            for (size_t i = 0; i < n; i++)
+                check_close("norm", n, y[i],
+                            (float)((double)a[i] / sqrt(squares / (double)n + 1e-5) *
+                                    (double)gain[i]), 4e-6f);
+            set->f16_of_f32(a, h, n);
+            for (size_t i = 0; i < n; i++)
+                assert_int_equal(h[i], f16_of_f32(a[i]));
+            memcpy(y, a, sizeof y);
+            set->silu_mul(y, b, n);
+            for (size_t i = 0; i < n; i++)
+                check_close("silu", n, y[i],
+                            (float)((double)a[i] / (1 + exp(-(double)a[i])) * (double)b[i]),
+                            fabsf(a[i] * b[i]) * 1e-6f + 1e-30f);
+            memcpy(y, a, sizeof y);
+            set->add(y, b, n);
+            set->scale(y, 2, n);
+            for (size_t i = 0; i < n; i++)
+                assert_true(y[i] == (a[i] + b[i]) * 2);
+        }
+    }
+}
+
+void test_kernels_rope(void **state)
+{
+    (void)state;
+    start();
+    float x[] = { 1, 0, 3, 4, 9 };
+    const float turn[] = { 0, 1, 0.6f, 0.8f };
+    fast.rope_pairs(x, turn, 2);
+    assert_true(x[0] == 0 && x[1] == 1 && x[4] == 9);
+    check_close("rope", 2, x[2], 3 * 0.6f - 4 * 0.8f, 1e-6f);
+    check_close("rope", 2, x[3], 3 * 0.8f + 4 * 0.6f, 1e-6f);
+}
+
+/* Scores and weighted sums over rows of both element types, for all heads' widths and row counts;
+ * a row's score is the same bits however many rows there are. */
+static void check_attention(const struct kernels *set, size_t dim, int n)
+{
+    static float q[200], w[64], rows[64 * 200], out[200], score[64], alone[64];
+    static uint16_t half_rows[64 * 200];
+    fill(q, dim, 2);
+    fill(w, (size_t)n, 1);
+    for (size_t i = 0; i < (size_t)n * dim; i++) {
+        half_rows[i] = f16_of_f32(noise(2));
+        rows[i] = f32_of_f16(half_rows[i]);
+    }
+    for (int f16 = 0; f16 < 2; f16++) {
+        const void *data = f16 ? (const void *)half_rows : (const void *)rows;
+        (f16 ? set->score_f16 : set->score_f32)(q, data, n, dim, score);
+        for (int i = 0; i < n; i++) {
+            double sum = 0;
+            for (size_t d = 0; d < dim; d++)
+                sum += (double)q[d] * (double)rows[(size_t)i * dim + d];
+            check_close("score", dim, score[i], (float)sum, (float)dim * 2e-6f);
+            (f16 ? set->score_f16 : set->score_f32)(q, data, i + 1, dim, alone);
+            assert_memory_equal(&alone[i], &score[i], sizeof score[i]);
+        }
+        for (size_t d = 0; d < dim; d++)
+            out[d] = 1;
+        (f16 ? set->mix_f16 : set->mix_f32)(w, data, n, dim, out);
+        for (size_t d = 0; d < dim; d++) {
+            double sum = 1;
+            for (int i = 0; i < n; i++)
+                sum += (double)w[i] * (double)rows[(size_t)i * dim + d];
+            check_close("mix", dim, out[d], (float)sum, (float)n * 1e-6f);
+        }
+    }
+}
+
+void test_kernels_attention(void **state)
+{
+    (void)state;
+    static const size_t dims[] = { 1, 2, 6, 8, 12, 32, 64, 72, 96, 128, 200 };
+    start();
+    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++)
+        for (int n = 1; n <= 64; n += n < 9 ? 1 : 11) {
+            check_attention(&plain, dims[i], n);
+            check_attention(&fast, dims[i], n);
+        }
+}
