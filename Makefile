@@ -22,7 +22,7 @@ MAKEFLAGS += -r
 
 # ---- the rooms --------------------------------------------------------------------------------
 
-ENGINE_TEXT := engine/err.c engine/mapfile.c engine/gguf.c engine/pretok.c engine/tokenizer.c \
+ENGINE_TEXT := engine/err.c engine/mapfile.c engine/gguf.c engine/parts.c engine/pretok.c engine/tokenizer.c \
 	engine/utf8.c engine/chat.c
 ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/kernels_c.c engine/pool.c \
 	engine/matmul.c engine/model.c engine/attention.c engine/dense.c engine/kv.c engine/kv_file.c \

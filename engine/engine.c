@@ -65,6 +65,18 @@ static bool list_ends(struct engine *e, struct err *err)
     return true;
 }
 
+/* Of all parts, in their order; a file alone gives its own number. */
+static uint64_t fingerprint(const struct parts *p)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < p->n; i++) {
+        const struct part *part = &p->part[i];
+        uint64_t own = kv_file_fingerprint(part->file.data, part->header_bytes, part->file.bytes);
+        sum = i == 0 ? own : kv_file_fingerprint(&sum, sizeof sum, own);
+    }
+    return sum;
+}
+
 static void fill_info(struct engine *e, const struct gguf *g, const char *path)
 {
     const struct model *m = &e->model;
@@ -82,7 +94,7 @@ static void fill_info(struct engine *e, const struct gguf *g, const char *path)
         .n_vocab = m->n_vocab, .n_ctx_train = m->n_ctx_train,
         .n_threads = pool_n_threads(e->pool), .thinks = e->chat.thinks,
         .weight_bytes = m->weight_bytes,
-        .fingerprint = kv_file_fingerprint(g->data, g->header_bytes, g->bytes),
+        .fingerprint = fingerprint(&e->file),
     };
 }
 
@@ -101,16 +113,6 @@ static bool open_parsed(struct engine *e, const struct gguf *g, const char *path
     return true;
 }
 
-static bool open_mapped(struct engine *e, const char *path, struct err *err)
-{
-    struct gguf g;
-    if (!gguf_parse(e->file.data, e->file.bytes, &g, err))
-        return err_prefix(err, path);
-    bool ok = open_parsed(e, &g, path, err) || err_prefix(err, path);
-    gguf_release(&g);
-    return ok;
-}
-
 bool engine_open(struct engine **out, const char *path, const struct engine_opts *opts,
                  struct err *err)
 {
@@ -118,11 +120,12 @@ bool engine_open(struct engine **out, const char *path, const struct engine_opts
     struct engine *e = mem_alloc(sizeof *e);
     if (!e)
         return err_set(err, ERR_NOMEM, "not enough memory to open '%s'", path);
-    if (!start_compute(e, opts, err) || !mapfile_open(&e->file, path, err) ||
-        !open_mapped(e, path, err)) {
+    if (!start_compute(e, opts, err) || !parts_open(&e->file, path, err) ||
+        !(open_parsed(e, &e->file.gguf, path, err) || err_prefix(err, path))) {
         engine_close(&e);
         return false;
     }
+    parts_release_header(&e->file);
     *out = e;
     return true;
 }
@@ -137,7 +140,7 @@ void engine_close(struct engine **engine)
     chat_release(&e->chat);
     tokenizer_close(&e->tokenizer);
     model_release(&e->model);
-    mapfile_close(&e->file);
+    parts_close(&e->file);
     mem_free(e);
     *engine = NULL;
 }

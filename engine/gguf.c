@@ -418,6 +418,42 @@ void gguf_release(struct gguf *g)
     *g = (struct gguf){0};
 }
 
+static bool enter_all(int *slots, const struct gguf_tensor *t, int n, struct err *err)
+{
+    for (int i = 0; i < n; i++) {
+        if (!slot_enter(slots, n, t, sizeof *t, i, "tensor", err))
+            return false;
+    }
+    return true;
+}
+
+bool gguf_join(struct gguf *g, const struct gguf *more, struct err *err)
+{
+    int n = g->n_tensors + more->n_tensors;
+    if (n > GGUF_TENSORS_MAX)
+        return err_set(err, ERR_LIMIT, "%d tensors in all, at most %d are read", n,
+                       GGUF_TENSORS_MAX);
+    struct gguf_tensor *all = calloc((size_t)n + 1, sizeof *all);
+    int *slots = slots_new(n);
+    bool ok = (all && slots) || err_set(err, ERR_NOMEM, "not enough memory for %d tensors", n);
+    if (ok) {
+        memcpy(all, g->tensors, (size_t)g->n_tensors * sizeof *all);
+        memcpy(all + g->n_tensors, more->tensors, (size_t)more->n_tensors * sizeof *all);
+        ok = enter_all(slots, all, n, err);
+    }
+    if (!ok) {
+        free(all);
+        free(slots);
+        return false;
+    }
+    free(g->tensors);
+    free(g->tensor_slots);
+    g->tensors = all;
+    g->tensor_slots = slots;
+    g->n_tensors = n;
+    return true;
+}
+
 /* ---- looking up --------------------------------------------------------------------------- */
 
 const struct gguf_key *gguf_find_key(const struct gguf *g, const char *name)

@@ -67,7 +67,7 @@ struct gguf_tensor {
     uint64_t n_elements;             /* the product of dims, > 0 */
     uint64_t row_bytes;              /* bytes of dims[0] elements */
     uint64_t bytes;
-    uint64_t offset;                 /* from the start of the file */
+    uint64_t offset;                 /* from the start of the file it is in */
     const uint8_t *data;             /* [bytes], borrowed from the file, aligned as the file says */
 };
 
@@ -91,6 +91,11 @@ struct gguf {
  *         *out is then zeroed. The message does not name the file: the caller knows it. */
 bool gguf_parse(const uint8_t *data, size_t bytes, struct gguf *out, struct err *err);
 void gguf_release(struct gguf *g);
+
+/* Takes the tensors of another file over, behind those of g; its keys are left out. Both files'
+ * bytes are borrowed from then on. errors: ERR_FORMAT (a name that g has too), ERR_LIMIT,
+ * ERR_NOMEM; both are then as before. */
+bool gguf_join(struct gguf *g, const struct gguf *more, struct err *err);
 
 /* NULL if there is no such key or tensor. */
 const struct gguf_key *gguf_find_key(const struct gguf *g, const char *name);

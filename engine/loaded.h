@@ -6,13 +6,13 @@
 #include "engine/chat.h"
 #include "engine/engine.h"
 #include "engine/kernels.h"
-#include "engine/mapfile.h"
 #include "engine/model.h"
+#include "engine/parts.h"
 #include "engine/pool.h"
 #include "engine/tokenizer.h"
 
 struct engine {
-    struct mapfile file;
+    struct parts file;               /* its header is released once all is bound */
     struct model model;              /* weights point into file */
     struct tokenizer *tokenizer;     /* owned */
     struct chat chat;
