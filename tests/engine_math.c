@@ -1,0 +1,269 @@
+/* engine_math.c -- what the arithmetic stands on: memory, threads, the set of prefixes, the cache's
+ * blocks, products of matrices. What could break: work done twice or not at all, a count of
+ * bytes, a block freed or written that is not ours. */
+#include <math.h>
+#include <stdatomic.h>
+
+#include "engine/cpu.h"
+#include "engine/kv.h"
+#include "engine/matmul.h"
+#include "engine/mem.h"
+#include "engine/pool.h"
+#include "engine/seen.h"
+#include "tests/engine_vocab.h"
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+void test_mem_blocks(void **state)
+{
+    (void)state;
+    uint64_t count = mem_count(), bytes = mem_bytes();
+    unsigned char *p = mem_alloc(100), *q = mem_alloc_n(3, 7);
+    assert_int_equal((uintptr_t)p % 64, 0);
+    assert_int_equal((uintptr_t)q % 64, 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(p[i], 0);
+    assert_int_equal(mem_count(), count + 2);
+    assert_int_equal(mem_bytes(), bytes + 121);
+    mem_free(p);
+    mem_free(q);
+    mem_free(NULL);
+    assert_int_equal(mem_bytes(), bytes);
+    assert_null(mem_alloc(0));
+    assert_null(mem_alloc(SIZE_MAX - 10));
+    assert_null(mem_alloc_n(SIZE_MAX / 4, 8));
+    assert_null(mem_alloc_n(0, 8));
+}
+
+void test_mem_fails_on_demand(void **state)
+{
+    (void)state;
+    mem_fail_after(1);
+    void *p = mem_alloc(8), *q = mem_alloc(8), *r = mem_alloc(8);
+    assert_non_null(p);
+    assert_null(q);
+    assert_non_null(r);
+    mem_fail_after(-1);
+    mem_free(p);
+    mem_free(r);
+}
+
+void test_mem_arena(void **state)
+{
+    (void)state;
+    uint64_t bytes = mem_bytes();
+    struct arena a = {0};
+    char *p[50];
+    for (int i = 0; i < 50; i++) {
+        size_t n = i == 20 ? 1000000 : 20000;
+        p[i] = arena_alloc(&a, n, 1);
+        assert_non_null(p[i]);
+        assert_int_equal((uintptr_t)p[i] % 64, 0);
+        assert_int_equal(p[i][n - 1], 0);
+        memset(p[i], i + 1, n);
+    }
+    for (int i = 0; i < 50; i++)
+        assert_true(p[i][0] == i + 1 && p[i][19999] == i + 1);
+    assert_null(arena_alloc(&a, SIZE_MAX / 2, 8));
+    arena_release(&a);
+    assert_int_equal(mem_bytes(), bytes);
+}
+
+/* ---- threads ------------------------------------------------------------------------------- */
+
+#define ITEMS 300
+
+struct tally {
+    atomic_int done[ITEMS];
+    atomic_int wrong_thread;
+    int n_threads;
+};
+
+static void tick(void *data, int item, int thread)
+{
+    struct tally *t = data;
+    atomic_fetch_add(&t->done[item], 1);
+    if (thread < 0 || thread >= t->n_threads)
+        atomic_fetch_add(&t->wrong_thread, 1);
+}
+
+/* Each item exactly once, over many jobs of all sizes. */
+void test_pool_each_item_once(void **state)
+{
+    (void)state;
+    for (int n_threads = 1; n_threads <= 5; n_threads++) {
+        struct pool *p;
+        struct err err;
+        assert_true(pool_new(&p, n_threads, &err));
+        assert_int_equal(pool_n_threads(p), n_threads);
+        pool_lock(p);
+        for (int job = 0; job < 600; job++) {
+            struct tally t = { .n_threads = n_threads };
+            int n = job % (job % 10 ? 4 : ITEMS);
+            pool_run(p, tick, &t, n);
+            for (int i = 0; i < ITEMS; i++)
+                assert_int_equal(atomic_load(&t.done[i]), i < n);
+            assert_int_equal(atomic_load(&t.wrong_thread), 0);
+        }
+        pool_unlock(p);
+        pool_free(&p);
+        assert_null(p);
+    }
+}
+
+/* ---- prefixes ------------------------------------------------------------------------------ */
+
+void test_seen_set(void **state)
+{
+    (void)state;
+    struct seen s = {0};
+    assert_false(seen_has(&s, seen_hash(0, 1)));
+    uint64_t hash = 0;
+    for (int32_t i = 0; i < 5000; i++)
+        seen_add(&s, hash = seen_hash(hash, i % 10));
+    assert_int_equal(s.n, 5000);
+    hash = 0;
+    for (int32_t i = 0; i < 5000; i++) {
+        assert_false(seen_has(&s, seen_hash(hash, i % 10 + 1)));
+        assert_true(seen_has(&s, hash = seen_hash(hash, i % 10)));
+    }
+    seen_add(&s, hash);
+    assert_int_equal(s.n, 5000);
+    seen_release(&s);
+    mem_fail_after(0);
+    seen_add(&s, hash);                         /* left out, no fault */
+    mem_fail_after(-1);
+    assert_false(seen_has(&s, hash));
+    seen_release(&s);
+}
+
+/* ---- blocks -------------------------------------------------------------------------------- */
+
+static const struct kv_shape shape = { 2, 3, 8, KV_F16 };
+
+void test_kv_blocks(void **state)
+{
+    (void)state;
+    struct kv kv;
+    struct err err;
+    uint64_t bytes = mem_bytes();
+    assert_int_equal(kv_block_bytes(&shape), 2 * 2 * 3 * 64 * 8 * 2);
+    assert_true(kv_init(&kv, &shape, 130, &err));
+    assert_int_equal(kv.n_blocks_max, 3);
+    assert_true(kv_reserve(&kv, 0, 64, &err));
+    assert_int_equal(kv.n_blocks, 1);
+    assert_true(kv_reserve(&kv, 64, 65, &err));
+    assert_true(kv_reserve(&kv, 65, 130, &err));
+    assert_int_equal(kv.n_blocks, 3);
+    char *keys = kv_keys(&kv, 1, 2, 2), *values = kv_values(&kv, 1, 2, 2);
+    assert_int_equal(values - keys, 3 * 64 * 8 * 2);
+    assert_int_equal(values + 64 * 8 * 2 - (char *)kv.blocks[2].data, kv.block_bytes);
+    kv_cut(&kv, 128);
+    assert_int_equal(kv.n_blocks, 2);
+    kv_cut(&kv, 65);
+    assert_int_equal(kv.n_blocks, 2);
+    kv_cut(&kv, 64);
+    assert_int_equal(kv.n_blocks, 1);
+    mem_fail_after(0);
+    assert_false(kv_reserve(&kv, 64, 65, &err));
+    assert_int_equal(err.code, ERR_NOMEM);
+    assert_int_equal(kv.n_blocks, 1);
+    kv_release(&kv);
+    assert_int_equal(mem_bytes(), bytes);
+}
+
+/* A mapped block is read where it lies and copied before it is written. */
+void test_kv_mapped(void **state)
+{
+    (void)state;
+    static unsigned char file[2][2 * 2 * 3 * 64 * 8 * 2];
+    struct kv kv;
+    struct err err;
+    file[1][0] = 7;
+    assert_true(kv_init(&kv, &shape, 256, &err));
+    kv_append_mapped(&kv, file[0]);
+    kv_append_mapped(&kv, file[1]);
+    assert_ptr_equal(kv_keys(&kv, 0, 1, 0), file[1]);
+    assert_true(kv_reserve(&kv, 128, 129, &err));
+    assert_int_equal(kv.blocks[1].owner, KV_MAPPED);
+    kv_cut(&kv, 100);
+    assert_true(kv_reserve(&kv, 100, 101, &err));
+    assert_int_equal(kv.blocks[0].owner, KV_MAPPED);
+    assert_int_equal(kv.blocks[1].owner, KV_HEAP);
+    assert_int_equal(kv.blocks[1].data[0], 7);
+    kv_release(&kv);
+}
+
+void test_kv_wipe_tail(void **state)
+{
+    (void)state;
+    struct kv kv;
+    struct err err;
+    assert_true(kv_init(&kv, &shape, 64, &err));
+    assert_true(kv_reserve(&kv, 0, 64, &err));
+    memset(kv.blocks[0].data, 1, kv.block_bytes);
+    kv_wipe_tail(&kv, 64);
+    for (int n = 64; n > 60; n--) {
+        kv_wipe_tail(&kv, n);
+        const uint16_t *rows = kv_values(&kv, 1, 0, 2);
+        for (int i = 0; i < 64 * 8; i++)
+            assert_int_equal(rows[i], i < n * 8 ? 0x0101 : 0);
+    }
+    kv_release(&kv);
+}
+
+/* ---- products ------------------------------------------------------------------------------ */
+
+#define ROWS 70
+#define COLS 96
+
+static void check_products(struct pool *pool, const struct kernels *k, enum weight type, int n)
+{
+    static float x[20 * COLS], y[2][20 * ROWS], row[COLS];
+    static uint8_t data[ROWS * COLS * 4];
+    struct matmul m;
+    struct err err;
+    uint64_t random = 9;
+    size_t row_bytes = weight_row_bytes(type, COLS);
+    for (size_t i = 0; i < sizeof data; i++)  /* small floats in every format: few high bits */
+        data[i] = (uint8_t)(test_random(&random) & (i % 2 ? 0x3d : 0xff));
+    for (int i = 0; i < n * COLS; i++)
+        x[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
+    struct matrix w = { type, data, ROWS, COLS, row_bytes };
+    struct matrix few = { type, data + 3 * row_bytes, 5, COLS, row_bytes };
+    assert_true(matmul_init(&m, k, pool, 20, COLS, &err));
+    matmul_run(&m, x, n, (struct product[]){ { &w, y[0] }, { &few, y[1] } }, 2);
+    for (int r = 0; r < ROWS; r++) {
+        matrix_row(&w, r, row);
+        for (int t = 0; t < n; t++) {
+            double sum = 0, all = 0;
+            for (int c = 0; c < COLS; c++) {
+                sum += (double)row[c] * (double)x[t * COLS + c];
+                all += fabs((double)row[c]);
+            }
+            double bound = all * (weight_info(type)->act == ACT_Q8 ? 4e-3 : 1e-6);
+            if (!(fabs((double)y[0][t * ROWS + r] - sum) <= bound))
+                fail_msg("%s: row %d, token %d of %d: %g, expected %g", weight_info(type)->name,
+                         r, t, n, (double)y[0][t * ROWS + r], sum);
+            if (r >= 3 && r < 8)
+                assert_true(fabs((double)y[1][t * 5 + r - 3] - sum) <= bound);
+        }
+    }
+    matmul_release(&m);
+}
+
+void test_matmul_products(void **state)
+{
+    (void)state;
+    struct kernels k;
+    struct err err;
+    kernels_init(&k, cpu_flags());
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        struct pool *pool;
+        assert_true(pool_new(&pool, n_threads, &err));
+        for (int w = 0; w < WEIGHT_N; w++)
+            for (int n = 1; n <= 20; n += n < 10 ? 3 : 10)
+                check_products(pool, &k, (enum weight)w, n);
+        pool_free(&pool);
+    }
+}
