@@ -265,9 +265,9 @@ static void overlay_help(struct loop *l)
     for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
         const struct action_help *h = keymap_help((enum action)a);
         char left[120];
-        snprintf(left, sizeof left, "%s%s%s%s%s%s", h->keys_editor,
-                 *h->keys_editor && *h->command ? "  " : "", *h->command ? "/" : "", h->command,
-                 *h->args ? " " : "", h->args);
+        snprintf(left, sizeof left, "%s%s%s%s%s", h->keys_editor,
+                 *h->keys_editor && *h->command ? "  " : "", h->command, *h->args ? " " : "",
+                 h->args);
         if (!*left)
             snprintf(left, sizeof left, "%s (reader)", h->keys_reader);
         list_add(l->list, left, h->help);
@@ -499,6 +499,10 @@ static bool take_key(struct loop *l, const struct key *k)
         overlay_key(l, k);
         return false;
     }
+    if (k->code == KEYCODE_ESC && !l->reader && editor_takes_esc(l->editor)) {
+        editor_feed(l->editor, k);
+        return true;
+    }
     enum action a = empty_draft_action(l, k);
     if (a == ACTION_NONE)
         a = keymap_action(l->reader ? CONTEXT_READER : CONTEXT_EDITOR, k);
@@ -532,7 +536,7 @@ static bool pump(void *data)
     struct pollfd fds[3] = {{term_fd(), POLLIN, 0},
                             {l->talk.worker ? worker_fd(l->talk.worker) : -1, POLLIN, 0},
                             {signals_fd(), POLLIN, 0}};
-    bool fed = false;
+    bool fed = editor_esc_spare(l->editor) && act(l, ACTION_STOP, &(struct key){.code = KEYCODE_ESC});
     while (!l->leaving) {
         struct key k;
         while (!fed && !l->leaving && term_read(&k)) /* what the next key means may hang on */

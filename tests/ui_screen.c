@@ -92,12 +92,48 @@ void test_list_filter(void **state)
     assert_int_equal(list_chosen(l), 0);
     list_free(&l);
 
-    l = fruits(false); /* a text to read */
-    draws(l, 3, 30, "Sessions\n  Apple                 today\n  Banana            yesterday\n");
+    list_free(&l);
+}
+
+/* A text to read: wrapped beside the left part, or below it where that is too wide. */
+void test_list_text(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct list *l = list_new("Help", false);
+    list_add(l, "F1", "This help");
+    list_add(l, "F2 Ctrl+T  /toggle", "Switch between Flash and Pro-Max, during a reply too");
+    list_add(l, "/a-command-that-is LONGER", "Say something");
+    list_add(l, "/none", "");
+    draws(l, 7, 50,
+          "Help\n  F1                    This help\n"
+          "  F2 Ctrl+T  /toggle    Switch between Flash and\n"
+          "                        Pro-Max, during a reply\n"
+          "                        too\n  /a-command-that-is LONGER\n"
+          "                        Say something\n");
     press(l, "Down");
-    draws(l, 3, 30, "Sessions\n  Banana            yesterday\n  Straße               12 May\n");
+    draws(l, 7, 50,
+          "Help\n"
+          "  F2 Ctrl+T  /toggle    Switch between Flash and\n"
+          "                        Pro-Max, during a reply\n"
+          "                        too\n  /a-command-that-is LONGER\n"
+          "                        Say something\n  /none\n");
+    press(l, "Down");
+    press(l, "End");
+    draws(l, 3, 50, "Help\n  F2 Ctrl+T  /toggle    Switch between Flash and\n"
+                    "                        Pro-Max, during a reply\n");
+    press(l, "End");
+    draws(l, 3, 50, "Help\n  /none\n\n");
+    draws(l, 5, 30, "Help\n  /a-command-that-is LONGER\n    Say something\n  /none\n\n");
     assert_int_equal(list_chosen(l), -1);
     assert_int_equal(press(l, "Enter"), LIST_CLOSED);
+    for (int rows = 1; rows < 8; rows++)
+        for (int cols = 1; cols < 60; cols++) {
+            struct grid g;
+            grid_init(&g, rows, cols);
+            list_draw(l, &g, 0, 0, rows, cols);
+            grid_release(&g);
+        }
     list_free(&l);
 }
 

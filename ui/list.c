@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ui/text.h"
+#include "ui/wrap.h"
 
 struct item {
     char *left, *right;
@@ -21,7 +22,13 @@ struct list {
     struct buf filter;
     int at;   /* the bar, an index into shown */
     int top;  /* first row drawn */
-    int rows; /* drawn last time, for paging */
+    int rows, cols; /* drawn last time, for paging */
+};
+
+enum {
+    LEFT_MARGIN = 2,
+    SIDE_COLS = 50, /* narrower texts to read have their right part below the left one */
+    BELOW_INDENT = 4,
 };
 
 struct list *list_new(const char *title, bool choose)
@@ -30,6 +37,7 @@ struct list *list_new(const char *title, bool choose)
     l->title = mem_dup(title);
     l->choose = choose;
     l->rows = 1;
+    l->cols = 80;
     return l;
 }
 
@@ -100,11 +108,63 @@ int list_chosen(const struct list *l)
     return l->choose && l->at < l->n_shown ? l->shown[l->at] : -1;
 }
 
+/* ---- a text to read: left and right side by side, the right one in as many rows as it takes -- */
+
+/* Where the right texts begin: behind the longest left one, if that leaves them room. */
+static int right_col(const struct list *l)
+{
+    int longest = 0;
+    if (l->cols < SIDE_COLS)
+        return BELOW_INDENT;
+    for (int i = 0; i < l->n; i++) {
+        int n = text_cells(l->item[i].left, strlen(l->item[i].left));
+        longest = n > longest ? n : longest;
+    }
+    int most = l->cols * 2 / 5;
+    return LEFT_MARGIN + (longest < most ? longest : most) + 2;
+}
+
+static int right_cols(const struct list *l)
+{
+    int n = l->cols - right_col(l) - 1;
+    return n > 1 ? n : 1;
+}
+
+/* The row of an item in which its right text begins. */
+static int right_row(const struct list *l, const struct item *it)
+{
+    int n = text_cells(it->left, strlen(it->left));
+    return n && (l->cols < SIDE_COLS || LEFT_MARGIN + n + 2 > right_col(l));
+}
+
+static int item_rows(const struct list *l, const struct item *it)
+{
+    size_t bytes = strlen(it->right);
+    if (l->choose || !bytes)
+        return 1;
+    struct wrap_row w = {.more = true};
+    int rows = right_row(l, it);
+    for (; w.more; rows++)
+        wrap_row(it->right, bytes, w.next, right_cols(l), WRAP_WORDS, &w);
+    return rows;
+}
+
+/* The first item of the last page. */
+static int last_top(const struct list *l)
+{
+    int rows = l->rows, i = l->n_shown;
+    while (i > 0 && (rows -= item_rows(l, &l->item[l->shown[i - 1]])) >= 0)
+        i--;
+    return i < l->n_shown || !i ? i : i - 1;
+}
+
+/* ---- keys --------------------------------------------------------------------------------- */
+
 /* The bar, or the text itself where there is none to choose. */
 static void list_move(struct list *l, int rows)
 {
     int *at = l->choose ? &l->at : &l->top;
-    int last = l->choose ? l->n_shown - 1 : l->n_shown - l->rows;
+    int last = l->choose ? l->n_shown - 1 : last_top(l);
     *at = rows > last - *at ? last : *at + rows;
     if (*at < 0)
         *at = 0;
@@ -182,11 +242,12 @@ static void draw_title(const struct list *l, struct grid *g, int row, int col, i
     put_shown(g, row, col + n, cols - n, STYLE_TEXT, buf_text(&l->filter));
 }
 
-static void draw_item(const struct list *l, struct grid *g, int i, int row, int col, int cols)
+/* One row to choose: the right text at the right edge. */
+static void draw_choice(const struct list *l, struct grid *g, int i, int row, int col, int cols)
 {
     const struct item *it = &l->item[l->shown[i]];
-    bool bar = l->choose && i == l->at;
-    int right = text_cells(it->right, strlen(it->right)), left = cols - 2;
+    bool bar = i == l->at;
+    int right = text_cells(it->right, strlen(it->right)), left = cols - LEFT_MARGIN;
     grid_fill(g, row, col, cols, bar ? STYLE_SELECTED : STYLE_TEXT, " ");
     if (bar)
         grid_put(g, row, col, 1, STYLE_SELECTED, ">", 1);
@@ -196,10 +257,42 @@ static void draw_item(const struct list *l, struct grid *g, int i, int row, int 
         both = true;
         left = cols - right - 4;
     }
-    put_shown(g, row, col + 2, left, bar ? STYLE_SELECTED : STYLE_TEXT, it->left);
+    put_shown(g, row, col + LEFT_MARGIN, left, bar ? STYLE_SELECTED : STYLE_TEXT, it->left);
     if (both)
         put_shown(g, row, col + cols - right - 1, right, bar ? STYLE_SELECTED : STYLE_DIM,
                   it->right);
+}
+
+/* A row of the rectangle a text to read is drawn into; those below `end` are left out. */
+struct pen {
+    int row, end, col;
+};
+
+static void draw_text(const struct list *l, struct grid *g, const struct item *it, struct pen *p)
+{
+    struct wrap_row w = {.more = true};
+    size_t bytes = strlen(it->right);
+    int next = p->row + item_rows(l, it);
+    put_shown(g, p->row, p->col + LEFT_MARGIN, l->cols - LEFT_MARGIN, STYLE_LABEL, it->left);
+    for (int row = p->row + right_row(l, it); bytes && w.more && row < p->end; row++) {
+        wrap_row(it->right, bytes, w.next, right_cols(l), WRAP_WORDS, &w);
+        struct buf shown = {0};
+        text_display(&shown, it->right + w.start, w.bytes);
+        grid_put(g, row, p->col + right_col(l), right_cols(l), STYLE_TEXT, buf_text(&shown),
+                 shown.bytes);
+        buf_release(&shown);
+    }
+    p->row = next;
+}
+
+static void keep_bar_in_view(struct list *l)
+{
+    if (!l->choose)
+        return;
+    if (l->at < l->top)
+        l->top = l->at;
+    if (l->at >= l->top + l->rows)
+        l->top = l->at - l->rows + 1;
 }
 
 void list_draw(struct list *l, struct grid *g, int row, int col, int rows, int cols)
@@ -210,16 +303,18 @@ void list_draw(struct list *l, struct grid *g, int row, int col, int rows, int c
         grid_fill(g, row + i, col, cols, STYLE_TEXT, " ");
     draw_title(l, g, row, col, cols);
     l->rows = rows > 1 ? rows - 1 : 1;
-    if (l->choose) {
-        if (l->at < l->top)
-            l->top = l->at;
-        if (l->at >= l->top + l->rows)
-            l->top = l->at - l->rows + 1;
+    l->cols = cols;
+    keep_bar_in_view(l);
+    int last = last_top(l);
+    if (l->top > last)
+        l->top = last;
+    struct pen p = {row + 1, row + rows, col};
+    for (int i = l->top; i < l->n_shown && p.row < p.end; i++) {
+        if (l->choose)
+            draw_choice(l, g, i, p.row++, col, cols);
+        else
+            draw_text(l, g, &l->item[l->shown[i]], &p);
     }
-    if (l->top > l->n_shown - l->rows)
-        l->top = l->n_shown > l->rows ? l->n_shown - l->rows : 0;
-    for (int i = 0; i < rows - 1 && l->top + i < l->n_shown; i++)
-        draw_item(l, g, l->top + i, row + 1 + i, col, cols);
     if (!l->n_shown && rows > 1)
         put_shown(g, row + 1, col + 2, cols - 2, STYLE_DIM, l->n ? "no match" : "nothing yet");
 }
