@@ -14,7 +14,7 @@
 #define SESSION "{\"type\": \"session\", \"v\": 1, \"id\": \"x\", \"model\": \"m\", " \
                 "\"fingerprint\": \"7\", \"system\": \"\"}\n"
 
-/* ---- helpers ------------------------------------------------------------------------------------ */
+/* ---- helpers -------------------------------------------------------------------------------- */
 
 static void dump_ids(struct buf *b, const struct ids *a)
 {
@@ -149,7 +149,7 @@ static void story_mode(struct story *s, enum mode_id mode)
     story_logged(s, log_mode(s->log, mode, NULL));
 }
 
-/* Every kind of event. */
+/* Every kind of event, as in tests/golden/log-1.jsonl; never to be changed. */
 static void story_tell(struct story *s)
 {
     story_begin(s);
@@ -176,7 +176,7 @@ static void story_tell(struct story *s)
     assert_true(log_sync(s->log, NULL));
 }
 
-/* ---- reading --------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 void test_log_round_trip(void **state)
 {
@@ -195,6 +195,27 @@ void test_log_round_trip(void **state)
     assert_false(r.unfinished);
     assert_int_equal(r.bytes_kept, file_bytes(s.path));
     free(got);
+    conversation_release(&c);
+    story_end(&s);
+}
+
+/* A log of version 1, written once and read for ever. */
+void test_log_golden(void **state)
+{
+    (void)state;
+    struct story s;
+    struct log_report r;
+    struct conversation c;
+    size_t bytes;
+    story_tell(&s);
+    char *data = test_read_file("tests/golden/log-1.jsonl", &bytes);
+    conversation_init(&c);
+    assert_true(log_parse(data, bytes, &c, &r, NULL));
+    char *got = dump(&c);
+    assert_string_equal(got, s.point[s.n_point - 1].dump);
+    assert_int_equal(r.skipped, 0);
+    free(got);
+    free(data);
     conversation_release(&c);
     story_end(&s);
 }
@@ -298,7 +319,7 @@ void test_log_cut_and_go_on(void **state)
     story_end(&s);
 }
 
-/* ---- damage ------------------------------------------------------------------------------------------ */
+/* ---- damage --------------------------------------------------------------------------------- */
 
 static uint32_t random_next(uint32_t *x)
 {
@@ -429,6 +450,24 @@ void test_log_lost_question(void **state)
     conversation_release(&c);
 }
 
+/* A first line that is lost, and the question it may have swallowed, cost what they said. */
+void test_log_lost_first_line(void **state)
+{
+    (void)state;
+    struct conversation c;
+    struct log_report r;
+    assert_true(parse("{\"type\": \"session\", \"v\": 1}{\"type\": \"ask\", \"turn\": 0}\n"
+                      "{\"type\": \"prompt\", \"turn\": 0, \"ids\": [1]}\n"
+                      "{\"type\": \"reply\", \"turn\": 0, \"parts\": [{\"text\": \"A0\"}]}\n"
+                      "{\"type\": \"ask\", \"turn\": 1, \"text\": \"Q1\"}\n", &c, &r, NULL));
+    assert_int_equal(r.skipped, 1);
+    assert_int_equal(c.n_turn, 2);
+    assert_true(has_answer(&c.turn[0], "A0"));
+    assert_int_equal(c.turn[0].ids.n, 0); /* of no known model */
+    assert_string_equal(c.turn[1].question, "Q1");
+    conversation_release(&c);
+}
+
 /* A question with a number that is taken shows that a cut was lost. */
 void test_log_lost_cut(void **state)
 {
@@ -466,7 +505,7 @@ void test_log_lost_model(void **state)
     conversation_release(&c);
 }
 
-/* ---- hostile lines ---------------------------------------------------------------------------------- */
+/* ---- hostile lines -------------------------------------------------------------------------- */
 
 void test_log_refused(void **state)
 {
@@ -585,7 +624,7 @@ void test_log_no_newlines(void **state)
     free(data);
 }
 
-/* ---- the file ----------------------------------------------------------------------------------------- */
+/* ---- the file ------------------------------------------------------------------------------- */
 
 /* A full disk, played by a limit on the size of files. */
 static void disk_limit(size_t bytes)
@@ -659,6 +698,7 @@ void test_log_open_refused(void **state)
     snprintf(path, sizeof path, "%s/fifo", folder);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_false(log_open(&l, path, &c, &r, &err));
+    assert_non_null(strstr(err.msg, "not a regular file"));
     snprintf(path, sizeof path, "%s/no/folder", folder);
     assert_false(log_open(&l, path, &c, &r, &err));
     assert_int_equal(err.code, ERR_IO);

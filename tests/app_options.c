@@ -152,6 +152,7 @@ void test_options_config_refused(void **state)
     assert_non_null(strstr(err.msg, "line 1: holds a zero byte"));
     assert_false(options_config(&o, test_folder(), &err));
     assert_int_equal(err.code, ERR_IO);
+    assert_non_null(strstr(err.msg, "not a regular file"));
 }
 
 /* Any bytes are either a config or a clear error. */

@@ -200,7 +200,7 @@ void test_store_in_the_way(void **state)
     conversation_release(&c);
 }
 
-/* ---- lists -------------------------------------------------------------------------------------- */
+/* ---- lists ---------------------------------------------------------------------------------- */
 
 static void check_list(const char *dir, const char *want)
 {
@@ -277,7 +277,7 @@ void test_store_list_text(void **state)
 {
     (void)state;
     const char *dir = test_folder();
-    char meta[1000], title[300] = "\\u001b[31m";
+    char meta[1000], title[300] = "\\u001b[31m-";
     for (int i = 0; i < 100; i++)
         strcat(title, "ä");
     session_make(dir, "one", "t", 1);
@@ -288,9 +288,9 @@ void test_store_list_text(void **state)
     int n;
     assert_true(store_list(dir, &all, &n, NULL));
     assert_int_equal(n, 1);
-    assert_int_equal(strlen(all[0].title), 5 + 61 * 2);
-    assert_memory_equal(all[0].title, " [31mä", 7);
-    assert_int_equal(strlen(all[0].model), 5 + 29 * 2);
+    assert_int_equal(strlen(all[0].title), 6 + 60 * 2);
+    assert_memory_equal(all[0].title, " [31m-ä", 8);
+    assert_int_equal(strlen(all[0].model), 6 + 28 * 2);
     free(all);
 }
 
@@ -357,7 +357,7 @@ void test_store_none(void **state)
     conversation_release(&c);
 }
 
-/* ---- finding -------------------------------------------------------------------------------------- */
+/* ---- finding -------------------------------------------------------------------------------- */
 
 void test_store_find(void **state)
 {
