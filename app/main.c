@@ -84,6 +84,15 @@ static int chat(const struct options *o, const char *model)
     return plain_run(o, model);
 }
 
+/* Characters as the environment says, numbers as everybody writes them. A bare system names no
+ * character set at all, and its terminals still show UTF-8. */
+static void choose_charset(void)
+{
+    const char *name = setlocale(LC_CTYPE, "");
+    if (!name || !strcmp(name, "C") || !strcmp(name, "POSIX"))
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 int main(int argc, char **argv)
 {
     struct options o;
@@ -91,7 +100,7 @@ int main(int argc, char **argv)
     struct err err;
     char config[480], model[1024];
     trace_open();
-    setlocale(LC_ALL, "");
+    choose_charset();
     buf_set_oom(out_of_memory);
     options_init(&o);
     if (!paths_init(&paths, &err))
