@@ -543,8 +543,8 @@ static bool pump(void *data)
             fed = take_key(l, &k);                   /* what the editor makes of this one */
         if (l->talk.worker)
             talk_events(&l->talk);
-        if (fed)
-            return true;
+        if (fed || l->leaving)
+            return fed;
         if (l->dirty && now_ms() - l->frame_ms >= FRAME_MS)
             draw(l);
         poll(fds, 3, poll_ms(l));
