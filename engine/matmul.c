@@ -44,21 +44,27 @@ void matmul_release(struct matmul *m)
     *m = (struct matmul){0};
 }
 
-/* One call of matmul_run(), as the pool's threads see it. */
+/* One call of matmul_run() or matmul_groups(), as the pool's threads see it. */
 struct job {
     const struct matmul *m;
-    const float *x;     /* [n][cols] */
+    const float *x;            /* [n][cols] */
     int n, cols;
     const struct product *p;
+    const struct groups *g;    /* or NULL */
 };
 
-static void quantise_token(void *data, int t, int thread)
+static const float *x_row(const struct job *j, int i)
+{
+    int row = j->g && j->g->x_row ? j->g->x_row[i] : i;
+    return j->x + (size_t)row * (size_t)j->cols;
+}
+
+static void quantise_row(void *data, int i, int thread)
 {
     const struct job *j = data;
     (void)thread;
     size_t cols = (size_t)j->cols;
-    j->m->kernels->quant_q8(j->x + (size_t)t * cols, j->m->act + (size_t)t * q8_row_bytes(cols),
-                            cols);
+    j->m->kernels->quant_q8(x_row(j, i), j->m->act + (size_t)i * q8_row_bytes(cols), cols);
 }
 
 static const void *tile_data(const struct matrix *w, int row)
@@ -66,19 +72,28 @@ static const void *tile_data(const struct matrix *w, int row)
     return (const char *)w->data + (size_t)row * w->row_bytes;
 }
 
-/* Rows [row, end) against all tokens, by dot products. */
-static void tile_dot(const struct job *j, const struct product *p, int row, int end)
+/* Weight rows [row, end) against n rows of activations, whose results begin at y. */
+static void rows_dot(const struct job *j, const struct matrix *w, int row, int end,
+                     const char *x, int n, float *y)
 {
-    const struct matrix *w = p->w;
-    enum act act = weight_info(w->type)->act;
-    const char *x = act == ACT_Q8 ? j->m->act : (const char *)j->x;
-    size_t x_bytes = act_row_bytes(act, (size_t)j->cols);
-    for (int t = 0; t < j->n; t += TILE_TOKENS) {
-        int n = j->n - t < TILE_TOKENS ? j->n - t : TILE_TOKENS;
-        for (int r = row; r < end; r++)
-            j->m->kernels->dot[w->type](tile_data(w, r), x + (size_t)t * x_bytes, x_bytes, n,
-                                        (size_t)j->cols,
-                                        p->y + (size_t)t * (size_t)w->rows + r, (size_t)w->rows);
+    size_t x_bytes = act_row_bytes(weight_info(w->type)->act, (size_t)j->cols);
+    for (int r = row; r < end; r++)
+        j->m->kernels->dot[w->type](tile_data(w, r), x, x_bytes, n, (size_t)j->cols, y + r,
+                                    (size_t)w->rows);
+}
+
+/* Rows [row, end) against the tokens [from, to), by dot products. Floats that a group takes from
+ * anywhere are multiplied one by one. */
+static void tile_dot(const struct job *j, const struct matrix *w, float *y, int row, int end,
+                     int from, int to)
+{
+    bool q8 = weight_info(w->type)->act == ACT_Q8;
+    int step = !q8 && j->g ? 1 : TILE_TOKENS;
+    for (int t = from; t < to; t += step) {
+        int n = to - t < step ? to - t : step;
+        const char *x = q8 ? j->m->act + (size_t)t * q8_row_bytes((size_t)j->cols)
+                           : (const char *)x_row(j, t);
+        rows_dot(j, w, row, end, x, n, y + (size_t)t * (size_t)w->rows);
     }
 }
 
@@ -112,23 +127,61 @@ static void multiply_tile(void *data, int item, int thread)
     if (weight_info(p->w->type)->act == ACT_F32 && j->n >= BLAS_TOKENS)
         tile_blas(j, p, row, end, thread);
     else
-        tile_dot(j, p, row, end);
+        tile_dot(j, p->w, p->y, row, end, 0, j->n);
+}
+
+/* The same for groups: an item is one tile of one group's matrix. */
+static void multiply_group(void *data, int item, int thread)
+{
+    const struct job *j = data;
+    const struct product *p = j->p;
+    (void)thread;
+    for (; item >= tiles(p) * j->g->n; p++)
+        item -= tiles(p) * j->g->n;
+    int g = item / tiles(p), row = item % tiles(p) * TILE_ROWS;
+    int end = p->w->rows - row < TILE_ROWS ? p->w->rows : row + TILE_ROWS;
+    struct matrix w = matrix_of_stack(p->w, j->g->matrix[g]);
+    tile_dot(j, &w, p->y, row, end, j->g->first[g], j->g->first[g + 1]);
+}
+
+/* Quantises n rows where a product wants it. Returns the tiles of all products. */
+static int prepare(struct job *j, int n_products, int n)
+{
+    bool quantise = false;
+    int n_tiles = 0;
+    for (int i = 0; i < n_products; i++) {
+        assert(j->p[i].w->cols == j->cols);
+        quantise |= weight_info(j->p[i].w->type)->act == ACT_Q8;
+        n_tiles += tiles(&j->p[i]);
+    }
+    if (quantise)
+        pool_run(j->m->pool, quantise_row, j, n);
+    return n_tiles;
 }
 
 void matmul_run(const struct matmul *m, const float *x, int n, const struct product *p,
                 int n_products)
 {
     struct job job = { .m = m, .x = x, .n = n, .cols = p->w->cols, .p = p };
-    bool quantise = false;
-    int items = 0;
-    for (int i = 0; i < n_products; i++) {
-        assert(p[i].w->cols == job.cols);
-        quantise |= weight_info(p[i].w->type)->act == ACT_Q8;
-        items += tiles(&p[i]);
-    }
-    if (quantise)
-        pool_run(m->pool, quantise_token, &job, n);
-    pool_run(m->pool, multiply_tile, &job, items);
+    int n_tiles = prepare(&job, n_products, n);
+    pool_run(m->pool, multiply_tile, &job, n_tiles);
+}
+
+void matmul_groups(const struct matmul *m, const float *x, const struct groups *g,
+                   const struct product *p, int n_products)
+{
+    struct job job = { .m = m, .x = x, .n = g->first[g->n], .cols = p->w->cols, .p = p, .g = g };
+    int n_tiles = prepare(&job, n_products, job.n);
+    pool_run(m->pool, multiply_group, &job, n_tiles * g->n);
+}
+
+struct matrix matrix_of_stack(const struct matrix *w, int i)
+{
+    struct matrix one = *w;
+    assert(i >= 0 && i < w->n_stack);
+    one.data = (const char *)w->data + (size_t)i * (size_t)w->rows * w->row_bytes;
+    one.n_stack = 1;
+    return one;
 }
 
 void matrix_row(const struct matrix *w, int r, float *out)

@@ -14,12 +14,14 @@
 #include "engine/pool.h"
 #include "engine/quant.h"
 
-/* Weights [rows][cols], borrowed from the model's file. */
+/* Weights [rows][cols], borrowed from the model's file; or a stack of such matrices, one after the
+ * other: the experts of a layer. */
 struct matrix {
     enum weight type;
     const void *data;
-    int rows, cols;
+    int rows, cols;      /* of one matrix */
     size_t row_bytes;
+    int n_stack;         /* matrices in the stack; not looked at where one is multiplied */
 };
 
 /* What a multiplication needs besides its operands. Filled by matmul_init(). */
@@ -47,6 +49,23 @@ struct product {
  * that of x [n][cols]. x and y do not overlap; x is aligned to 4 bytes. */
 void matmul_run(const struct matmul *m, const float *x, int n, const struct product *p,
                 int n_products);
+
+/* Rows of a result in groups: rows [first[g], first[g + 1]) are made by matrix[g] of a stack. */
+struct groups {
+    int n;
+    const int *matrix;   /* [n] */
+    const int *first;    /* [n + 1], first[0] = 0, ascending */
+    const int *x_row;    /* [first[n]] which row of x a row of y is made from; NULL: the same */
+};
+
+/* For each product p and row i of group g: p.y[i][r] = sum_c W[r][c] * x[x_row[i]][c], W being
+ * matrix[g] of p.w; no other matrix is read. A row's result is the same in any grouping.
+ * first[n] <= n_max of matmul_init(). */
+void matmul_groups(const struct matmul *m, const float *x, const struct groups *g,
+                   const struct product *p, int n_products);
+
+/* Matrix i of a stack. */
+struct matrix matrix_of_stack(const struct matrix *w, int i);
 
 /* Row r of W as floats, [cols]. */
 void matrix_row(const struct matrix *w, int r, float *out);
