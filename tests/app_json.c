@@ -49,7 +49,8 @@ void test_json_text_round_trip(void **state)
     (void)state;
     static const char *const texts[] = {
         "", "plain", "line\nline\r\n\ttab", "\"\\/\b\f\x7f\x1b[31m", "Grüße, 你好, 🙂, e\xCC\x81",
-        "\xC2\x80 \xDF\xBF \xE0\xA0\x80 \xED\x9F\xBF \xEE\x80\x80", "\xF0\x90\x80\x80 \xF4\x8F\xBF\xBF",
+        "\xC2\x80 \xDF\xBF \xE0\xA0\x80 \xED\x9F\xBF \xEE\x80\x80",
+        "\xF0\x90\x80\x80 \xF4\x8F\xBF\xBF",
         "</script>\\u0041",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
