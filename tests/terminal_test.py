@@ -207,7 +207,8 @@ def test_sizes(t):
         t.resize(cols, rows)
         t.type("x")
         s = t.wait("%dx%d" % (cols, rows),
-                   lambda s: len(s.splitlines()) == rows and re.search(r"^(❯|>) x$", s, re.M))
+                   lambda s: len(s.splitlines()) == rows and "─" * cols in s.splitlines() and
+                   s.splitlines()[-1].startswith(" idle") and re.search(r"^❯ x$", s, re.M))
         same("size-%dx%d" % (cols, rows), s)
         t.keys("BSpace")
         t.wait("an empty draft", lambda s: not re.search(r"^(❯|>) x$", s, re.M))
