@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "engine/attention.h"
+#include "engine/kv.h"
 #include "engine/matmul.h"
 #include "engine/mem.h"
 
@@ -29,6 +30,7 @@ struct forward {
     float *key, *value;        /* [n_max][d_kv] */
     float *gate, *up;          /* [n_max][d_ff] */
     const struct forward_call *call;  /* during run() */
+    struct kv *kv;                    /* its cache */
     int layer;
 };
 
@@ -41,8 +43,9 @@ static size_t width(const struct model *m)
            2 * (size_t)m->d_ff + (size_t)m->n_rot;
 }
 
-static size_t dense_bytes(const struct model *m, int n_max, int n_threads)
+static size_t dense_bytes(const struct model *m, int n_max, int n_ctx, int n_threads)
 {
+    (void)n_ctx;
     return sizeof(struct forward) + (size_t)m->n_rot / 2 * sizeof(double) +
            (size_t)n_max * width(m) * sizeof(float) +
            matmul_bytes(n_max, model_cols_max(m), n_threads);
@@ -85,7 +88,7 @@ static void set_frequencies(struct forward *f)
 }
 
 static struct forward *dense_create(const struct model *m, const struct kernels *k,
-                                    struct pool *pool, int n_max, struct err *err)
+                                    struct pool *pool, int n_max, int n_ctx, struct err *err)
 {
     struct forward *f = mem_alloc(sizeof *f);
     if (f) {
@@ -97,7 +100,7 @@ static struct forward *dense_create(const struct model *m, const struct kernels 
     }
     if (!f || !f->freq || !f->x) {
         err_set(err, ERR_NOMEM, "not enough memory: %zu bytes to compute in",
-                dense_bytes(m, n_max, pool_n_threads(pool)));
+                dense_bytes(m, n_max, n_ctx, pool_n_threads(pool)));
         dense_destroy(f);
         return NULL;
     }
@@ -151,7 +154,7 @@ static void rotate_and_store(void *data, int t, int thread)
         f->k->rope_pairs(row(q, h, m->head_dim), turn, (size_t)m->n_rot / 2);
     for (int h = 0; h < m->n_kv_head; h++)
         f->k->rope_pairs(row(key, h, m->head_dim), turn, (size_t)m->n_rot / 2);
-    attention_store(f->k, f->call->kv, f->layer, f->call->pos + t, key,
+    attention_store(f->k, f->kv, f->layer, f->call->pos + t, key,
                     row(f->value, t, m->d_kv));
 }
 
@@ -188,6 +191,7 @@ static bool dense_run(struct forward *f, const struct forward_call *call)
     const struct model *m = f->m;
     int n = call->n;
     f->call = call;
+    f->kv = kv_of(call->cache);
     pool_run(f->pool, embed_token, f, n);
     for (f->layer = 0; f->layer < m->n_layer; f->layer++) {
         const struct layer *l = &m->layers[f->layer];
@@ -200,7 +204,7 @@ static bool dense_run(struct forward *f, const struct forward_call *call)
         matmul_run(&f->mm, f->h, n, qkv, 3);
         pool_run(f->pool, rotate_and_store, f, n);
         attention_run(&(struct attention){
-            .kernels = f->k, .pool = f->pool, .kv = call->kv, .n_head = m->n_head,
+            .kernels = f->k, .pool = f->pool, .kv = f->kv, .n_head = m->n_head,
             .layer = f->layer, .n = n, .pos = call->pos, .q = f->q, .out = f->att });
         matmul_run(&f->mm, f->att, n, &(struct product){ &l->o, f->delta }, 1);
 
@@ -224,5 +228,5 @@ static void dense_logits(struct forward *f, int t, float *out)
 }
 
 const struct forward_ops forward_dense = {
-    dense_bytes, dense_create, dense_destroy, dense_run, dense_logits,
+    &cache_dense, dense_bytes, dense_create, dense_destroy, dense_run, dense_logits,
 };

@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/cache.h"
 #include "engine/err.h"
 #include "engine/kernels.h"
-#include "engine/kv.h"
 #include "engine/model.h"
 #include "engine/pool.h"
 
@@ -21,17 +21,20 @@
 struct forward_call {
     const int32_t *ids;          /* [n], inside the vocabulary */
     int n, pos;                  /* at positions pos, pos + 1, ...; n <= n_max of create() */
-    struct kv *kv;
+    struct cache *cache;         /* of the kind that the forward_ops name */
     const atomic_bool *cancel;   /* looked at before each layer */
 };
 
 struct forward_ops {
-    /* Bytes that create() will take. */
-    size_t (*bytes)(const struct model *m, int n_max, int n_threads);
+    const struct cache_ops *cache;  /* what it reads and writes */
 
-    /* Scratch for calls of up to n_max tokens. model, kernels and pool are borrowed. */
+    /* Bytes that create() will take. */
+    size_t (*bytes)(const struct model *m, int n_max, int n_ctx, int n_threads);
+
+    /* Scratch for calls of up to n_max tokens at positions below n_ctx. model, kernels and pool
+     * are borrowed. */
     struct forward *(*create)(const struct model *m, const struct kernels *k, struct pool *pool,
-                              int n_max, struct err *err);
+                              int n_max, int n_ctx, struct err *err);
     void (*destroy)(struct forward *f);  /* NULL is allowed */
 
     /* False if cancelled: rows of the cache from pos on are then undefined. The caller holds the

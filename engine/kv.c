@@ -4,7 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/kv_file.h"
 #include "engine/mem.h"
+#include "engine/model.h"
 
 static size_t element_bytes(enum kv_type type)
 {
@@ -25,6 +27,7 @@ bool kv_init(struct kv *kv, const struct kv_shape *shape, int n_ctx, struct err 
 {
     assert(n_ctx > 0);
     *kv = (struct kv){
+        .base = { &cache_dense },
         .shape = *shape,
         .element_bytes = element_bytes(shape->type),
         .head_bytes = head_bytes(shape),
@@ -122,3 +125,137 @@ void kv_wipe_tail(struct kv *kv, int n)
     for (size_t at = 0; at < kv->block_bytes; at += kv->head_bytes)
         memset(b->data + at + used_bytes, 0, kv->head_bytes - used_bytes);
 }
+
+/* ---- the interface ------------------------------------------------------------------------- */
+
+struct kv *kv_of(struct cache *c)
+{
+    assert(c->ops == &cache_dense);
+    return (struct kv *)c;
+}
+
+static struct kv_shape shape_of(const struct model *m, const struct cache_opts *o)
+{
+    return (struct kv_shape){ m->n_layer, m->n_kv_head, m->head_dim, o->type };
+}
+
+static uint64_t dense_bytes(const struct model *m, const struct cache_opts *o)
+{
+    struct kv_shape shape = shape_of(m, o);
+    uint64_t n_blocks = ((uint64_t)o->n_ctx + KV_BLOCK - 1) / KV_BLOCK;
+    return sizeof(struct kv) + n_blocks * (kv_block_bytes(&shape) + sizeof(struct kv_block));
+}
+
+static void dense_destroy(struct cache *c)
+{
+    if (!c)
+        return;
+    kv_release(kv_of(c));
+    mem_free(c);
+}
+
+static struct cache *dense_create(const struct model *m, const struct cache_opts *o,
+                                  struct err *err)
+{
+    struct kv_shape shape = shape_of(m, o);
+    struct kv *kv = mem_alloc(sizeof *kv);
+    if (!kv) {
+        err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens", o->n_ctx);
+        return NULL;
+    }
+    if (!kv_init(kv, &shape, o->n_ctx, err)) {
+        mem_free(kv);
+        return NULL;
+    }
+    return &kv->base;
+}
+
+static bool dense_reserve(struct cache *c, int from, int to, struct err *err)
+{
+    return kv_reserve(kv_of(c), from, to, err);
+}
+
+static int dense_border(const struct cache *c, int n, bool *logits)
+{
+    (void)c;
+    *logits = false;
+    return n;
+}
+
+static bool dense_cut(struct cache *c, int n, float *logits)
+{
+    (void)logits;
+    kv_cut(kv_of(c), n);
+    return false;
+}
+
+static void dense_mark(struct cache *c, int n, const float *logits)
+{
+    (void)c, (void)n, (void)logits;
+}
+
+static uint64_t dense_used(const struct cache *c)
+{
+    const struct kv *kv = (const struct kv *)c;
+    return (uint64_t)kv->n_blocks * kv->block_bytes;
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+enum { SECTION_BLOCK = KV_FILE_OWN };  /* one block as it lies in memory; as many as are read */
+
+static void set_shape(const struct kv *kv, struct kv_file *f)
+{
+    const struct kv_shape *s = &kv->shape;
+    f->shape = (struct kv_file_shape){ s->n_layer, s->n_kv_head, s->head_dim, s->type, KV_BLOCK };
+}
+
+static bool dense_save(struct cache *c, const char *path, const struct kv_file *file,
+                       struct err *err)
+{
+    struct kv *kv = kv_of(c);
+    struct kv_file f = *file;
+    set_shape(kv, &f);
+    if (!kv_reserve(kv, f.n_read, f.n_read, err))
+        return false;
+    kv_wipe_tail(kv, f.n_read);
+    int n = (f.n_read + KV_BLOCK - 1) / KV_BLOCK;
+    struct kv_section *s = mem_alloc_n((size_t)n + 1, sizeof *s);
+    if (!s)
+        return err_set(err, ERR_NOMEM, "not enough memory to write '%s'", path);
+    for (int i = 0; i < n; i++)
+        s[i] = (struct kv_section){ SECTION_BLOCK, kv->blocks[i].data, kv->block_bytes };
+    bool ok = kv_file_save(path, &f, s, n, err);
+    mem_free(s);
+    return ok;
+}
+
+static bool take_block(void *cache, const struct kv_file *f, const struct kv_section *s)
+{
+    struct kv *kv = cache;
+    if (s->type != SECTION_BLOCK || s->bytes != kv->block_bytes ||
+        kv->n_blocks >= (f->n_read + KV_BLOCK - 1) / KV_BLOCK)
+        return false;
+    kv_append_mapped(kv, s->data);
+    return true;
+}
+
+static bool dense_load(struct cache *c, const char *path, struct kv_file *f, struct err *err)
+{
+    struct kv *kv = kv_of(c);
+    assert(kv->n_blocks == 0);
+    mapfile_close(&kv->file);
+    set_shape(kv, f);
+    if (kv_file_load(&kv->file, path, f, take_block, kv, err)) {
+        if (kv->n_blocks == (f->n_read + KV_BLOCK - 1) / KV_BLOCK)
+            return true;
+        err_set(err, ERR_FORMAT, "%s: damaged: blocks are missing", path);
+    }
+    kv_cut(kv, 0);
+    return false;
+}
+
+const struct cache_ops cache_dense = {
+    dense_bytes, dense_create, dense_destroy, dense_reserve, dense_border,
+    dense_cut, dense_mark, dense_used, dense_save, dense_load,
+};

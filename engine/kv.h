@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/cache.h"
 #include "engine/engine.h"
 #include "engine/err.h"
 #include "engine/mapfile.h"
@@ -34,6 +35,7 @@ struct kv_shape {
 };
 
 struct kv {
+    struct cache base;
     struct kv_shape shape;
     size_t element_bytes;
     size_t head_bytes;        /* KV_BLOCK rows of one head */
@@ -42,6 +44,12 @@ struct kv {
     int n_blocks, n_blocks_max;
     struct mapfile file;      /* what mapped blocks point into; zeroed if there are none */
 };
+
+/* The cache of the dense networks: a struct kv. It has a border at every position. */
+extern const struct cache_ops cache_dense;
+
+/* The cache as what it is. */
+struct kv *kv_of(struct cache *c);
 
 /* The bytes of one block. */
 size_t kv_block_bytes(const struct kv_shape *shape);

@@ -19,11 +19,11 @@
 #define ENTRY_BYTES   32
 #define ALIGN         64
 
-enum section_type { SECTION_IDS = 1, SECTION_LOGITS = 2, SECTION_BLOCK = 3 };
+enum section_type { SECTION_IDS = 1, SECTION_LOGITS = 2 };
 
 struct section {
-    enum section_type type;
-    const void *data;    /* saving */
+    uint32_t type;
+    const void *data;
     uint64_t offset, bytes, checksum;
 };
 
@@ -59,25 +59,21 @@ static uint64_t round_up(uint64_t n)
     return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static int blocks_of(int n_tokens)
-{
-    return (n_tokens + KV_BLOCK - 1) / KV_BLOCK;
-}
-
 /* The numbers of the shape, in the order of the header from byte 24 on. */
-static void shape_numbers(const struct kv *kv, const struct kv_file *f, uint32_t out[6])
+static void shape_numbers(const struct kv_file *f, uint32_t out[6])
 {
-    out[0] = (uint32_t)kv->shape.n_layer;
-    out[1] = (uint32_t)kv->shape.n_kv_head;
-    out[2] = (uint32_t)kv->shape.head_dim;
-    out[3] = kv->shape.type == KV_F32 ? 1 : 0;
-    out[4] = KV_BLOCK;
+    out[0] = (uint32_t)f->shape.n_layer;
+    out[1] = (uint32_t)f->shape.n_kv_head;
+    out[2] = (uint32_t)f->shape.head_dim;
+    out[3] = f->shape.type == KV_F32 ? 1 : 0;
+    out[4] = (uint32_t)f->shape.block_tokens;
     out[5] = (uint32_t)f->n_vocab;
 }
 
 /* ---- saving -------------------------------------------------------------------------------- */
 
-static int list_sections(const struct kv *kv, const struct kv_file *f, struct section *s)
+static int list_sections(const struct kv_file *f, const struct kv_section *own, int n_own,
+                         struct section *s)
 {
     int n = 0;
     s[n++] = (struct section){ .type = SECTION_IDS, .data = f->ids,
@@ -85,9 +81,9 @@ static int list_sections(const struct kv *kv, const struct kv_file *f, struct se
     if (f->has_logits)
         s[n++] = (struct section){ .type = SECTION_LOGITS, .data = f->logits,
                                    .bytes = (uint64_t)f->n_vocab * sizeof *f->logits };
-    for (int i = 0; i < blocks_of(f->n_read); i++)
-        s[n++] = (struct section){ .type = SECTION_BLOCK, .data = kv->blocks[i].data,
-                                   .bytes = kv->block_bytes };
+    for (int i = 0; i < n_own; i++)
+        s[n++] = (struct section){ .type = own[i].type, .data = own[i].data,
+                                   .bytes = own[i].bytes };
     uint64_t at = round_up(HEADER_BYTES + (uint64_t)n * ENTRY_BYTES);
     for (int i = 0; i < n; i++) {
         s[i].offset = at;
@@ -98,8 +94,7 @@ static int list_sections(const struct kv *kv, const struct kv_file *f, struct se
 }
 
 /* Header and table, [round_up(HEADER_BYTES + n * ENTRY_BYTES)] zeroed bytes. */
-static void encode_head(unsigned char *p, const struct kv *kv, const struct kv_file *f,
-                        const struct section *s, int n)
+static void encode_head(unsigned char *p, const struct kv_file *f, const struct section *s, int n)
 {
     uint32_t shape[6];
     unsigned char *table = p + HEADER_BYTES;
@@ -113,7 +108,7 @@ static void encode_head(unsigned char *p, const struct kv *kv, const struct kv_f
     put_u32(p + 8, KV_FILE_VERSION);
     put_u32(p + 12, (uint32_t)n);
     put_u64(p + 16, f->fingerprint);
-    shape_numbers(kv, f, shape);
+    shape_numbers(f, shape);
     for (int i = 0; i < 6; i++)
         put_u32(p + 24 + 4 * i, shape[i]);
     put_u32(p + 48, (uint32_t)f->n_ids);
@@ -187,20 +182,18 @@ static bool replace(const char *path, const unsigned char *head, size_t head_byt
     return ok;
 }
 
-bool kv_file_save(const char *path, struct kv *kv, const struct kv_file *f, struct err *err)
+bool kv_file_save(const char *path, const struct kv_file *f, const struct kv_section *own,
+                  int n_own, struct err *err)
 {
-    assert(f->n_ids > 0 && f->n_read <= f->n_ids && f->n_ids - f->n_read <= 1);
-    if (!kv_reserve(kv, f->n_read, f->n_read, err))
-        return false;
-    kv_wipe_tail(kv, f->n_read);
-    size_t n_max = (size_t)blocks_of(f->n_read) + 2;
+    assert(f->n_ids > 0 && f->n_read <= f->n_ids);
+    size_t n_max = (size_t)n_own + 2;
     size_t head_max = round_up(HEADER_BYTES + n_max * ENTRY_BYTES);
     struct section *s = mem_alloc_n(n_max, sizeof *s);
     unsigned char *head = mem_alloc(head_max);
     bool ok = s && head;
     if (ok) {
-        int n = list_sections(kv, f, s);
-        encode_head(head, kv, f, s, n);
+        int n = list_sections(f, own, n_own, s);
+        encode_head(head, f, s, n);
         ok = replace(path, head, round_up(HEADER_BYTES + (uint64_t)n * ENTRY_BYTES), s, n, err);
     } else {
         err_set(err, ERR_NOMEM, "not enough memory to write '%s'", path);
@@ -217,11 +210,10 @@ static bool damaged(struct err *err, const char *what)
     return err_set(err, ERR_FORMAT, "damaged: %s", what);
 }
 
-static bool check_shape(const unsigned char *p, const struct kv *kv, const struct kv_file *f,
-                        struct err *err)
+static bool check_shape(const unsigned char *p, const struct kv_file *f, struct err *err)
 {
     uint32_t shape[6];
-    shape_numbers(kv, f, shape);
+    shape_numbers(f, shape);
     if (get_u64(p + 16) != f->fingerprint)
         return err_set(err, ERR_FORMAT, "written for another model");
     for (int i = 0; i < 6; i++)
@@ -231,8 +223,8 @@ static bool check_shape(const unsigned char *p, const struct kv *kv, const struc
 }
 
 /* The header. Fills n_ids, n_read and *n_sections, and knows then that the table is whole. */
-static bool read_header(const struct mapfile *m, const struct kv *kv, struct kv_file *f,
-                        uint32_t *n_sections, struct err *err)
+static bool read_header(const struct mapfile *m, struct kv_file *f, uint32_t *n_sections,
+                        struct err *err)
 {
     const unsigned char *p = m->data;
     if (m->bytes < HEADER_BYTES || memcmp(p, MAGIC, 8) != 0)
@@ -242,12 +234,12 @@ static bool read_header(const struct mapfile *m, const struct kv *kv, struct kv_
                        KV_FILE_VERSION);
     if (get_u64(p + 64) != XXH3_64bits(p, CHECKED_BYTES))
         return damaged(err, "the header does not match its checksum");
-    if (!check_shape(p, kv, f, err))
+    if (!check_shape(p, f, err))
         return false;
     uint32_t n_ids = get_u32(p + 48), n_read = get_u32(p + 52);
     if (n_ids > (uint32_t)f->n_ctx)
         return err_set(err, ERR_LIMIT, "it holds %u tokens, the context %d", n_ids, f->n_ctx);
-    if (n_ids == 0 || n_read > n_ids || n_ids - n_read > 1)
+    if (n_ids == 0 || n_read > n_ids)
         return damaged(err, "impossible numbers of tokens");
     *n_sections = get_u32(p + 12);
     if (*n_sections > (m->bytes - HEADER_BYTES) / ENTRY_BYTES)
@@ -263,7 +255,7 @@ static bool read_header(const struct mapfile *m, const struct kv *kv, struct kv_
 static bool read_entry(const struct mapfile *m, uint32_t i, struct section *s, struct err *err)
 {
     const unsigned char *p = m->data + HEADER_BYTES + (size_t)i * ENTRY_BYTES;
-    *s = (struct section){ .type = (enum section_type)get_u32(p), .offset = get_u64(p + 8),
+    *s = (struct section){ .type = get_u32(p), .offset = get_u64(p + 8),
                            .bytes = get_u64(p + 16), .checksum = get_u64(p + 24) };
     if (s->offset % ALIGN || s->offset > m->bytes || s->bytes > m->bytes - s->offset)
         return damaged(err, "cut short");
@@ -293,48 +285,48 @@ static bool take_logits(const struct section *s, struct kv_file *f, struct err *
     return true;
 }
 
-static bool take_block(const struct section *s, struct kv *kv, const struct kv_file *f,
-                       struct err *err)
+/* Who takes the sections that are not this file's. */
+struct taker {
+    bool (*take)(void *cache, const struct kv_file *f, const struct kv_section *s);
+    void *cache;
+};
+
+static bool take_own(const struct section *s, const struct kv_file *f, const struct taker *t,
+                     struct err *err)
 {
-    if (s->bytes != kv->block_bytes || kv->n_blocks >= blocks_of(f->n_read))
-        return damaged(err, "a block of a wrong length");
-    kv_append_mapped(kv, s->data);
-    return true;
+    struct kv_section own = { s->type, s->data, s->bytes };
+    return (s->type >= KV_FILE_OWN && t->take(t->cache, f, &own)) ||
+           damaged(err, "a section that has no place here");
 }
 
-static bool read_sections(struct kv *kv, struct kv_file *f, struct err *err)
+static bool read_sections(const struct mapfile *m, struct kv_file *f, const struct taker *t,
+                          struct err *err)
 {
     uint32_t n = 0;
     bool has_ids = false;
     f->has_logits = false;
-    if (!read_header(&kv->file, kv, f, &n, err))
+    if (!read_header(m, f, &n, err))
         return false;
     for (uint32_t i = 0; i < n; i++) {
         struct section s;
-        bool ok = read_entry(&kv->file, i, &s, err);
+        bool ok = read_entry(m, i, &s, err);
         if (ok && s.type == SECTION_IDS && !has_ids)
             ok = has_ids = take_ids(&s, f, err);
         else if (ok && s.type == SECTION_LOGITS)
             ok = take_logits(&s, f, err);
-        else if (ok && s.type == SECTION_BLOCK)
-            ok = take_block(&s, kv, f, err);
         else if (ok)
-            ok = damaged(err, "a section that has no place here");
+            ok = take_own(&s, f, t, err);
         if (!ok)
             return false;
     }
-    return (has_ids && kv->n_blocks == blocks_of(f->n_read)) ||
-           damaged(err, "sections are missing");
+    return has_ids || damaged(err, "sections are missing");
 }
 
-bool kv_file_load(const char *path, struct kv *kv, struct kv_file *f, struct err *err)
+bool kv_file_load(struct mapfile *m, const char *path, struct kv_file *f,
+                  bool (*take)(void *cache, const struct kv_file *f, const struct kv_section *s),
+                  void *cache, struct err *err)
 {
-    assert(kv->n_blocks == 0);
-    mapfile_close(&kv->file);
-    if (!mapfile_open(&kv->file, path, err))
-        return false;
-    if (read_sections(kv, f, err))
-        return true;
-    kv_cut(kv, 0);
-    return err_prefix(err, path);
+    struct taker t = { take, cache };
+    return mapfile_open(m, path, err) &&
+           (read_sections(m, f, &t, err) || err_prefix(err, path));
 }

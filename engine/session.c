@@ -4,7 +4,12 @@
  *         |in cache |chosen       read by the call after, so that a reply may stop for nothing
  *
  * A call changes ids, n and n_read together and only after the forward pass has succeeded, so a
- * cancelled or failed call leaves the timeline as it was. */
+ * cancelled or failed call leaves the timeline as it was.
+ *
+ * Where a cache cannot be cut at any position (cache.h), a cut keeps what lies before the last
+ * border in it, and more than one token may then be waiting to be read again. Borders are asked for
+ * where a chat comes back to: at the end of each prefix that was read (a retry, another mode), at
+ * the end of each generated stretch (taking the next turn back), and every MARK_TOKENS. */
 #include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -19,17 +24,19 @@
 
 #define CHUNK_DEFAULT 64
 #define CHUNK_MAX     512
+#define MARK_TOKENS   512
 
 struct session {
     struct engine *e;              /* borrowed */
     const struct forward_ops *ops;
     struct forward *forward;       /* owned */
-    struct kv kv;
+    struct cache *cache;           /* owned */
     int n_ctx, chunk;
     int32_t *ids;                  /* [n_ctx] */
     uint64_t *prefix;              /* [n_ctx + 1] hash of the first i ids read, i <= n_read */
     int n, n_read;
     bool has_logits;               /* of position n_read - 1 */
+    bool generated;                /* the last tokens came from session_next() */
     float *logits, *scratch;       /* [n_vocab] */
     int32_t *order;                /* [n_vocab] scratch */
     struct seen seen;              /* prefixes that were read and cut off */
@@ -48,11 +55,6 @@ static uint64_t now_us(void)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static struct kv_shape shape_of(const struct model *m, enum kv_type type)
-{
-    return (struct kv_shape){ m->n_layer, m->n_kv_head, m->head_dim, type };
-}
-
 /* Defaults filled in. */
 static struct session_opts complete(const struct engine *e, const struct session_opts *opts)
 {
@@ -67,12 +69,13 @@ static struct session_opts complete(const struct engine *e, const struct session
 uint64_t session_bytes(const struct engine *e, const struct session_opts *opts)
 {
     struct session_opts o = complete(e, opts);
-    struct kv_shape shape = shape_of(&e->model, o.kv);
-    uint64_t n_ctx = (uint64_t)o.n_ctx, n_blocks = (n_ctx + KV_BLOCK - 1) / KV_BLOCK;
-    return sizeof(struct session) + n_blocks * (kv_block_bytes(&shape) + sizeof(struct kv_block)) +
-           n_ctx * sizeof(int32_t) + (n_ctx + 1) * sizeof(uint64_t) +
+    const struct forward_ops *ops = e->model.family->forward;
+    struct cache_opts co = { o.n_ctx, o.chunk, o.kv };
+    uint64_t n_ctx = (uint64_t)o.n_ctx;
+    return sizeof(struct session) + ops->cache->bytes(&e->model, &co) + n_ctx * sizeof(int32_t) +
+           (n_ctx + 1) * sizeof(uint64_t) +
            (uint64_t)e->model.n_vocab * (2 * sizeof(float) + sizeof(int32_t)) +
-           e->model.family->forward->bytes(&e->model, o.chunk, e->info.n_threads);
+           ops->bytes(&e->model, o.chunk, o.n_ctx, e->info.n_threads);
 }
 
 static bool check_opts(const struct engine *e, const struct session_opts *o, struct err *err)
@@ -89,7 +92,7 @@ static bool check_opts(const struct engine *e, const struct session_opts *o, str
 static bool take_memory(struct session *s, const struct session_opts *o, struct err *err)
 {
     const struct model *m = &s->e->model;
-    struct kv_shape shape = shape_of(m, o->kv);
+    struct cache_opts co = { o->n_ctx, o->chunk, o->kv };
     size_t n_vocab = (size_t)m->n_vocab, n_ctx = (size_t)o->n_ctx;
     s->ids = mem_alloc_n(n_ctx, sizeof *s->ids);
     s->prefix = mem_alloc_n(n_ctx + 1, sizeof *s->prefix);
@@ -98,9 +101,10 @@ static bool take_memory(struct session *s, const struct session_opts *o, struct 
     s->order = mem_alloc_n(n_vocab, sizeof *s->order);
     if (!s->ids || !s->prefix || !s->logits || !s->scratch || !s->order)
         return err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens", o->n_ctx);
-    if (!kv_init(&s->kv, &shape, o->n_ctx, err))
+    s->cache = s->ops->cache->create(m, &co, err);
+    if (!s->cache)
         return false;
-    s->forward = s->ops->create(m, &s->e->kernels, s->e->pool, o->chunk, err);
+    s->forward = s->ops->create(m, &s->e->kernels, s->e->pool, o->chunk, o->n_ctx, err);
     return s->forward != NULL;
 }
 
@@ -132,7 +136,7 @@ void session_free(struct session **session)
     if (!s)
         return;
     s->ops->destroy(s->forward);
-    kv_release(&s->kv);
+    s->ops->cache->destroy(s->cache);
     seen_release(&s->seen);
     mem_free(s->ids);
     mem_free(s->prefix);
@@ -154,16 +158,30 @@ static int common(const struct session *s, const int32_t *ids, int n)
     return i;
 }
 
-/* Forgets the cache from position n on, and remembers what was there. */
+/* Where a cut to n leaves the cache; *logits: with logits after it. */
+static int border(const struct session *s, int n, bool *logits)
+{
+    *logits = n == s->n_read && s->has_logits;
+    return n >= s->n_read ? s->n_read : s->cache->ops->border(s->cache, n, logits);
+}
+
+/* Cuts the cache back so that it holds nothing from position n on, and remembers what was there. */
 static void unread(struct session *s, int n)
 {
-    if (n >= s->n_read)
+    bool logits;
+    int at = border(s, n, &logits);
+    if (at == s->n_read)
         return;
-    for (int i = n; i < s->n_read; i++)
+    for (int i = at; i < s->n_read; i++)
         seen_add(&s->seen, s->prefix[i + 1]);
-    kv_cut(&s->kv, n);
-    s->n_read = n;
-    s->has_logits = false;
+    s->has_logits = s->cache->ops->cut(s->cache, at, s->logits);
+    s->n_read = at;
+    s->generated = false;
+}
+
+static void mark(struct session *s)
+{
+    s->cache->ops->mark(s->cache, s->n_read, s->has_logits ? s->logits : NULL);
 }
 
 void session_cut(struct session *s, int n)
@@ -192,10 +210,11 @@ static void advance(struct session *s, const int32_t *ids, int n)
 static enum outcome read_ids(struct session *s, const int32_t *ids, int n, bool logits,
                              struct err *err)
 {
-    struct forward_call call = { .ids = ids, .n = n, .pos = s->n_read, .kv = &s->kv,
+    int from = s->n_read;
+    struct forward_call call = { .ids = ids, .n = n, .pos = from, .cache = s->cache,
                                  .cancel = &s->cancel };
-    if (!kv_reserve(&s->kv, s->n_read, s->n_read + n, err)) {
-        kv_cut(&s->kv, s->n_read);
+    if (!s->cache->ops->reserve(s->cache, from, from + n, err)) {
+        s->cache->ops->cut(s->cache, from, NULL);
         return FAILED;
     }
     pool_lock(s->e->pool);
@@ -205,11 +224,13 @@ static enum outcome read_ids(struct session *s, const int32_t *ids, int n, bool 
     pool_unlock(s->e->pool);
     if (!done) {
         atomic_store(&s->cancel, false);
-        kv_cut(&s->kv, s->n_read);
+        s->cache->ops->cut(s->cache, from, NULL);
         return CANCELLED;
     }
     advance(s, ids, n);
     s->has_logits = logits;
+    if (from / MARK_TOKENS != s->n_read / MARK_TOKENS)
+        mark(s);
     return DONE;
 }
 
@@ -232,8 +253,15 @@ static enum outcome read_chunk(struct session *s, const int32_t *ids, int n, str
         return DONE;
     if (s->n_read == n)
         unread(s, n - 1);
+    if (s->generated)
+        mark(s);
+    s->generated = false;
     int take = n - s->n_read < s->chunk ? n - s->n_read : s->chunk;
-    return read_ids(s, ids + s->n_read, take, s->n_read + take == n, err);
+    bool last = s->n_read + take == n;
+    enum outcome o = read_ids(s, ids + s->n_read, take, last, err);
+    if (o == DONE && last)
+        mark(s);
+    return o;
 }
 
 int session_read(struct session *s, const int32_t *ids, int n, struct err *err)
@@ -264,10 +292,14 @@ static struct session_token choose(struct session *s, const struct sampling *how
 /* Reads what the logits after the timeline's last token need. */
 static enum outcome make_logits(struct session *s, struct err *err)
 {
-    if (s->n_read == s->n && s->has_logits)
-        return DONE;
-    unread(s, s->n - 1);
-    return read_ids(s, s->ids + s->n_read, s->n - s->n_read, true, err);
+    enum outcome o = DONE;
+    if (s->n_read == s->n && !s->has_logits)
+        unread(s, s->n - 1);
+    while (o == DONE && s->n_read < s->n) {
+        int left = s->n - s->n_read, take = left < s->chunk ? left : s->chunk;
+        o = read_ids(s, s->ids + s->n_read, take, take == left, err);
+    }
+    return o;
 }
 
 int session_next(struct session *s, const struct sampling *how, struct session_token *out,
@@ -284,6 +316,7 @@ int session_next(struct session *s, const struct sampling *how, struct session_t
     if (o == DONE) {
         out[0] = choose(s, how);
         s->ids[s->n++] = out[0].id;
+        s->generated = true;
         s->stats.n_sampled++;
     }
     s->stats.next_us += now_us() - start;
@@ -309,10 +342,9 @@ int session_ctx(const struct session *s)
 
 int session_held(const struct session *s, const int32_t *ids, int n)
 {
-    int held = common(s, ids, n);
-    held = held < s->n_read ? held : s->n_read;
-    bool run_again = held == n && !(s->n_read == n && s->has_logits);
-    return run_again && held > 0 ? held - 1 : held;
+    bool logits;
+    int held = border(s, common(s, ids, n), &logits);
+    return held == n && !logits && n > 0 ? border(s, n - 1, &logits) : held;
 }
 
 void session_cancel(struct session *s, bool on)
@@ -323,7 +355,7 @@ void session_cancel(struct session *s, bool on)
 void session_stats(const struct session *s, struct session_stats *out)
 {
     *out = s->stats;
-    out->kv_bytes = (uint64_t)s->kv.n_blocks * s->kv.block_bytes;
+    out->kv_bytes = s->cache->ops->used(s->cache);
 }
 
 const float *session_logits(const struct session *s)
@@ -387,7 +419,7 @@ bool session_save(struct session *s, const char *path, struct err *err)
     struct kv_file f = file_of(s);
     if (s->n == 0)
         return err_set(err, ERR_INPUT, "nothing to write to '%s': the session is empty", path);
-    return kv_file_save(path, &s->kv, &f, err);
+    return s->cache->ops->save(s->cache, path, &f, err);
 }
 
 bool session_load(struct session *s, const char *path, struct err *err)
@@ -395,7 +427,7 @@ bool session_load(struct session *s, const char *path, struct err *err)
     assert(s->n == 0);
     struct kv_file f = file_of(s);
     s->has_logits = false;
-    if (!kv_file_load(path, &s->kv, &f, err))
+    if (!s->cache->ops->load(s->cache, path, &f, err))
         return false;
     s->n = f.n_ids;
     s->n_read = f.n_read;

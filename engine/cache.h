@@ -1,0 +1,60 @@
+/* cache.h -- what a session keeps of the tokens it has read: the interface that every kind of
+ * network implements beside its forward pass (forward.h).
+ *
+ * A cache holds the positions [0, n) of one timeline; the session knows n. A cache that can be cut
+ * at any position has its borders everywhere. One that cannot has them where it was marked and the
+ * mark was kept, and at the last few positions; 0 is always one. */
+#ifndef DUET_ENGINE_CACHE_H
+#define DUET_ENGINE_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "engine/err.h"
+
+struct model;
+struct kv_file;
+
+/* The first member of each kind of cache. */
+struct cache {
+    const struct cache_ops *ops;
+};
+
+struct cache_opts {
+    int n_ctx;            /* positions at most */
+    int chunk;            /* positions that one reserve() adds at most */
+    enum kv_type type;    /* of the rows */
+};
+
+struct cache_ops {
+    /* Bytes of a full cache. */
+    uint64_t (*bytes)(const struct model *m, const struct cache_opts *o);
+
+    struct cache *(*create)(const struct model *m, const struct cache_opts *o, struct err *err);
+    void (*destroy)(struct cache *c);  /* NULL is allowed */
+
+    /* Makes positions [from, to) writable, from being the end; [0, from) is kept, and from stays a
+     * border. On failure nothing has changed but that memory may have been taken. */
+    bool (*reserve)(struct cache *c, int from, int to, struct err *err);
+
+    /* The last border at or before n, which is not behind the end. *logits: the cache would give
+     * the logits after the last token before it back. */
+    int (*border)(const struct cache *c, int n, bool *logits);
+
+    /* Cuts at a border n. Returns true if it wrote logits [n_vocab]; NULL: they are not wanted. */
+    bool (*cut)(struct cache *c, int n, float *logits);
+
+    /* Makes the end, n > 0, a border if it can. logits [n_vocab] after the last token, or NULL. */
+    void (*mark)(struct cache *c, int n, const float *logits);
+
+    /* Bytes in use now. */
+    uint64_t (*used)(const struct cache *c);
+
+    /* See session_save() and session_load(). f->n_read positions are written; loading is into an
+     * empty cache and leaves it empty on failure. */
+    bool (*save)(struct cache *c, const char *path, const struct kv_file *f, struct err *err);
+    bool (*load)(struct cache *c, const char *path, struct kv_file *f, struct err *err);
+};
+
+#endif
