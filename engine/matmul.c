@@ -72,43 +72,62 @@ static const void *tile_data(const struct matrix *w, int row)
     return (const char *)w->data + (size_t)row * w->row_bytes;
 }
 
-/* Weight rows [row, end) against n rows of activations, whose results begin at y. */
-static void rows_dot(const struct job *j, const struct matrix *w, int row, int end,
-                     const char *x, int n, float *y)
+/* Some rows of a matrix, as they are or decoded. */
+struct tile {
+    enum weight type;
+    const char *rows;
+    size_t row_bytes;
+    int n;
+    size_t y_step;      /* floats between the results of two tokens */
+};
+
+/* True if the product takes float activations. */
+static bool takes_floats(const struct matmul *m, const struct matrix *w)
 {
-    size_t x_bytes = act_row_bytes(weight_info(w->type)->act, (size_t)j->cols);
-    for (int r = row; r < end; r++)
-        j->m->kernels->dot[w->type](tile_data(w, r), x, x_bytes, n, (size_t)j->cols, y + r,
-                                    (size_t)w->rows);
+    return m->exact || weight_info(w->type)->act == ACT_F32;
 }
 
-/* Rows [row, end) against the tokens [from, to), by dot products. Floats that a group takes from
- * anywhere are multiplied one by one. */
-static void tile_dot(const struct job *j, const struct matrix *w, float *y, int row, int end,
-                     int from, int to)
+static struct tile tile_of(const struct matrix *w, int row)
 {
-    bool q8 = weight_info(w->type)->act == ACT_Q8;
-    int step = !q8 && j->g ? 1 : TILE_TOKENS;
+    int n = w->rows - row < TILE_ROWS ? w->rows - row : TILE_ROWS;
+    return (struct tile){ w->type, tile_data(w, row), w->row_bytes, n, (size_t)w->rows };
+}
+
+/* The tile in floats. */
+static struct tile decoded(const struct job *j, struct tile t, int thread)
+{
+    float *d = j->m->decoded + (size_t)thread * j->m->decoded_tile;
+    if (t.type == WEIGHT_F32)
+        return t;
+    weight_info(t.type)->decode(t.rows, d, (size_t)t.n * (size_t)j->cols);
+    t.type = WEIGHT_F32;
+    t.rows = (const char *)d;
+    t.row_bytes = (size_t)j->cols * sizeof *d;
+    return t;
+}
+
+/* A tile against the tokens [from, to), by dot products; y is where its first row's results begin.
+ * Floats that a group takes from anywhere are multiplied one by one. */
+static void tile_dot(const struct job *j, const struct tile *w, float *y, int from, int to)
+{
+    enum act act = weight_info(w->type)->act;
+    size_t cols = (size_t)j->cols, x_bytes = act_row_bytes(act, cols);
+    int step = act == ACT_F32 && j->g ? 1 : TILE_TOKENS;
     for (int t = from; t < to; t += step) {
         int n = to - t < step ? to - t : step;
-        const char *x = q8 ? j->m->act + (size_t)t * q8_row_bytes((size_t)j->cols)
-                           : (const char *)x_row(j, t);
-        rows_dot(j, w, row, end, x, n, y + (size_t)t * (size_t)w->rows);
+        const char *x = act == ACT_F32 ? (const char *)x_row(j, t)
+                                       : j->m->act + (size_t)t * x_bytes;
+        for (int r = 0; r < w->n; r++)
+            j->m->kernels->dot[w->type](w->rows + (size_t)r * w->row_bytes, x, x_bytes, n, cols,
+                                        y + (size_t)t * w->y_step + r, w->y_step);
     }
 }
 
-/* The same by OpenBLAS: Y[n][rows] = X[n][cols] times the transposed tile. */
-static void tile_blas(const struct job *j, const struct product *p, int row, int end, int thread)
+/* The same by OpenBLAS, of a decoded tile: Y[n][rows] = X[n][cols] times the transposed tile. */
+static void tile_blas(const struct job *j, const struct tile *w, float *y)
 {
-    const struct matrix *w = p->w;
-    const float *tile = tile_data(w, row);
-    if (w->type != WEIGHT_F32) {
-        float *d = j->m->decoded + (size_t)thread * j->m->decoded_tile;
-        weight_info(w->type)->decode(tile, d, (size_t)(end - row) * (size_t)w->cols);
-        tile = d;
-    }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, j->n, end - row, w->cols, 1, j->x,
-                w->cols, tile, w->cols, 0, p->y + row, w->rows);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, j->n, w->n, j->cols, 1, j->x, j->cols,
+                (const float *)(const void *)w->rows, j->cols, 0, y, (int)w->y_step);
 }
 
 static int tiles(const struct product *p)
@@ -123,11 +142,14 @@ static void multiply_tile(void *data, int item, int thread)
     for (; item >= tiles(p); p++)
         item -= tiles(p);
     int row = item * TILE_ROWS;
-    int end = p->w->rows - row < TILE_ROWS ? p->w->rows : row + TILE_ROWS;
-    if (weight_info(p->w->type)->act == ACT_F32 && j->n >= BLAS_TOKENS)
-        tile_blas(j, p, row, end, thread);
+    struct tile w = tile_of(p->w, row);
+    bool floats = takes_floats(j->m, p->w), blas = floats && j->n >= BLAS_TOKENS;
+    if (blas || (floats && weight_info(w.type)->act != ACT_F32))
+        w = decoded(j, w, thread);
+    if (blas)
+        tile_blas(j, &w, p->y + row);
     else
-        tile_dot(j, p->w, p->y, row, end, 0, j->n);
+        tile_dot(j, &w, p->y + row, 0, j->n);
 }
 
 /* The same for groups: an item is one tile of one group's matrix. */
@@ -135,13 +157,14 @@ static void multiply_group(void *data, int item, int thread)
 {
     const struct job *j = data;
     const struct product *p = j->p;
-    (void)thread;
     for (; item >= tiles(p) * j->g->n; p++)
         item -= tiles(p) * j->g->n;
     int g = item / tiles(p), row = item % tiles(p) * TILE_ROWS;
-    int end = p->w->rows - row < TILE_ROWS ? p->w->rows : row + TILE_ROWS;
-    struct matrix w = matrix_of_stack(p->w, j->g->matrix[g]);
-    tile_dot(j, &w, p->y, row, end, j->g->first[g], j->g->first[g + 1]);
+    struct matrix one = matrix_of_stack(p->w, j->g->matrix[g]);
+    struct tile w = tile_of(&one, row);
+    if (j->m->exact && weight_info(w.type)->act != ACT_F32)
+        w = decoded(j, w, thread);
+    tile_dot(j, &w, p->y + row, j->g->first[g], j->g->first[g + 1]);
 }
 
 /* Quantises n rows where a product wants it. Returns the tiles of all products. */
@@ -151,7 +174,7 @@ static int prepare(struct job *j, int n_products, int n)
     int n_tiles = 0;
     for (int i = 0; i < n_products; i++) {
         assert(j->p[i].w->cols == j->cols);
-        quantise |= weight_info(j->p[i].w->type)->act == ACT_Q8;
+        quantise |= !takes_floats(j->m, j->p[i].w);
         n_tiles += tiles(&j->p[i]);
     }
     if (quantise)

@@ -2,11 +2,13 @@
  *
  * Quantised weights meet 8-bit activations through the format's dot product. Their result for a
  * token does not depend on how many tokens are in the call. Float weights do the same with few
- * tokens and go through OpenBLAS with many, where only the last bits may differ. Neither depends
- * on the number of threads. */
+ * tokens and go through OpenBLAS with many, where only the last bits may differ; so do all weights
+ * where activations must not be rounded (matmul.exact). Nothing depends on the number of
+ * threads. */
 #ifndef DUET_ENGINE_MATMUL_H
 #define DUET_ENGINE_MATMUL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/err.h"
@@ -31,6 +33,8 @@ struct matmul {
     char *act;                      /* 8-bit activations, [n_max] rows, owned */
     float *decoded;                 /* [n_threads] tiles of decoded float weights, owned */
     size_t decoded_tile;            /* floats of one tile */
+    bool exact;                     /* set by whoever wants it: no activation is rounded, all
+                                     * weights are decoded and meet floats; slower */
 };
 
 /* Bytes that matmul_init() will take for calls of up to n_max tokens and cols_max columns. */
