@@ -55,17 +55,31 @@ static void add_block(const struct attention *a, struct element e, struct runnin
 {
     const struct kernels *k = a->kernels;
     size_t dim = (size_t)a->kv->shape.head_dim;
-    float scale = 1 / sqrtf((float)dim), score[KV_BLOCK];
+    float score[KV_BLOCK];
     e.score(r->q, keys, n, dim, score);
     float max = k->max(score, (size_t)n);
     if (max > r->max) {
-        float keep = expf((r->max - max) * scale);
+        float keep = expf((r->max - max) * a->scale);
         k->scale(r->out, keep, dim);
         r->sum *= keep;
         r->max = max;
     }
-    r->sum += k->exp_sum(score, (size_t)n, r->max, scale);
+    r->sum += k->exp_sum(score, (size_t)n, r->max, a->scale);
     e.mix(score, values, n, dim, r->out);
+}
+
+/* The first position that a token at pos sees. */
+static int first_seen(const struct attention *a, int pos)
+{
+    return a->window > 0 && pos >= a->window ? pos - a->window + 1 : 0;
+}
+
+/* What a token at pos sees of block b: rows [*from, *from + the result). */
+static int rows_seen(const struct attention *a, int b, int pos, int *from)
+{
+    int first = first_seen(a, pos) - b * KV_BLOCK, end = pos + 1 - b * KV_BLOCK;
+    *from = first > 0 ? first : 0;
+    return (end < KV_BLOCK ? end : KV_BLOCK) - *from;
 }
 
 static void run_item(void *data, int item, int thread)
@@ -83,14 +97,15 @@ static void run_item(void *data, int item, int thread)
         r[t] = (struct running){ .max = -INFINITY, .q = a->q + at, .out = a->out + at };
         memset(r[t].out, 0, (size_t)s->head_dim * sizeof(float));
     }
-    int last = a->pos + t0 + n - 1;
-    for (int b = 0; b <= last / KV_BLOCK; b++) {
-        const void *keys = kv_keys(a->kv, a->layer, b, kv_head);
-        const void *values = kv_values(a->kv, a->layer, b, kv_head);
+    int pos = a->pos + t0;
+    for (int b = first_seen(a, pos) / KV_BLOCK; b <= (pos + n - 1) / KV_BLOCK; b++) {
+        const char *keys = kv_keys(a->kv, a->layer, b, kv_head);
+        const char *values = kv_values(a->kv, a->layer, b, kv_head);
         for (int t = 0; t < n; t++) {
-            int rows = a->pos + t0 + t + 1 - b * KV_BLOCK;
+            int from, rows = rows_seen(a, b, pos + t, &from);
+            size_t skip = (size_t)from * (a->kv->head_bytes / KV_BLOCK);
             if (rows > 0)
-                add_block(a, e, &r[t], keys, values, rows < KV_BLOCK ? rows : KV_BLOCK);
+                add_block(a, e, &r[t], keys + skip, values + skip, rows);
         }
     }
     for (int t = 0; t < n; t++)

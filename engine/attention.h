@@ -1,6 +1,6 @@
 /* attention.h -- causal attention of some new tokens over the cache.
  *
- *   out[t][h] = sum_i softmax_i(q[t][h] . k[i] / sqrt(head_dim)) v[i],   i <= pos + t
+ *   out[t][h] = sum_i softmax_i(scale q[t][h] . k[i]) v[i],   pos + t - window < i <= pos + t
  *
  * The cache is read block by block with a running maximum (the "online" softmax), always at the
  * same borders, so the result of a token does not depend on how the timeline was cut into calls,
@@ -18,6 +18,8 @@ struct attention {
     const struct kv *kv;
     int n_head;              /* query heads, a multiple of the cache's heads */
     int layer;
+    int window;              /* positions seen, the current one included; 0: all */
+    float scale;             /* of the scores, > 0 */
     int n, pos;              /* n new tokens at positions pos, pos + 1, ... */
     const float *q;          /* [n][n_head][head_dim] */
     float *out;              /* [n][n_head][head_dim] */

@@ -1,19 +1,25 @@
-/* dense.c -- the forward pass of the dense transformers: one straight line through the layers.
+/* dense.c -- the forward pass of the transformers whose layers are attention and a gated network:
+ * one straight line through the layers. What a model does not have is skipped.
  *
- *   x    = embed[id]
+ *   x    = embed[id] * embed_scale
  *   each layer:
- *     h  = norm(x);  q, k, v = Wq h, Wk h, Wv h;  q, k rotated by position;  k, v to the cache
- *     x += Wo attention(q)
- *     h  = norm(x);  x += Wdown (silu(Wgate h) * Wup h)
+ *     h  = norm(x);  q, k, v = Wq h + bq, Wk h + bk, Wv h + bv
+ *     q, k normed by head, rotated by position;  k, v to the cache
+ *     x += norm(Wo attention(q))
+ *     h  = norm(x);  x += norm(Wdown (act(Wgate h) * Wup h))
  *   logits = Wout norm(x)
+ *
+ * With experts the network is the sum of those that a router chooses, each with its share.
  *
  * All buffers are [n_max][width], row t being token t of the call. */
 #include "engine/forward.h"
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #include "engine/attention.h"
+#include "engine/experts.h"
 #include "engine/kv.h"
 #include "engine/matmul.h"
 #include "engine/mem.h"
@@ -23,12 +29,15 @@ struct forward {
     const struct kernels *k;
     struct pool *pool;
     struct matmul mm;
-    double *freq;              /* [n_rot / 2] angle per position of each pair */
-    float *turn;               /* [n_max][n_rot] cosine and sine of each pair */
+    struct experts experts;
+    double *freq;              /* [2][n_rot / 2] angle per position of each pair; local layers */
+    float *turn, *turn_local;  /* [n_max][n_rot] cosine and sine of each pair; local layers */
     float *x, *h, *delta;      /* [n_max][d_model] the stream, its norm, what a part adds */
     float *q, *att;            /* [n_max][d_q] */
     float *key, *value;        /* [n_max][d_kv] */
-    float *gate, *up;          /* [n_max][d_ff] */
+    float *gate, *up;          /* [n_max][n_net][d_ff] */
+    float *score;              /* [n_max][n_expert] */
+    float *visit;              /* [n_max][n_net][d_model] what the experts give, if there are any */
     const struct forward_call *call;  /* during run() */
     struct kv *kv;                    /* its cache */
     int layer;
@@ -36,19 +45,59 @@ struct forward {
 
 /* ---- scratch ------------------------------------------------------------------------------- */
 
+/* How many networks a token goes through in a layer. */
+static int n_net(const struct model *m)
+{
+    return m->n_expert ? m->n_expert_used : 1;
+}
+
+static int local_rot(const struct model *m)
+{
+    return m->window ? m->n_rot : 0;
+}
+
+/* One buffer of [n_max][width] floats and where its address goes. */
+struct part {
+    float **buffer;
+    size_t width;
+};
+
+#define N_PARTS 13
+
+static void list_parts(struct forward *f, const struct model *m, struct part out[N_PARTS])
+{
+    size_t d_ff = (size_t)n_net(m) * (size_t)m->d_ff;
+    size_t visits = m->n_expert ? (size_t)n_net(m) * (size_t)m->d_model : 0;
+    const struct part parts[N_PARTS] = {
+        { &f->x, (size_t)m->d_model }, { &f->h, (size_t)m->d_model },
+        { &f->delta, (size_t)m->d_model }, { &f->q, (size_t)m->d_q }, { &f->att, (size_t)m->d_q },
+        { &f->key, (size_t)m->d_kv }, { &f->value, (size_t)m->d_kv }, { &f->gate, d_ff },
+        { &f->up, d_ff }, { &f->turn, (size_t)m->n_rot },
+        { &f->turn_local, (size_t)local_rot(m) }, { &f->score, (size_t)m->n_expert },
+        { &f->visit, visits },
+    };
+    memcpy(out, parts, sizeof parts);
+}
+
 /* Floats per token in all buffers. */
 static size_t width(const struct model *m)
 {
-    return 3 * (size_t)m->d_model + 2 * (size_t)m->d_q + 2 * (size_t)m->d_kv +
-           2 * (size_t)m->d_ff + (size_t)m->n_rot;
+    struct forward f;
+    struct part part[N_PARTS];
+    size_t sum = 0;
+    list_parts(&f, m, part);
+    for (int i = 0; i < N_PARTS; i++)
+        sum += part[i].width;
+    return sum;
 }
 
 static size_t dense_bytes(const struct model *m, int n_max, int n_ctx, int n_threads)
 {
     (void)n_ctx;
-    return sizeof(struct forward) + (size_t)m->n_rot / 2 * sizeof(double) +
-           (size_t)n_max * width(m) * sizeof(float) +
-           matmul_bytes(n_max, model_cols_max(m), n_threads);
+    size_t experts = m->n_expert ? experts_bytes(m->n_expert, m->n_expert_used, n_max) : 0;
+    return sizeof(struct forward) + (size_t)m->n_rot * sizeof(double) +
+           (size_t)n_max * width(m) * sizeof(float) + experts +
+           matmul_bytes(n_max * n_net(m), model_cols_max(m), n_threads);
 }
 
 static void dense_destroy(struct forward *f)
@@ -56,34 +105,33 @@ static void dense_destroy(struct forward *f)
     if (!f)
         return;
     matmul_release(&f->mm);
+    experts_release(&f->experts);
     mem_free(f->freq);
     mem_free(f->x);
     mem_free(f);
 }
 
-/* Cuts the one block of scratch into its buffers. */
+/* Cuts the one block of scratch, which begins at x, into its buffers. */
 static void share_out(struct forward *f, size_t n_max)
 {
-    const struct model *m = f->m;
-    const struct { float **buffer; int width; } parts[] = {
-        { &f->h, m->d_model }, { &f->delta, m->d_model }, { &f->q, m->d_q }, { &f->att, m->d_q },
-        { &f->key, m->d_kv }, { &f->value, m->d_kv }, { &f->gate, m->d_ff }, { &f->up, m->d_ff },
-        { &f->turn, m->n_rot },
-    };
-    float *at = f->x + n_max * (size_t)m->d_model;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        *parts[i].buffer = at;
-        at += n_max * (size_t)parts[i].width;
+    struct part part[N_PARTS];
+    float *at = f->x;
+    list_parts(f, f->m, part);
+    for (int i = 0; i < N_PARTS; i++) {
+        *part[i].buffer = at;
+        at += n_max * part[i].width;
     }
 }
 
 static void set_frequencies(struct forward *f)
 {
     const struct model *m = f->m;
-    for (int i = 0; i < m->n_rot / 2; i++) {
+    int n = m->n_rot / 2;
+    for (int i = 0; i < n; i++) {
         f->freq[i] = pow((double)m->rope_base, -2.0 * i / m->n_rot) / (double)m->rope_factor;
         if (m->rope_freqs)
             f->freq[i] /= (double)m->rope_freqs[i];
+        f->freq[n + i] = pow((double)m->rope_base_local, -2.0 * i / m->n_rot);
     }
 }
 
@@ -95,7 +143,7 @@ static struct forward *dense_create(const struct model *m, const struct kernels 
         f->m = m;
         f->k = k;
         f->pool = pool;
-        f->freq = mem_alloc_n((size_t)m->n_rot / 2, sizeof *f->freq);
+        f->freq = mem_alloc_n((size_t)m->n_rot, sizeof *f->freq);
         f->x = mem_alloc_n((size_t)n_max * width(m), sizeof(float));
     }
     if (!f || !f->freq || !f->x) {
@@ -104,7 +152,8 @@ static struct forward *dense_create(const struct model *m, const struct kernels 
         dense_destroy(f);
         return NULL;
     }
-    if (!matmul_init(&f->mm, k, pool, n_max, model_cols_max(m), err)) {
+    if ((m->n_expert && !experts_init(&f->experts, m->n_expert, m->n_expert_used, n_max, err)) ||
+        !matmul_init(&f->mm, k, pool, n_max * n_net(m), model_cols_max(m), err)) {
         dense_destroy(f);
         return NULL;
     }
@@ -120,18 +169,27 @@ static float *row(float *buffer, int t, int d)
     return buffer + (size_t)t * (size_t)d;
 }
 
+static void set_turn(const double *freq, int n_pairs, int pos, float *turn)
+{
+    for (int i = 0; i < n_pairs; i++) {
+        double angle = freq[i] * pos;
+        turn[2 * i] = (float)cos(angle);
+        turn[2 * i + 1] = (float)sin(angle);
+    }
+}
+
 static void embed_token(void *data, int t, int thread)
 {
     struct forward *f = data;
     const struct model *m = f->m;
+    int n = m->n_rot / 2, pos = f->call->pos + t;
     (void)thread;
     matrix_row(&m->embed, f->call->ids[t], row(f->x, t, m->d_model));
-    float *turn = row(f->turn, t, m->n_rot);
-    for (int i = 0; i < m->n_rot / 2; i++) {
-        double angle = f->freq[i] * (f->call->pos + t);
-        turn[2 * i] = (float)cos(angle);
-        turn[2 * i + 1] = (float)sin(angle);
-    }
+    if (m->family->scaled_embed)
+        f->k->scale(row(f->x, t, m->d_model), m->embed_scale, (size_t)m->d_model);
+    set_turn(f->freq, n, pos, row(f->turn, t, m->n_rot));
+    if (m->window)
+        set_turn(f->freq + n, n, pos, row(f->turn_local, t, m->n_rot));
 }
 
 static void norm_for_attention(void *data, int t, int thread)
@@ -143,78 +201,145 @@ static void norm_for_attention(void *data, int t, int thread)
                    (size_t)m->d_model, row(f->h, t, m->d_model));
 }
 
+/* Finishes the queries or keys of one token: bias, norm and rotation of each head. */
+static void finish_heads(struct forward *f, float *x, int n_head, const float *bias,
+                         const float *norm, const float *turn)
+{
+    const struct model *m = f->m;
+    size_t dim = (size_t)m->head_dim, n_pairs = (size_t)m->n_rot / 2;
+    if (bias)
+        f->k->add(x, bias, (size_t)n_head * dim);
+    for (int h = 0; h < n_head; h++, x += dim) {
+        if (norm)
+            f->k->rms_norm(x, norm, m->norm_eps, dim, x);
+        if (m->family->rope_halves)
+            f->k->rope_halves(x, turn, n_pairs);
+        else
+            f->k->rope_pairs(x, turn, n_pairs);
+    }
+}
+
 static void rotate_and_store(void *data, int t, int thread)
 {
     struct forward *f = data;
     const struct model *m = f->m;
+    const struct layer *l = &m->layers[f->layer];
     (void)thread;
-    const float *turn = row(f->turn, t, m->n_rot);
-    float *q = row(f->q, t, m->d_q), *key = row(f->key, t, m->d_kv);
-    for (int h = 0; h < m->n_head; h++)
-        f->k->rope_pairs(row(q, h, m->head_dim), turn, (size_t)m->n_rot / 2);
-    for (int h = 0; h < m->n_kv_head; h++)
-        f->k->rope_pairs(row(key, h, m->head_dim), turn, (size_t)m->n_rot / 2);
-    attention_store(f->k, f->kv, f->layer, f->call->pos + t, key,
-                    row(f->value, t, m->d_kv));
+    const float *turn = row(l->local ? f->turn_local : f->turn, t, m->n_rot);
+    float *key = row(f->key, t, m->d_kv), *value = row(f->value, t, m->d_kv);
+    finish_heads(f, row(f->q, t, m->d_q), m->n_head, l->q_bias, l->q_norm, turn);
+    finish_heads(f, key, m->n_kv_head, l->k_bias, l->k_norm, turn);
+    if (l->v_bias)
+        f->k->add(value, l->v_bias, (size_t)m->d_kv);
+    attention_store(f->k, f->kv, f->layer, f->call->pos + t, key, value);
+}
+
+/* x += norm(delta) of one token; post is NULL where there is no norm. */
+static void add_delta(struct forward *f, int t, const float *post)
+{
+    size_t d = (size_t)f->m->d_model;
+    float *delta = row(f->delta, t, f->m->d_model);
+    if (post)
+        f->k->rms_norm(delta, post, f->m->norm_eps, d, delta);
+    f->k->add(row(f->x, t, f->m->d_model), delta, d);
 }
 
 static void norm_for_ff(void *data, int t, int thread)
 {
     struct forward *f = data;
     const struct model *m = f->m;
+    const struct layer *l = &m->layers[f->layer];
     (void)thread;
-    f->k->add(row(f->x, t, m->d_model), row(f->delta, t, m->d_model), (size_t)m->d_model);
-    f->k->rms_norm(row(f->x, t, m->d_model), m->layers[f->layer].ff_norm, m->norm_eps,
-                   (size_t)m->d_model, row(f->h, t, m->d_model));
+    add_delta(f, t, l->attn_post_norm);
+    f->k->rms_norm(row(f->x, t, m->d_model), l->ff_norm, m->norm_eps, (size_t)m->d_model,
+                   row(f->h, t, m->d_model));
 }
 
-static void activate(void *data, int t, int thread)
+/* Of one row of a network: a token, or its visit to an expert. */
+static void activate(void *data, int i, int thread)
 {
     struct forward *f = data;
     int d = f->m->d_ff;
     (void)thread;
-    f->k->silu_mul(row(f->gate, t, d), row(f->up, t, d), (size_t)d);
+    (f->m->family->gelu ? f->k->gelu_mul : f->k->silu_mul)(row(f->gate, i, d), row(f->up, i, d),
+                                                          (size_t)d);
+}
+
+static void choose_experts(void *data, int t, int thread)
+{
+    struct forward *f = data;
+    (void)thread;
+    experts_choose(&f->experts, t, row(f->score, t, f->m->n_expert));
 }
 
 static void add_ff(void *data, int t, int thread)
 {
     struct forward *f = data;
-    int d = f->m->d_model;
+    const struct model *m = f->m;
     (void)thread;
-    f->k->add(row(f->x, t, d), row(f->delta, t, d), (size_t)d);
+    if (m->n_expert)
+        experts_sum(&f->experts, t, f->visit, (size_t)m->d_model, row(f->delta, t, m->d_model));
+    add_delta(f, t, m->layers[f->layer].ff_post_norm);
 }
 
 /* ---- the pass ------------------------------------------------------------------------------ */
 
+static void run_attention(struct forward *f, const struct layer *l)
+{
+    const struct model *m = f->m;
+    const struct forward_call *call = f->call;
+    pool_run(f->pool, norm_for_attention, f, call->n);
+    const struct product qkv[] = { { &l->q, f->q }, { &l->k, f->key }, { &l->v, f->value } };
+    matmul_run(&f->mm, f->h, call->n, qkv, 3);
+    pool_run(f->pool, rotate_and_store, f, call->n);
+    attention_run(&(struct attention){
+        .kernels = f->k, .pool = f->pool, .kv = f->kv, .n_head = m->n_head,
+        .layer = f->layer, .window = l->local ? m->window : 0, .scale = m->attn_scale,
+        .n = call->n, .pos = call->pos, .q = f->q, .out = f->att });
+    matmul_run(&f->mm, f->att, call->n, &(struct product){ &l->o, f->delta }, 1);
+}
+
+/* The network of a layer without experts: h to delta. */
+static void run_network(struct forward *f, const struct layer *l)
+{
+    int n = f->call->n;
+    const struct product gate_up[] = { { &l->gate, f->gate }, { &l->up, f->up } };
+    matmul_run(&f->mm, f->h, n, gate_up, 2);
+    pool_run(f->pool, activate, f, n);
+    matmul_run(&f->mm, f->gate, n, &(struct product){ &l->down, f->delta }, 1);
+}
+
+/* The experts of a layer: h to visit, from where add_ff() takes it. */
+static void run_experts(struct forward *f, const struct layer *l)
+{
+    int n = f->call->n;
+    struct experts *e = &f->experts;
+    matmul_run(&f->mm, f->h, n, &(struct product){ &l->router, f->score }, 1);
+    pool_run(f->pool, choose_experts, f, n);
+    experts_group(e, n);
+    const struct product gate_up[] = { { &l->gate, f->gate }, { &l->up, f->up } };
+    matmul_groups(&f->mm, f->h, &e->in, gate_up, 2);
+    pool_run(f->pool, activate, f, n * e->n_used);
+    matmul_groups(&f->mm, f->gate, &e->out, &(struct product){ &l->down, f->visit }, 1);
+}
+
 static bool dense_run(struct forward *f, const struct forward_call *call)
 {
     const struct model *m = f->m;
-    int n = call->n;
     f->call = call;
     f->kv = kv_of(call->cache);
-    pool_run(f->pool, embed_token, f, n);
+    pool_run(f->pool, embed_token, f, call->n);
     for (f->layer = 0; f->layer < m->n_layer; f->layer++) {
         const struct layer *l = &m->layers[f->layer];
         if (atomic_load_explicit(call->cancel, memory_order_relaxed))
             return false;
-
-        /* Attention. */
-        pool_run(f->pool, norm_for_attention, f, n);
-        const struct product qkv[] = { { &l->q, f->q }, { &l->k, f->key }, { &l->v, f->value } };
-        matmul_run(&f->mm, f->h, n, qkv, 3);
-        pool_run(f->pool, rotate_and_store, f, n);
-        attention_run(&(struct attention){
-            .kernels = f->k, .pool = f->pool, .kv = f->kv, .n_head = m->n_head,
-            .layer = f->layer, .n = n, .pos = call->pos, .q = f->q, .out = f->att });
-        matmul_run(&f->mm, f->att, n, &(struct product){ &l->o, f->delta }, 1);
-
-        /* Feed-forward network. */
-        pool_run(f->pool, norm_for_ff, f, n);
-        const struct product gate_up[] = { { &l->gate, f->gate }, { &l->up, f->up } };
-        matmul_run(&f->mm, f->h, n, gate_up, 2);
-        pool_run(f->pool, activate, f, n);
-        matmul_run(&f->mm, f->gate, n, &(struct product){ &l->down, f->delta }, 1);
-        pool_run(f->pool, add_ff, f, n);
+        run_attention(f, l);
+        pool_run(f->pool, norm_for_ff, f, call->n);
+        if (m->n_expert)
+            run_experts(f, l);
+        else
+            run_network(f, l);
+        pool_run(f->pool, add_ff, f, call->n);
     }
     return true;
 }

@@ -45,6 +45,6 @@ struct forward_ops {
     void (*logits)(struct forward *f, int t, float *out);
 };
 
-extern const struct forward_ops forward_dense;  /* llama */
+extern const struct forward_ops forward_dense;  /* dense.c: llama, qwen, gemma */
 
 #endif

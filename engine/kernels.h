@@ -38,12 +38,19 @@ struct kernels {
     /* a[i] = a[i] / (1 + exp(-a[i])) * b[i], i < n. */
     void (*silu_mul)(float *a, const float *b, size_t n);
 
+    /* a[i] = gelu(a[i]) * b[i], i < n, by the approximation with a tangent:
+     * gelu(x) = x / 2 (1 + tanh u) = x / (1 + exp(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3). */
+    void (*gelu_mul)(float *a, const float *b, size_t n);
+
     /* a[i] += b[i], i < n. */
     void (*add)(float *a, const float *b, size_t n);
 
     /* Rotates the pairs (x[2i], x[2i + 1]) by angles whose cosine and sine are turn[2i] and
      * turn[2i + 1], i < n_pairs. */
     void (*rope_pairs)(float *x, const float *turn, size_t n_pairs);
+
+    /* The same for the pairs (x[i], x[n_pairs + i]). */
+    void (*rope_halves)(float *x, const float *turn, size_t n_pairs);
 
     void (*f16_of_f32)(const float *x, uint16_t *y, size_t n);
 

@@ -340,24 +340,41 @@ static float max_of(const float *x, size_t n)
     return max;
 }
 
-INLINE __m256 silu8(__m256 a, __m256 b)
+/* a / (1 + exp(-u)) * b */
+INLINE __m256 gate8(__m256 a, __m256 u, __m256 b)
 {
     const __m256 one = _mm256_set1_ps(1);
-    __m256 e = exp8(_mm256_sub_ps(_mm256_setzero_ps(), a));
+    __m256 e = exp8(_mm256_sub_ps(_mm256_setzero_ps(), u));
     return _mm256_mul_ps(_mm256_div_ps(a, _mm256_add_ps(one, e)), b);
 }
 
-static void silu_mul(float *a, const float *b, size_t n)
+INLINE __m256 silu8(__m256 a, __m256 b)
 {
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(a + i, silu8(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
-    if (i < n) {
-        __m256i mask = first(n - i);
-        _mm256_maskstore_ps(a + i, mask, silu8(_mm256_maskload_ps(a + i, mask),
-                                               _mm256_maskload_ps(b + i, mask)));
-    }
+    return gate8(a, a, b);
 }
+
+INLINE __m256 gelu8(__m256 a, __m256 b)
+{
+    __m256 cube = _mm256_mul_ps(_mm256_mul_ps(_mm256_mul_ps(a, a), a), _mm256_set1_ps(0.044715f));
+    __m256 u = _mm256_mul_ps(_mm256_set1_ps(2 * 0.7978845608f), _mm256_add_ps(a, cube));
+    return gate8(a, u, b);
+}
+
+#define GATE(fn)                                                                              \
+    static void fn##_mul(float *a, const float *b, size_t n)                                  \
+    {                                                                                         \
+        size_t i = 0;                                                                         \
+        for (; i + 8 <= n; i += 8)                                                            \
+            _mm256_storeu_ps(a + i, fn##8(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));   \
+        if (i < n) {                                                                          \
+            __m256i mask = first(n - i);                                                      \
+            _mm256_maskstore_ps(a + i, mask, fn##8(_mm256_maskload_ps(a + i, mask),           \
+                                                   _mm256_maskload_ps(b + i, mask)));         \
+        }                                                                                     \
+    }
+
+GATE(silu)
+GATE(gelu)
 
 void kernels_init_avx2(struct kernels *k)
 {
@@ -371,6 +388,7 @@ void kernels_init_avx2(struct kernels *k)
     k->exp_sum = exp_sum;
     k->max = max_of;
     k->silu_mul = silu_mul;
+    k->gelu_mul = gelu_mul;
     k->f16_of_f32 = f16_of_f32_row;
     k->score_f16 = score_f16;
     k->score_f32 = score_f32;

@@ -109,6 +109,14 @@ static void silu_mul(float *a, const float *b, size_t n)
         a[i] = a[i] / (1 + exp_one(-a[i])) * b[i];
 }
 
+static void gelu_mul(float *a, const float *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float x = a[i], u = 0.7978845608f * (x + 0.044715f * x * x * x);
+        a[i] = x / (1 + exp_one(-2 * u)) * b[i];
+    }
+}
+
 static void add(float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -127,6 +135,15 @@ static void rope_pairs(float *x, const float *turn, size_t n_pairs)
         float a = x[2 * i], b = x[2 * i + 1], c = turn[2 * i], s = turn[2 * i + 1];
         x[2 * i] = a * c - b * s;
         x[2 * i + 1] = a * s + b * c;
+    }
+}
+
+static void rope_halves(float *x, const float *turn, size_t n_pairs)
+{
+    for (size_t i = 0; i < n_pairs; i++) {
+        float a = x[i], b = x[n_pairs + i], c = turn[2 * i], s = turn[2 * i + 1];
+        x[i] = a * c - b * s;
+        x[n_pairs + i] = a * s + b * c;
     }
 }
 
@@ -173,9 +190,11 @@ void kernels_init_c(struct kernels *k)
     k->exp_sum = exp_sum;
     k->max = max_of;
     k->silu_mul = silu_mul;
+    k->gelu_mul = gelu_mul;
     k->add = add;
     k->scale = scale;
     k->rope_pairs = rope_pairs;
+    k->rope_halves = rope_halves;
     k->f16_of_f32 = f16_row;
     k->score_f16 = score_f16;
     k->score_f32 = score_f32;

@@ -14,42 +14,93 @@
 #define LAYERS_MAX  4096
 #define HEADS_MAX   4096
 #define CONTEXT_MAX (1 << 24)
+#define EXPERTS_MAX 1024
 
 /* ---- bindings: tensor names to fields ------------------------------------------------------ */
 
-enum dim { DIM_NONE, D_MODEL, D_Q, D_KV, D_FF, N_VOCAB, N_ROT_HALF };
+enum dim { DIM_NONE, D_MODEL, D_Q, D_KV, D_FF, D_HEAD, N_EXPERT, N_VOCAB, N_ROT_HALF };
 
+/* A table ends with a row without name. */
 struct binding {
     const char *name;    /* of a layer's tensors the part behind "blk.<i>." */
     size_t field;        /* offset in struct model or struct layer */
     enum dim rows;       /* DIM_NONE: a vector, const float *; else a struct matrix */
     enum dim cols;
     bool optional;
+    enum dim stack;      /* DIM_NONE: one matrix */
 };
 
-static const struct binding dense_whole[] = {
-    { "token_embd.weight",  offsetof(struct model, embed),       N_VOCAB,  D_MODEL,    false },
-    { "output.weight",      offsetof(struct model, output),      N_VOCAB,  D_MODEL,    true },
-    { "output_norm.weight", offsetof(struct model, output_norm), DIM_NONE, D_MODEL,    false },
-    { "rope_freqs.weight",  offsetof(struct model, rope_freqs),  DIM_NONE, N_ROT_HALF, true },
+#define WHOLE(name, field, rows, cols, optional) \
+    { name, offsetof(struct model, field), rows, cols, optional, DIM_NONE }
+#define LAYER(name, field, rows, cols) \
+    { name, offsetof(struct layer, field), rows, cols, false, DIM_NONE }
+#define STACK(name, field, rows, cols) \
+    { name, offsetof(struct layer, field), rows, cols, false, N_EXPERT }
+
+static const struct binding whole[] = {
+    WHOLE("token_embd.weight",  embed,       N_VOCAB,  D_MODEL,    false),
+    WHOLE("output.weight",      output,      N_VOCAB,  D_MODEL,    true),
+    WHOLE("output_norm.weight", output_norm, DIM_NONE, D_MODEL,    false),
+    WHOLE("rope_freqs.weight",  rope_freqs,  DIM_NONE, N_ROT_HALF, true),
     { 0 },
 };
 
-static const struct binding llama_layer[] = {
-    { "attn_norm.weight",   offsetof(struct layer, attn_norm), DIM_NONE, D_MODEL, false },
-    { "attn_q.weight",      offsetof(struct layer, q),         D_Q,      D_MODEL, false },
-    { "attn_k.weight",      offsetof(struct layer, k),         D_KV,     D_MODEL, false },
-    { "attn_v.weight",      offsetof(struct layer, v),         D_KV,     D_MODEL, false },
-    { "attn_output.weight", offsetof(struct layer, o),         D_MODEL,  D_Q,     false },
-    { "ffn_norm.weight",    offsetof(struct layer, ff_norm),   DIM_NONE, D_MODEL, false },
-    { "ffn_gate.weight",    offsetof(struct layer, gate),      D_FF,     D_MODEL, false },
-    { "ffn_up.weight",      offsetof(struct layer, up),        D_FF,     D_MODEL, false },
-    { "ffn_down.weight",    offsetof(struct layer, down),      D_MODEL,  D_FF,    false },
+static const struct binding attention[] = {
+    LAYER("attn_norm.weight",   attn_norm, DIM_NONE, D_MODEL),
+    LAYER("attn_q.weight",      q,         D_Q,      D_MODEL),
+    LAYER("attn_k.weight",      k,         D_KV,     D_MODEL),
+    LAYER("attn_v.weight",      v,         D_KV,     D_MODEL),
+    LAYER("attn_output.weight", o,         D_MODEL,  D_Q),
+    LAYER("ffn_norm.weight",    ff_norm,   DIM_NONE, D_MODEL),
+    { 0 },
+};
+
+static const struct binding biases[] = {
+    LAYER("attn_q.bias", q_bias, DIM_NONE, D_Q),
+    LAYER("attn_k.bias", k_bias, DIM_NONE, D_KV),
+    LAYER("attn_v.bias", v_bias, DIM_NONE, D_KV),
+    { 0 },
+};
+
+static const struct binding head_norms[] = {
+    LAYER("attn_q_norm.weight", q_norm, DIM_NONE, D_HEAD),
+    LAYER("attn_k_norm.weight", k_norm, DIM_NONE, D_HEAD),
+    { 0 },
+};
+
+static const struct binding post_norms[] = {
+    LAYER("post_attention_norm.weight", attn_post_norm, DIM_NONE, D_MODEL),
+    LAYER("post_ffw_norm.weight",       ff_post_norm,   DIM_NONE, D_MODEL),
+    { 0 },
+};
+
+static const struct binding network[] = {
+    LAYER("ffn_gate.weight", gate, D_FF,    D_MODEL),
+    LAYER("ffn_up.weight",   up,   D_FF,    D_MODEL),
+    LAYER("ffn_down.weight", down, D_MODEL, D_FF),
+    { 0 },
+};
+
+static const struct binding expert_networks[] = {
+    LAYER("ffn_gate_inp.weight",  router, N_EXPERT, D_MODEL),
+    STACK("ffn_gate_exps.weight", gate,   D_FF,     D_MODEL),
+    STACK("ffn_up_exps.weight",   up,     D_FF,     D_MODEL),
+    STACK("ffn_down_exps.weight", down,   D_MODEL,  D_FF),
     { 0 },
 };
 
 static const struct family families[] = {
-    { "llama", dense_whole, llama_layer, &forward_dense },
+    { .arch = "llama", .forward = &forward_dense,
+      .whole = whole, .layer = { attention, network } },
+    { .arch = "qwen2", .forward = &forward_dense, .rope_halves = true,
+      .whole = whole, .layer = { attention, biases, network } },
+    { .arch = "qwen3", .forward = &forward_dense, .rope_halves = true,
+      .whole = whole, .layer = { attention, head_norms, network } },
+    { .arch = "qwen3moe", .forward = &forward_dense, .rope_halves = true, .has_experts = true,
+      .whole = whole, .layer = { attention, head_norms, expert_networks } },
+    { .arch = "gemma3", .forward = &forward_dense, .rope_halves = true, .gelu = true,
+      .scaled_embed = true, .global_every = 6, .wide_layers = 62,  /* 27B */
+      .whole = whole, .layer = { attention, head_norms, post_norms, network } },
 };
 
 #define N_FAMILIES (sizeof families / sizeof families[0])
@@ -61,6 +112,8 @@ static int dim_of(const struct model *m, enum dim d)
     case D_Q:        return m->d_q;
     case D_KV:       return m->d_kv;
     case D_FF:       return m->d_ff;
+    case D_HEAD:     return m->head_dim;
+    case N_EXPERT:   return m->n_expert;
     case N_VOCAB:    return m->n_vocab;
     case N_ROT_HALF: return m->n_rot / 2;
     case DIM_NONE:   break;
@@ -84,27 +137,28 @@ static bool bad_format(const struct gguf_tensor *t, struct err *err)
                    (int)t->name.bytes, t->name.data, t->type->name, known);
 }
 
-static bool check_shape(const struct gguf_tensor *t, uint64_t rows, uint64_t cols,
+static bool check_shape(const struct gguf_tensor *t, int rows, int cols, int stack,
                         struct err *err)
 {
-    if (t->n_dims <= 2 && t->dims[0] == cols && t->dims[1] == rows)
+    if (t->n_dims <= 3 && t->dims[0] == (uint64_t)cols && t->dims[1] == (uint64_t)rows &&
+        t->dims[2] == (uint64_t)stack)
         return true;
     return err_set(err, ERR_FORMAT,
-                   "tensor '%.*s' has shape %llu x %llu%s, expected %llu x %llu",
+                   "tensor '%.*s' has shape %llu x %llu x %llu%s, expected %d x %d x %d",
                    (int)t->name.bytes, t->name.data, (unsigned long long)t->dims[0],
-                   (unsigned long long)t->dims[1], t->n_dims > 2 ? " x ..." : "",
-                   (unsigned long long)cols, (unsigned long long)rows);
+                   (unsigned long long)t->dims[1], (unsigned long long)t->dims[2],
+                   t->n_dims > 3 ? " x ..." : "", cols, rows, stack);
 }
 
 /* Fills one field from a tensor. */
 static bool bind_tensor(const struct model *m, const struct binding *b,
                         const struct gguf_tensor *t, void *field, struct err *err)
 {
-    int rows = dim_of(m, b->rows), cols = dim_of(m, b->cols);
+    int rows = dim_of(m, b->rows), cols = dim_of(m, b->cols), stack = dim_of(m, b->stack);
     enum weight type = weight_of_gguf(t->type->id);
     if (type == WEIGHT_N || (b->rows == DIM_NONE && type != WEIGHT_F32))
         return bad_format(t, err);
-    if (!check_shape(t, (uint64_t)rows, (uint64_t)cols, err))
+    if (!check_shape(t, rows, cols, stack, err))
         return false;
     if ((uintptr_t)t->data % sizeof(float) != 0)
         return err_set(err, ERR_FORMAT, "tensor '%.*s' is not aligned to %zu bytes",
@@ -114,17 +168,18 @@ static bool bind_tensor(const struct model *m, const struct binding *b,
         memcpy(field, &vector, sizeof vector);
         return true;
     }
-    struct matrix w = { type, t->data, rows, cols, weight_row_bytes(type, (size_t)cols) };
-    assert(w.row_bytes * (size_t)rows == t->bytes);
+    struct matrix w = { type, t->data, rows, cols, weight_row_bytes(type, (size_t)cols), stack };
+    assert(w.row_bytes * (size_t)rows * (size_t)stack == t->bytes);
     memcpy(field, &w, sizeof w);
     return true;
 }
 
-/* Binds one table. layer < 0: the whole model's. Adds to *n_bound what was found. */
+/* Binds one table; NULL is an empty one. layer < 0: the whole model's. Adds to *n_bound what was
+ * found. */
 static bool bind_table(struct model *m, const struct gguf *g, const struct binding *b,
                        char *object, int layer, int *n_bound, struct err *err)
 {
-    for (; b->name; b++) {
+    for (; b && b->name; b++) {
         char name[96];
         if (layer < 0)
             snprintf(name, sizeof name, "%s", b->name);
@@ -143,10 +198,10 @@ static bool bind_table(struct model *m, const struct gguf *g, const struct bindi
     return true;
 }
 
-/* True if the table has this name. */
+/* True if the table, which may be NULL, has this name. */
 static bool has_binding(const struct binding *b, struct gguf_str name)
 {
-    for (; b->name; b++)
+    for (; b && b->name; b++)
         if (gguf_str_is(name, b->name))
             return true;
     return false;
@@ -163,8 +218,9 @@ static bool unknown_tensor(const struct model *m, const struct gguf *g, struct e
         int layer, skip = 0;
         bool known = has_binding(m->family->whole, s);
         if (sscanf(name, "blk.%9d.%n", &layer, &skip) == 1 && skip > 0 && layer < m->n_layer)
-            known |= has_binding(m->family->layer,
-                                 (struct gguf_str){ s.data + skip, s.bytes - (size_t)skip });
+            for (int k = 0; k < FAMILY_TABLES; k++)
+                known |= has_binding(m->family->layer[k],
+                                     (struct gguf_str){ s.data + skip, s.bytes - (size_t)skip });
         if (!known)
             return err_set(err, ERR_UNSUPPORTED, "tensor '%s' has no place in a model of type %s",
                            name, m->family->arch);
@@ -229,6 +285,7 @@ static bool read_rope(struct model *m, const struct gguf *g, struct err *err)
     struct gguf_str type;
     snprintf(name, sizeof name, "%s.rope.scaling.type", f->arch);
     if (!get_float(g, f, "rope.freq_base", 10000, &m->rope_base, err) ||
+        !get_float(g, f, "rope.freq_base_swa", 10000, &m->rope_base_local, err) ||
         !get_int(g, f, "rope.dimension_count", m->head_dim, m->head_dim, &m->n_rot, err) ||
         !gguf_string_or(g, name, "none", &type, err))
         return false;
@@ -241,6 +298,65 @@ static bool read_rope(struct model *m, const struct gguf *g, struct err *err)
         return err_set(err, ERR_UNSUPPORTED,
                        "'%s' is '%.*s'; supported: none, linear", name,
                        type.bytes < 60 ? (int)type.bytes : 60, type.data);
+    return true;
+}
+
+/* Which layers are local. Without a window none is. */
+static bool read_window(struct model *m, const struct gguf *g, struct err *err)
+{
+    const struct family *f = m->family;
+    char name[96];
+    uint32_t window = 0;
+    int every = 0;
+    snprintf(name, sizeof name, "%s.attention.sliding_window", f->arch);
+    if (f->global_every == 0)
+        return true;
+    if (!gguf_u32_or(g, name, 0, &window, err) ||
+        !get_int(g, f, "attention.sliding_window_pattern", f->global_every, LAYERS_MAX, &every,
+                 err))
+        return false;
+    if (window > CONTEXT_MAX)
+        return err_set(err, ERR_FORMAT, "'%s' is %u, expected at most %d", name, window,
+                       CONTEXT_MAX);
+    m->window = (int)window;
+    for (int i = 0; i < m->n_layer; i++)
+        m->layers[i].local = window > 0 && (i + 1) % every != 0;
+    return true;
+}
+
+/* Numbers of experts. The checked products of widths and experts fit an int. */
+static bool read_experts(struct model *m, const struct gguf *g, struct err *err)
+{
+    const struct family *f = m->family;
+    char name[96];
+    uint32_t experts = 0;
+    if (f->has_experts)
+        return get_int(g, f, "expert_count", -1, EXPERTS_MAX, &m->n_expert, err) &&
+               get_int(g, f, "expert_used_count", -1, m->n_expert, &m->n_expert_used, err) &&
+               get_int(g, f, "expert_feed_forward_length", -1, D_MAX, &m->d_ff, err);
+    snprintf(name, sizeof name, "%s.expert_count", f->arch);
+    if (!gguf_u32_or(g, name, 0, &experts, err))
+        return false;
+    if (experts > 0)
+        return err_set(err, ERR_UNSUPPORTED, "a model of type %s with %u experts", f->arch,
+                       experts);
+    return get_int(g, f, "feed_forward_length", -1, D_MAX, &m->d_ff, err);
+}
+
+/* Squashed scores or logits are not computed here: a file that asks for them is refused. */
+static bool refuse_capping(const struct model *m, const struct gguf *g, struct err *err)
+{
+    static const char *const keys[] = { "attn_logit_softcapping", "final_logit_softcapping" };
+    for (int i = 0; i < 2; i++) {
+        char name[96];
+        float cap = 0;
+        snprintf(name, sizeof name, "%s.%s", m->family->arch, keys[i]);
+        if (!gguf_f32_or(g, name, 0, &cap, err))
+            return false;
+        if (cap != 0)
+            return err_set(err, ERR_UNSUPPORTED, "'%s' is %g; supported is none", name,
+                           (double)cap);
+    }
     return true;
 }
 
@@ -262,25 +378,21 @@ static bool read_heads(struct model *m, const struct gguf *g, struct err *err)
                        m->n_kv_head);
     m->d_q = m->n_head * m->head_dim;
     m->d_kv = m->n_kv_head * m->head_dim;
+    bool wide = m->n_layer == f->wide_layers && m->d_model >= m->n_head;
+    m->attn_scale = 1 / sqrtf((float)(wide ? m->d_model / m->n_head : m->head_dim));
     return true;
 }
 
 static bool read_numbers(struct model *m, const struct gguf *g, struct err *err)
 {
     const struct family *f = m->family;
-    uint32_t experts = 0;
-    char name[96];
-    snprintf(name, sizeof name, "%s.expert_count", f->arch);
     if (!get_int(g, f, "block_count", -1, LAYERS_MAX, &m->n_layer, err) ||
         !get_int(g, f, "embedding_length", -1, D_MAX, &m->d_model, err) ||
-        !get_int(g, f, "feed_forward_length", -1, D_MAX, &m->d_ff, err) ||
         !get_int(g, f, "context_length", -1, CONTEXT_MAX, &m->n_ctx_train, err) ||
         !get_float(g, f, "attention.layer_norm_rms_epsilon", -1, &m->norm_eps, err) ||
-        !gguf_u32_or(g, name, 0, &experts, err))
+        !read_experts(m, g, err) || !refuse_capping(m, g, err))
         return false;
-    if (experts > 0)
-        return err_set(err, ERR_UNSUPPORTED, "a model of type %s with %u experts", f->arch,
-                       experts);
+    m->embed_scale = f->scaled_embed ? sqrtf((float)m->d_model) : 1;
     const struct gguf_tensor *embed = gguf_find_tensor(g, "token_embd.weight");
     if (!embed)
         return err_set(err, ERR_FORMAT, "tensor 'token_embd.weight' is missing");
@@ -304,11 +416,13 @@ static bool bind_all(struct model *m, const struct gguf *g, struct err *err)
     m->layers = arena_alloc(&m->arena, (size_t)m->n_layer, sizeof *m->layers);
     if (!m->layers)
         return err_set(err, ERR_NOMEM, "not enough memory for a table of %d layers", m->n_layer);
-    if (!bind_table(m, g, m->family->whole, (char *)m, -1, &n_bound, err))
+    if (!read_window(m, g, err) ||
+        !bind_table(m, g, m->family->whole, (char *)m, -1, &n_bound, err))
         return false;
     for (int i = 0; i < m->n_layer; i++)
-        if (!bind_table(m, g, m->family->layer, (char *)&m->layers[i], i, &n_bound, err))
-            return false;
+        for (int k = 0; k < FAMILY_TABLES; k++)
+            if (!bind_table(m, g, m->family->layer[k], (char *)&m->layers[i], i, &n_bound, err))
+                return false;
     if (n_bound != g->n_tensors)
         return unknown_tensor(m, g, err);
     if (!m->output.data)

@@ -18,23 +18,37 @@
 #include "engine/mem.h"
 
 struct forward_ops;
+struct binding;
 
 struct layer {
+    bool local;                          /* attention sees the last `window` positions only */
     const float *attn_norm;              /* [d_model] */
     struct matrix q, k, v, o;            /* [d_q][d_model], [d_kv][d_model] twice, [d_model][d_q] */
+    const float *q_bias, *k_bias, *v_bias;  /* [d_q], [d_kv] twice; or NULL */
+    const float *q_norm, *k_norm;        /* [head_dim], of each head; or NULL */
+    const float *attn_post_norm;         /* [d_model], of what attention adds; or NULL */
     const float *ff_norm;                /* [d_model] */
-    struct matrix gate, up, down;        /* [d_ff][d_model] twice, [d_model][d_ff] */
+    struct matrix router;                /* [n_expert][d_model], if there are experts */
+    struct matrix gate, up, down;        /* [d_ff][d_model] twice, [d_model][d_ff]; with experts
+                                          * stacks of n_expert */
+    const float *ff_post_norm;           /* [d_model], of what the network adds; or NULL */
 };
 
 struct model {
     const struct family *family;         /* static storage */
     int n_layer, n_head, n_kv_head, head_dim;
-    int d_model, d_ff;
+    int d_model, d_ff;                   /* d_ff: with experts the width of one */
     int d_q, d_kv;                       /* n_head * head_dim, n_kv_head * head_dim */
+    int n_expert, n_expert_used;         /* 0: none */
     int n_vocab, n_ctx_train;
+    int window;                          /* positions, the current one included; 0: no layer is
+                                          * local */
     int n_rot;                           /* of head_dim, this many values are rotated; even */
     float norm_eps;
+    float embed_scale;                   /* of the rows of embed */
+    float attn_scale;                    /* of the scores */
     float rope_base, rope_factor;        /* angle of pair i: pos / factor * base^(-2i / n_rot) */
+    float rope_base_local;               /* in local layers, where the factor is 1 */
     const float *rope_freqs;             /* [n_rot / 2], further divisors of the angles; or NULL */
     struct matrix embed;                 /* [n_vocab][d_model] */
     struct matrix output;                /* the same shape; embed again where the file has none */
@@ -44,12 +58,23 @@ struct model {
     struct arena arena;
 };
 
-/* One architecture: its name in files, how its tensors are bound and what runs it. */
+#define FAMILY_TABLES 4
+
+/* One architecture: its name in files, what sets it apart, how its tensors are bound and what runs
+ * it. */
 struct family {
     const char *arch;
-    const struct binding *whole;         /* tensors of the whole model, ended by a NULL name */
-    const struct binding *layer;         /* tensors of each layer, likewise */
     const struct forward_ops *forward;
+    bool rope_halves;          /* pairs (x[i], x[n_rot / 2 + i]), not (x[2i], x[2i + 1]) */
+    bool gelu;                 /* in the network, not SiLU */
+    bool scaled_embed;         /* by the root of d_model */
+    bool has_experts;
+    int wide_layers;           /* with so many layers scores are scaled by the root of d_model /
+                                * n_head, not of head_dim; 0: never */
+    int global_every;          /* all layers but each so-manieth are local; 0: none is. A default
+                                * that the file may change */
+    const struct binding *whole;                 /* tensors of the whole model */
+    const struct binding *layer[FAMILY_TABLES];  /* tensors of each layer, as far as not NULL */
 };
 
 /* Binds a parsed file, which must outlive *m.

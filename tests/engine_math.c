@@ -229,8 +229,8 @@ static void check_products(struct pool *pool, const struct kernels *k, enum weig
         data[i] = (uint8_t)(test_random(&random) & (i % 2 ? 0x3d : 0xff));
     for (int i = 0; i < n * COLS; i++)
         x[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
-    struct matrix w = { type, data, ROWS, COLS, row_bytes };
-    struct matrix few = { type, data + 3 * row_bytes, 5, COLS, row_bytes };
+    struct matrix w = { type, data, ROWS, COLS, row_bytes, 1 };
+    struct matrix few = { type, data + 3 * row_bytes, 5, COLS, row_bytes, 1 };
     assert_true(matmul_init(&m, k, pool, 20, COLS, &err));
     matmul_run(&m, x, n, (struct product[]){ { &w, y[0] }, { &few, y[1] } }, 2);
     for (int r = 0; r < ROWS; r++) {

@@ -53,6 +53,22 @@ static void check_fails(const char *path, const struct engine_opts *opts, enum e
         fail_msg("%d: %s", err.code, err.msg);
 }
 
+/* A model of an architecture that there is not. */
+static const char *unknown_model(void)
+{
+    static const char key[] = "general.architecture";
+    static char path[256];
+    size_t bytes, at = 0;
+    char *data = test_read_file(test_fixture("tiny-llama.gguf"), &bytes);
+    while (memcmp(data + at, key, strlen(key)) != 0)
+        at++;
+    memcpy(data + at + strlen(key) + 4 + 8, "lhama", 5);  /* behind type and length */
+    snprintf(path, sizeof path, "%s/unknown", test_folder());
+    test_write_file(path, data, bytes);
+    free(data);
+    return path;
+}
+
 void test_engine_open_errors(void **state)
 {
     (void)state;
@@ -60,7 +76,7 @@ void test_engine_open_errors(void **state)
     check_fails("/nowhere/model.gguf", NULL, ERR_IO, "/nowhere/model.gguf", "No such file");
     check_fails("/tmp", NULL, ERR_IO, "/tmp", "folder");
     check_fails("Makefile", NULL, ERR_FORMAT, "Makefile", "GGUF");
-    check_fails(test_fixture("tiny-gemma3.gguf"), NULL, ERR_UNSUPPORTED, "gemma3", "llama");
+    check_fails(unknown_model(), NULL, ERR_UNSUPPORTED, "'lhama'", "llama, qwen2");
     check_fails(good, &(struct engine_opts){ .n_threads = -1 }, ERR_INPUT, "-1", "64");
     check_fails(good, &(struct engine_opts){ .n_threads = 65 }, ERR_INPUT, "65", "64");
     check_fails(good, &(struct engine_opts){ .kernels = "sse9" }, ERR_INPUT, "sse9", "c, avx2");
