@@ -136,6 +136,7 @@ void test_wrap_words(void **state)
     wraps("ab漢字", 3, WRAP_WORDS, "ab|漢|字");
     wraps("漢字。漢", 4, WRAP_WORDS, "漢|字。|漢"); /* no row begins with 。 */
     wraps("漢「字」", 4, WRAP_WORDS, "漢|「字|」");
+    wraps("ab 漢", 4, WRAP_WORDS, "ab|漢");
     wraps("漢", 1, WRAP_WORDS, "漢");
     wraps("a\u200Bb\u0301c", 2, WRAP_WORDS, "a\u200Bb\u0301|c");
     wraps("a\tb", 9, WRAP_WORDS, "a\tb");

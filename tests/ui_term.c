@@ -85,9 +85,10 @@ static void read_keys(void)
         struct key k;
         if (!term_read(&k)) {
             int ms = term_wait_ms();
-            if (ms >= 0 && !waiting)
+            bool part = ms <= 250; /* else it only looks at the size now and then */
+            if (part && !waiting)
                 report("part");
-            waiting = ms >= 0;
+            waiting = part;
             struct pollfd p = {term_fd(), POLLIN, 0};
             poll(&p, 1, ms);
             continue;
@@ -100,6 +101,7 @@ static void read_keys(void)
             term_restore();
         if (k.code == KEYCODE_CHAR && k.ch == 's') {
             term_suspend();
+            draw_text("hello 漢字", 0);
             report("back");
         }
         if (k.code == KEYCODE_EOF || (k.code == KEYCODE_CHAR && (k.ch == 'q' || k.ch == 'k')))
@@ -422,6 +424,8 @@ void test_term_suspends(void **state)
     rig_expect(&r, "Up");
     rig_expect(&r, "q");
     was_restored(&r);
+    const char *first = strstr(r.out.data, "hello 漢字");
+    assert_true(first && strstr(first + 1, "hello 漢字")); /* all of the screen came again */
     rig_end(&r, 0);
 }
 

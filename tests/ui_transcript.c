@@ -168,10 +168,10 @@ void test_transcript_streams(void **state)
                                          "\r", "\r\n", "e\u0301", "👨", "\u200D", "。", "  ", "\t",
                                          "\xE6", "\xBC", "\xA2", "\033[31m", "longlonglonglong"};
     struct ui_random r = {5};
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 400; round++) {
         struct transcript *t = transcript_new();
         struct buf text = {0};
-        int cols = 1 + (int)ui_random(&r, 70);
+        int cols = 1 + (int)ui_random(&r, round % 2 ? 4 : 70);
         transcript_add(t, ENTRY_ANSWER, "x", STYLE_LABEL);
         for (int i = 0; i < 80; i++) {
             const char *p = pieces[ui_random(&r, sizeof pieces / sizeof pieces[0])];

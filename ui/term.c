@@ -31,7 +31,7 @@
 #include "ui/decode.h"
 #include "ui/text.h"
 
-enum { RESTORE_BYTES = 256, READ_BYTES = 65536 };
+enum { RESTORE_BYTES = 256, READ_BYTES = 65536, READS_MAX = 64, LOOK_MS = 1000 };
 
 static const char modes_on[] = "\033[?2004h", modes_off[] = "\033[?2004l";
 static const char mouse_on[] = "\033[?1000h\033[?1006h", mouse_off[] = "\033[?1006l\033[?1000l";
@@ -319,11 +319,11 @@ static bool size_changed(void)
     return true;
 }
 
-/* Takes what the terminal has sent; false when it is gone. */
+/* Takes what the terminal has sent, a few megabytes at most; false when it is gone. */
 static bool take_input(void)
 {
     static char bytes[READ_BYTES];
-    for (;;) {
+    for (int i = 0; i < READS_MAX; i++) {
         struct pollfd p = {STDIN_FILENO, POLLIN, 0};
         int ready = poll(&p, 1, 0);
         if (ready == 0 || (ready < 0 && errno == EINTR))
@@ -337,6 +337,7 @@ static bool take_input(void)
             return false;
         decode_feed(&term.decode, bytes, (size_t)n, now_ms());
     }
+    return true;
 }
 
 bool term_read(struct key *k)
@@ -358,7 +359,8 @@ bool term_read(struct key *k)
 
 int term_wait_ms(void)
 {
-    return decode_wait_ms(&term.decode, now_ms());
+    int ms = decode_wait_ms(&term.decode, now_ms());
+    return ms < 0 || ms > LOOK_MS ? LOOK_MS : ms;
 }
 
 /* ---- drawing ------------------------------------------------------------------------------ */

@@ -35,8 +35,8 @@ void term_size(int *rows, int *cols);
 void term_theme(const struct theme *t);
 
 /* The next complete key, if there is one: never blocks. An escape sequence or a paste that has
- * begun is waited for in later calls; term_wait_ms() says how long poll may sleep before the
- * rest is given up (-1 = for ever). */
+ * begun is waited for in later calls; term_wait_ms() says how long poll may sleep before the rest
+ * is given up: a second at most, so that a change of size heals whose signal came too early. */
 bool term_read(struct key *k);
 int term_wait_ms(void);
 
