@@ -7,14 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/bind.h"
 #include "engine/forward.h"
-
-/* Ceilings far above any model, so that products of two of them fit an int. */
-#define D_MAX       (1 << 20)
-#define LAYERS_MAX  4096
-#define HEADS_MAX   4096
-#define CONTEXT_MAX (1 << 24)
-#define EXPERTS_MAX 1024
 
 /* ---- bindings: tensor names to fields ------------------------------------------------------ */
 
@@ -121,57 +115,13 @@ static int dim_of(const struct model *m, enum dim d)
     return 1;
 }
 
-/* Appends to a message of limited room. */
-static void append(char *text, size_t room, const char *more)
-{
-    size_t n = strlen(text);
-    snprintf(text + n, room - n, "%s%s", n ? ", " : "", more);
-}
-
-static bool bad_format(const struct gguf_tensor *t, struct err *err)
-{
-    char known[160] = "";
-    for (int w = 0; w < WEIGHT_N; w++)
-        append(known, sizeof known, weight_info((enum weight)w)->name);
-    return err_set(err, ERR_UNSUPPORTED, "tensor '%.*s' has weights of type %s; supported are %s",
-                   (int)t->name.bytes, t->name.data, t->type->name, known);
-}
-
-static bool check_shape(const struct gguf_tensor *t, int rows, int cols, int stack,
-                        struct err *err)
-{
-    if (t->n_dims <= 3 && t->dims[0] == (uint64_t)cols && t->dims[1] == (uint64_t)rows &&
-        t->dims[2] == (uint64_t)stack)
-        return true;
-    return err_set(err, ERR_FORMAT,
-                   "tensor '%.*s' has shape %llu x %llu x %llu%s, expected %d x %d x %d",
-                   (int)t->name.bytes, t->name.data, (unsigned long long)t->dims[0],
-                   (unsigned long long)t->dims[1], (unsigned long long)t->dims[2],
-                   t->n_dims > 3 ? " x ..." : "", cols, rows, stack);
-}
-
 /* Fills one field from a tensor. */
 static bool bind_tensor(const struct model *m, const struct binding *b,
                         const struct gguf_tensor *t, void *field, struct err *err)
 {
     int rows = dim_of(m, b->rows), cols = dim_of(m, b->cols), stack = dim_of(m, b->stack);
-    enum weight type = weight_of_gguf(t->type->id);
-    if (type == WEIGHT_N || (b->rows == DIM_NONE && type != WEIGHT_F32))
-        return bad_format(t, err);
-    if (!check_shape(t, rows, cols, stack, err))
-        return false;
-    if ((uintptr_t)t->data % sizeof(float) != 0)
-        return err_set(err, ERR_FORMAT, "tensor '%.*s' is not aligned to %zu bytes",
-                       (int)t->name.bytes, t->name.data, sizeof(float));
-    if (b->rows == DIM_NONE) {
-        const float *vector = (const void *)t->data;
-        memcpy(field, &vector, sizeof vector);
-        return true;
-    }
-    struct matrix w = { type, t->data, rows, cols, weight_row_bytes(type, (size_t)cols), stack };
-    assert(w.row_bytes * (size_t)rows * (size_t)stack == t->bytes);
-    memcpy(field, &w, sizeof w);
-    return true;
+    return b->rows == DIM_NONE ? bind_vector(t, cols, field, err)
+                               : bind_matrix(t, rows, cols, stack, field, err);
 }
 
 /* Binds one table; NULL is an empty one. layer < 0: the whole model's. Adds to *n_bound what was
@@ -239,42 +189,11 @@ static const struct family *find_family(const struct gguf *g, struct err *err)
     for (size_t i = 0; i < N_FAMILIES; i++) {
         if (gguf_str_is(arch, families[i].arch))
             return &families[i];
-        append(known, sizeof known, families[i].arch);
+        bind_append(known, sizeof known, families[i].arch);
     }
     err_set(err, ERR_UNSUPPORTED, "models of type '%.*s' are not supported; supported: %s",
             arch.bytes < 60 ? (int)arch.bytes : 60, arch.data, known);
     return NULL;
-}
-
-/* Reads "<arch>.<key>" into *out and checks 1 <= *out <= max. fallback < 0: it must be there. */
-static bool get_int(const struct gguf *g, const struct family *f, const char *key, int fallback,
-                    int max, int *out, struct err *err)
-{
-    char name[96];
-    uint32_t v = 0;
-    snprintf(name, sizeof name, "%s.%s", f->arch, key);
-    if (!(fallback < 0 ? gguf_u32(g, name, &v, err)
-                       : gguf_u32_or(g, name, (uint32_t)fallback, &v, err)))
-        return false;
-    if (v < 1 || v > (uint32_t)max)
-        return err_set(err, ERR_FORMAT, "'%s' is %u, expected 1 to %d", name, v, max);
-    *out = (int)v;
-    return true;
-}
-
-/* Reads a positive finite float. fallback < 0: it must be there. */
-static bool get_float(const struct gguf *g, const struct family *f, const char *key,
-                      float fallback, float *out, struct err *err)
-{
-    char name[96];
-    float v = 0;
-    snprintf(name, sizeof name, "%s.%s", f->arch, key);
-    if (!(fallback < 0 ? gguf_f32(g, name, &v, err) : gguf_f32_or(g, name, fallback, &v, err)))
-        return false;
-    if (!(v > 0 && v < 1e30f))
-        return err_set(err, ERR_FORMAT, "'%s' is %g, expected a positive number", name, (double)v);
-    *out = v;
-    return true;
 }
 
 /* The rotary position encoding: base, and a linear factor where the file asks for one. */
@@ -284,16 +203,16 @@ static bool read_rope(struct model *m, const struct gguf *g, struct err *err)
     char name[96];
     struct gguf_str type;
     snprintf(name, sizeof name, "%s.rope.scaling.type", f->arch);
-    if (!get_float(g, f, "rope.freq_base", 10000, &m->rope_base, err) ||
-        !get_float(g, f, "rope.freq_base_swa", 10000, &m->rope_base_local, err) ||
-        !get_int(g, f, "rope.dimension_count", m->head_dim, m->head_dim, &m->n_rot, err) ||
+    if (!bind_float(g, f->arch, "rope.freq_base", 10000, &m->rope_base, err) ||
+        !bind_float(g, f->arch, "rope.freq_base_swa", 10000, &m->rope_base_local, err) ||
+        !bind_int(g, f->arch, "rope.dimension_count", m->head_dim, m->head_dim, &m->n_rot, err) ||
         !gguf_string_or(g, name, "none", &type, err))
         return false;
     if (m->n_rot % 2)
         return err_set(err, ERR_FORMAT, "%d values to rotate, expected an even number", m->n_rot);
     m->rope_factor = 1;
     if (gguf_str_is(type, "linear"))
-        return get_float(g, f, "rope.scaling.factor", -1, &m->rope_factor, err);
+        return bind_float(g, f->arch, "rope.scaling.factor", -1, &m->rope_factor, err);
     if (!gguf_str_is(type, "none"))
         return err_set(err, ERR_UNSUPPORTED,
                        "'%s' is '%.*s'; supported: none, linear", name,
@@ -312,8 +231,8 @@ static bool read_window(struct model *m, const struct gguf *g, struct err *err)
     if (f->global_every == 0)
         return true;
     if (!gguf_u32_or(g, name, 0, &window, err) ||
-        !get_int(g, f, "attention.sliding_window_pattern", f->global_every, LAYERS_MAX, &every,
-                 err))
+        !bind_int(g, f->arch, "attention.sliding_window_pattern", f->global_every, LAYERS_MAX,
+                  &every, err))
         return false;
     if (window > CONTEXT_MAX)
         return err_set(err, ERR_FORMAT, "'%s' is %u, expected at most %d", name, window,
@@ -331,16 +250,16 @@ static bool read_experts(struct model *m, const struct gguf *g, struct err *err)
     char name[96];
     uint32_t experts = 0;
     if (f->has_experts)
-        return get_int(g, f, "expert_count", -1, EXPERTS_MAX, &m->n_expert, err) &&
-               get_int(g, f, "expert_used_count", -1, m->n_expert, &m->n_expert_used, err) &&
-               get_int(g, f, "expert_feed_forward_length", -1, D_MAX, &m->d_ff, err);
+        return bind_int(g, f->arch, "expert_count", -1, EXPERTS_MAX, &m->n_expert, err) &&
+               bind_int(g, f->arch, "expert_used_count", -1, m->n_expert, &m->n_expert_used, err) &&
+               bind_int(g, f->arch, "expert_feed_forward_length", -1, D_MAX, &m->d_ff, err);
     snprintf(name, sizeof name, "%s.expert_count", f->arch);
     if (!gguf_u32_or(g, name, 0, &experts, err))
         return false;
     if (experts > 0)
         return err_set(err, ERR_UNSUPPORTED, "a model of type %s with %u experts", f->arch,
                        experts);
-    return get_int(g, f, "feed_forward_length", -1, D_MAX, &m->d_ff, err);
+    return bind_int(g, f->arch, "feed_forward_length", -1, D_MAX, &m->d_ff, err);
 }
 
 /* Squashed scores or logits are not computed here: a file that asks for them is refused. */
@@ -365,10 +284,12 @@ static bool read_heads(struct model *m, const struct gguf *g, struct err *err)
 {
     const struct family *f = m->family;
     int value = 0;
-    if (!get_int(g, f, "attention.head_count", -1, HEADS_MAX, &m->n_head, err) ||
-        !get_int(g, f, "attention.head_count_kv", m->n_head, m->n_head, &m->n_kv_head, err) ||
-        !get_int(g, f, "attention.key_length", m->d_model / m->n_head, 1024, &m->head_dim, err) ||
-        !get_int(g, f, "attention.value_length", m->head_dim, 1024, &value, err))
+    if (!bind_int(g, f->arch, "attention.head_count", -1, HEADS_MAX, &m->n_head, err) ||
+        !bind_int(g, f->arch, "attention.head_count_kv", m->n_head, m->n_head, &m->n_kv_head,
+                  err) ||
+        !bind_int(g, f->arch, "attention.key_length", m->d_model / m->n_head, HEAD_MAX,
+                  &m->head_dim, err) ||
+        !bind_int(g, f->arch, "attention.value_length", m->head_dim, HEAD_MAX, &value, err))
         return false;
     if (value != m->head_dim)
         return err_set(err, ERR_UNSUPPORTED, "keys of %d and values of %d numbers", m->head_dim,
@@ -386,10 +307,10 @@ static bool read_heads(struct model *m, const struct gguf *g, struct err *err)
 static bool read_numbers(struct model *m, const struct gguf *g, struct err *err)
 {
     const struct family *f = m->family;
-    if (!get_int(g, f, "block_count", -1, LAYERS_MAX, &m->n_layer, err) ||
-        !get_int(g, f, "embedding_length", -1, D_MAX, &m->d_model, err) ||
-        !get_int(g, f, "context_length", -1, CONTEXT_MAX, &m->n_ctx_train, err) ||
-        !get_float(g, f, "attention.layer_norm_rms_epsilon", -1, &m->norm_eps, err) ||
+    if (!bind_int(g, f->arch, "block_count", -1, LAYERS_MAX, &m->n_layer, err) ||
+        !bind_int(g, f->arch, "embedding_length", -1, D_MAX, &m->d_model, err) ||
+        !bind_int(g, f->arch, "context_length", -1, CONTEXT_MAX, &m->n_ctx_train, err) ||
+        !bind_float(g, f->arch, "attention.layer_norm_rms_epsilon", -1, &m->norm_eps, err) ||
         !read_experts(m, g, err) || !refuse_capping(m, g, err))
         return false;
     m->embed_scale = f->scaled_embed ? sqrtf((float)m->d_model) : 1;
