@@ -101,14 +101,24 @@ static bool render(struct local *l, const struct message *m, struct tokens *out,
            engine_chat(l->engine, CHAT_END, NULL, 0, out, err);
 }
 
-/* Makes line the prompt's ids, rendering messages that have none. */
+/* False if a damaged log holds ids the vocabulary does not have. */
+static bool ids_known(const struct local *l, const struct ids *ids)
+{
+    int n_vocab = engine_info(l->engine)->n_vocab;
+    for (int i = 0; i < ids->n; i++)
+        if (ids->id[i] < 0 || ids->id[i] >= n_vocab)
+            return false;
+    return true;
+}
+
+/* Makes line the prompt's ids, rendering messages that have none (or none that can be). */
 static bool line_set(struct local *l, const struct prompt *p, struct event_list *out,
                      struct err *err)
 {
     l->line.n = 0;
     for (int i = 0; i < p->n; i++) {
         const struct message *m = &p->message[i];
-        if (m->ids.n > 0) {
+        if (m->ids.n > 0 && ids_known(l, &m->ids)) {
             if (!tokens_append(&l->line, m->ids.id, m->ids.n, err))
                 return false;
             continue;

@@ -105,15 +105,15 @@ static void store_cache(struct talk *t)
     }
 }
 
-static bool session_id(struct talk *t, char id[80], bool *found, struct err *err)
+static bool session_id(struct talk *t, char id[80], struct err *err)
 {
     const struct options *o = t->options;
-    *found = true;
     if (o->resume)
         return store_last(t->paths.sessions, id, err);
     if (store_find(t->paths.sessions, o->session, id, err))
         return true;
-    *found = false;
+    if (*id) /* several are meant: err names them */
+        return false;
     return store_name_id(o->session, id, err);
 }
 
@@ -163,7 +163,6 @@ static void apply_options(struct talk *t)
 bool talk_open(struct talk *t, const struct options *o, const struct front *f, struct err *err)
 {
     char id[80];
-    bool found;
     memset(t, 0, sizeof *t);
     t->options = o;
     t->front = *f;
@@ -177,7 +176,7 @@ bool talk_open(struct talk *t, const struct options *o, const struct front *f, s
     if (!paths_init(&t->paths, err))
         return false;
     if (o->session || o->resume) {
-        if (!session_id(t, id, &found, err) || !paths_make(t->paths.sessions, err) ||
+        if (!session_id(t, id, err) || !paths_make(t->paths.sessions, err) ||
             !session_open(t, id, err))
             return false;
     }

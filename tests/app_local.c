@@ -320,3 +320,21 @@ void test_local_context_is_full(void **state)
     free(text);
     run_close(&r);
 }
+
+/* Ids of a damaged log that no vocabulary has: the message is rendered from its text again. */
+void test_local_renders_what_the_log_damaged(void **state)
+{
+    (void)state;
+    struct run r;
+    run_open(&r, "tiny-llama.gguf");
+    ask(&r, "whole", MODE_FLASH, 5, -1, MODE_FLASH);
+    struct ids *ids = &r.c.turn[0].ids;
+    int n = ids->n;
+    ids->id[n / 2] = 1 << 30;
+    ask(&r, "next", MODE_FLASH, 5, -1, MODE_FLASH);
+    assert_int_equal(r.done.reason, REASON_LENGTH);
+    assert_int_equal(r.c.turn[0].ids.n, n);
+    assert_true(r.c.turn[0].ids.id[n / 2] < 512);
+    assert_true(r.done.usage.reused_tokens >= n);
+    run_close(&r);
+}
