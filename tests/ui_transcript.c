@@ -63,6 +63,18 @@ void test_transcript_code(void **state)
                         "          ~~~\n|........ccccc\n        y\n|........c\n\n");
     free(got);
     transcript_free(&t);
+
+    /* A fence that arrives sign by sign in a column of one cell colours all its rows. */
+    t = transcript_new();
+    transcript_add(t, ENTRY_ANSWER, "", STYLE_LABEL);
+    for (int i = 0; i < 3; i++) {
+        transcript_append(t, 0, "`", 1);
+        free(show(t, 4, 1, false));
+    }
+    got = show(t, 4, 1, true);
+    assert_string_equal(got, "`\n|c\n`\n|c\n`\n|c\n\n");
+    free(got);
+    transcript_free(&t);
 }
 
 void test_transcript_fold(void **state)
