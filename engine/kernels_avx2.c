@@ -77,7 +77,7 @@ INLINE void dot_tokens(void (*unpack)(struct unpacked *, const void *, size_t), 
 {
     __m256 acc[TOKENS], add[TOKENS];
     const __m256i ones = _mm256_set1_epi16(1);
-    size_t d_at = cols, s_at = cols + cols / QUANT_BLOCK * sizeof(float);
+    size_t d_at = cols, s_at = cols + q8_scales_n(cols) * sizeof(float);
     for (int t = 0; t < n; t++)
         acc[t] = add[t] = _mm256_setzero_ps();
     for (size_t i = 0; i < cols / QUANT_BLOCK; i++) {
@@ -93,7 +93,8 @@ INLINE void dot_tokens(void (*unpack)(struct unpacked *, const void *, size_t), 
             acc[t] = _mm256_fmadd_ps(_mm256_mul_ps(u.scale, d), _mm256_cvtepi32_ps(sum), acc[t]);
             if (has_add)
                 add[t] = _mm256_fmadd_ps(
-                    u.add, _mm256_broadcast_ss((const float *)(row + s_at) + i), add[t]);
+                    u.add, _mm256_set1_ps(((const float *)(row + s_at))[2 * i] +
+                                          ((const float *)(row + s_at))[2 * i + 1]), add[t]);
         }
     }
     for (int t = 0; t < n; t++)
@@ -145,9 +146,15 @@ static void quant_q8(const float *x, void *row, size_t n)
         _mm256_store_si256((__m256i *)q, _mm256_permutevar8x32_epi32(bytes, order));
         __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes),
                                         _mm256_set1_epi16(1));
+        sum = _mm256_permutevar8x32_epi32(sum, order);
+        __m128i halves = _mm_hadd_epi32(_mm256_castsi256_si128(sum),
+                                        _mm256_extracti128_si256(sum, 1));
+        __m128 sums = _mm_cvtepi32_ps(_mm_hadd_epi32(halves, halves));
         d[b] = max / 127;
-        s[b] = max / 127 * sum8(_mm256_cvtepi32_ps(sum));
+        _mm_storel_pi((__m64 *)(void *)(s + 2 * b), _mm_mul_ps(sums, _mm_set1_ps(max / 127)));
     }
+    for (size_t b = n / QUANT_BLOCK; b < q8_scales_n(n); b++)
+        d[b] = s[2 * b] = s[2 * b + 1] = 0;
 }
 
 /* ---- float rows ---------------------------------------------------------------------------- */

@@ -25,18 +25,21 @@ static void quant_q8(const float *x, void *row, size_t n)
         for (int j = 0; j < QUANT_BLOCK; j++)
             big = fabsf(x[j]) > big ? fabsf(x[j]) : big;
         float inverse = big > 0 ? 127 / big : 0;
-        int sum = 0;
+        int sum[2] = {0};
         for (int j = 0; j < QUANT_BLOCK; j++) {
             /* 1.5 * 2^23 leaves the nearest integer in the low bits of the float. */
             float r = x[j] * inverse + 0x1.8p23f;
             int32_t bits;
             memcpy(&bits, &r, sizeof bits);
             q[j] = (int8_t)bits;
-            sum += q[j];
+            sum[j / 16] += q[j];
         }
         d[b] = big / 127;
-        s[b] = big / 127 * (float)sum;
+        s[2 * b] = big / 127 * (float)sum[0];
+        s[2 * b + 1] = big / 127 * (float)sum[1];
     }
+    for (size_t b = n / QUANT_BLOCK; b < q8_scales_n(n); b++)
+        d[b] = s[2 * b] = s[2 * b + 1] = 0;
 }
 
 static void rms_norm(const float *x, const float *gain, float eps, size_t n, float *y)

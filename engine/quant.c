@@ -9,9 +9,19 @@
 
 #define LANES 16
 
-_Static_assert(sizeof(struct block_q8_0) == 34, "layout of the file");
-_Static_assert(sizeof(struct block_q4_0) == 18, "layout of the file");
-_Static_assert(sizeof(struct block_q4_1) == 20, "layout of the file");
+#define CHECK_SIZE(fn, bytes) _Static_assert(sizeof(struct block_##fn) == bytes, "as in files");
+CHECK_SIZE(q8_0, 34)
+CHECK_SIZE(q4_0, 18)
+CHECK_SIZE(q4_1, 20)
+CHECK_SIZE(q5_0, 22)
+CHECK_SIZE(q5_1, 24)
+CHECK_SIZE(iq4_nl, 18)
+CHECK_SIZE(mxfp4, 17)
+CHECK_SIZE(q2_k, 84)
+CHECK_SIZE(q3_k, 110)
+CHECK_SIZE(q4_k, 144)
+CHECK_SIZE(q5_k, 176)
+CHECK_SIZE(q6_k, 210)
 
 /* ---- half precision ----------------------------------------------------------------------- */
 
@@ -118,13 +128,26 @@ FLOAT_FORMAT(f32)
 FLOAT_FORMAT(f16)
 FLOAT_FORMAT(bf16)
 
-/* ---- blocks of 32 meeting 8-bit activations ------------------------------------------------ */
+/* ---- quantised formats meeting 8-bit activations ------------------------------------------- */
 
-/* A block as w = scale * q + add. Unpacked once for all the tokens it meets. */
+/* 32 values as w = scale * q + add, with an add for each half. Unpacked once for all the tokens
+ * they meet. The small scales of the K types go into q: at most 31 * 128. */
 struct unpacked {
     int16_t q[QUANT_BLOCK];
-    float scale, add;
+    float scale, add[2];
 };
+
+const int8_t quant_iq4_nl[16] = {
+    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+};
+
+/* Sign, two bits of exponent and one of mantissa: 0, 0.5, 1, 1.5, 2, 3, 4, 6; here twice that. */
+const int8_t quant_mxfp4[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12 };
+
+float quant_mxfp4_scale(uint8_t e)
+{
+    return float_of_bits(e < 2 ? 0x200000u << e : (uint32_t)(e - 1) << 23);
+}
 
 static void unpack_nibbles(const uint8_t *q, int16_t *out)
 {
@@ -134,26 +157,142 @@ static void unpack_nibbles(const uint8_t *q, int16_t *out)
         out[16 + j] = q[j] >> 4;
 }
 
-static inline void unpack_q8_0(const struct block_q8_0 *b, struct unpacked *u)
+static void unpack_fifth_bits(const uint8_t *high, int16_t *out)
 {
     for (int j = 0; j < QUANT_BLOCK; j++)
+        out[j] = (int16_t)(out[j] | (high[j / 8] >> j % 8 & 1) << 4);
+}
+
+static inline void set_scale(struct unpacked *u, float scale, float add)
+{
+    u->scale = scale;
+    u->add[0] = u->add[1] = add;
+}
+
+static inline void unpack_q8_0(const struct block_q8_0 *b, int g, struct unpacked *u)
+{
+    (void)g;
+    for (int j = 0; j < QUANT_BLOCK; j++)
         u->q[j] = b->q[j];
-    u->scale = half(b->d);
-    u->add = 0;
+    set_scale(u, half(b->d), 0);
 }
 
-static inline void unpack_q4_0(const struct block_q4_0 *b, struct unpacked *u)
+static inline void unpack_q4_0(const struct block_q4_0 *b, int g, struct unpacked *u)
 {
+    (void)g;
     unpack_nibbles(b->q, u->q);
-    u->scale = half(b->d);
-    u->add = -8 * u->scale;
+    set_scale(u, half(b->d), -8 * half(b->d));
 }
 
-static inline void unpack_q4_1(const struct block_q4_1 *b, struct unpacked *u)
+static inline void unpack_q4_1(const struct block_q4_1 *b, int g, struct unpacked *u)
 {
+    (void)g;
     unpack_nibbles(b->q, u->q);
+    set_scale(u, half(b->d), half(b->m));
+}
+
+static inline void unpack_q5_0(const struct block_q5_0 *b, int g, struct unpacked *u)
+{
+    (void)g;
+    unpack_nibbles(b->q, u->q);
+    unpack_fifth_bits(b->high, u->q);
+    set_scale(u, half(b->d), -16 * half(b->d));
+}
+
+static inline void unpack_q5_1(const struct block_q5_1 *b, int g, struct unpacked *u)
+{
+    (void)g;
+    unpack_nibbles(b->q, u->q);
+    unpack_fifth_bits(b->high, u->q);
+    set_scale(u, half(b->d), half(b->m));
+}
+
+static inline void unpack_iq4_nl(const struct block_iq4_nl *b, int g, struct unpacked *u)
+{
+    (void)g;
+    unpack_nibbles(b->q, u->q);
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        u->q[j] = quant_iq4_nl[u->q[j]];
+    set_scale(u, half(b->d), 0);
+}
+
+static inline void unpack_mxfp4(const struct block_mxfp4 *b, int g, struct unpacked *u)
+{
+    (void)g;
+    unpack_nibbles(b->q, u->q);
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        u->q[j] = quant_mxfp4[u->q[j]];
+    set_scale(u, quant_mxfp4_scale(b->e), 0);
+}
+
+/* ---- K types: group g of a super-block ---- */
+
+/* The two-bit fields of a group. */
+static inline void unpack_pairs(const uint8_t *q, int g, int16_t *out)
+{
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        out[j] = q[g / 4 * 32 + j] >> g % 4 * 2 & 3;
+}
+
+/* The nibbles of a group. */
+static inline void unpack_halves(const uint8_t *q, int g, int16_t *out)
+{
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        out[j] = q[g / 2 * 32 + j] >> g % 2 * 4 & 15;
+}
+
+static inline void unpack_q2_k(const struct block_q2_k *b, int g, struct unpacked *u)
+{
+    unpack_pairs(b->q, g, u->q);
     u->scale = half(b->d);
-    u->add = half(b->m);
+    for (int h = 0; h < 2; h++) {
+        int s = b->s[2 * g + h];
+        for (int j = 16 * h; j < 16 * h + 16; j++)
+            u->q[j] = (int16_t)(u->q[j] * (s & 15));
+        u->add[h] = -half(b->m) * (float)(s >> 4);
+    }
+}
+
+static inline void unpack_q3_k(const struct block_q3_k *b, int g, struct unpacked *u)
+{
+    unpack_pairs(b->q, g, u->q);
+    set_scale(u, half(b->d), 0);
+    for (int h = 0; h < 2; h++) {
+        int i = 2 * g + h, low = i < 8 ? b->s[i] & 15 : b->s[i - 8] >> 4;
+        int s = low | (b->s[8 + i % 4] >> i / 4 * 2 & 3) << 4;
+        for (int j = 16 * h; j < 16 * h + 16; j++)
+            u->q[j] = (int16_t)((u->q[j] + (b->high[j] >> g & 1) * 4 - 4) * (s - 32));
+    }
+}
+
+static inline void unpack_q4_k(const struct block_q4_k *b, int g, struct unpacked *u)
+{
+    int scale, min;
+    quant_k_scale(b->s, g, &scale, &min);
+    unpack_halves(b->q, g, u->q);
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        u->q[j] = (int16_t)(u->q[j] * scale);
+    set_scale(u, half(b->d), -half(b->m) * (float)min);
+}
+
+static inline void unpack_q5_k(const struct block_q5_k *b, int g, struct unpacked *u)
+{
+    int scale, min;
+    quant_k_scale(b->s, g, &scale, &min);
+    unpack_halves(b->q, g, u->q);
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        u->q[j] = (int16_t)((u->q[j] | (b->high[j] >> g & 1) << 4) * scale);
+    set_scale(u, half(b->d), -half(b->m) * (float)min);
+}
+
+static inline void unpack_q6_k(const struct block_q6_k *b, int g, struct unpacked *u)
+{
+    int16_t low[QUANT_BLOCK];
+    unpack_halves(b->q + g / 4 * 64, g % 2 * 2 + g % 4 / 2, low);
+    unpack_pairs(b->high, g, u->q);
+    set_scale(u, half(b->d), 0);
+    for (int j = 0; j < QUANT_BLOCK; j++)
+        u->q[j] = (int16_t)(((low[j] | u->q[j] << 4) - 32) * b->s[2 * g + j / 16]);
 }
 
 /* In 16 bits, where the compiler knows how to multiply and add pairs. */
@@ -174,20 +313,21 @@ static void add_block(const struct unpacked *u, size_t i, const char *x, size_t 
 {
     for (int t = 0; t < n_x; t++, x += x_bytes, y += y_step) {
         int sum = dot_int(u->q, (const int8_t *)x + i * QUANT_BLOCK);
-        *y += u->scale * q8_scales(x, n)[i] * (float)sum + u->add * q8_sums(x, n)[i];
+        const float *s = q8_sums(x, n) + 2 * i;
+        *y += u->scale * q8_scales(x, n)[i] * (float)sum + (u->add[0] * s[0] + u->add[1] * s[1]);
     }
 }
 
-/* Decode and dot of a format whose blocks unpack. */
-#define QUANTISED_FORMAT(type)                                                                \
+/* Decode and dot of a format whose groups of 32 unpack. */
+#define QUANTISED_FORMAT(type, groups)                                                        \
     static void decode_##type(const void *w, float *out, size_t n)                            \
     {                                                                                         \
         const struct block_##type *b = w;                                                     \
         for (size_t i = 0; i < n / QUANT_BLOCK; i++, out += QUANT_BLOCK) {                    \
             struct unpacked u;                                                                \
-            unpack_##type(b + i, &u);                                                         \
+            unpack_##type(b + i / groups, (int)(i % groups), &u);                             \
             for (int j = 0; j < QUANT_BLOCK; j++)                                             \
-                out[j] = u.scale * u.q[j] + u.add;                                            \
+                out[j] = u.scale * u.q[j] + u.add[j / 16];                                    \
         }                                                                                     \
     }                                                                                         \
     static void dot_##type(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,   \
@@ -198,14 +338,23 @@ static void add_block(const struct unpacked *u, size_t i, const char *x, size_t 
             y[(size_t)t * y_step] = 0;                                                        \
         for (size_t i = 0; i < n / QUANT_BLOCK; i++) {                                        \
             struct unpacked u;                                                                \
-            unpack_##type(b + i, &u);                                                         \
+            unpack_##type(b + i / groups, (int)(i % groups), &u);                             \
             add_block(&u, i, x, x_bytes, n_x, n, y, y_step);                                  \
         }                                                                                     \
     }
 
-QUANTISED_FORMAT(q8_0)
-QUANTISED_FORMAT(q4_0)
-QUANTISED_FORMAT(q4_1)
+QUANTISED_FORMAT(q8_0, 1)
+QUANTISED_FORMAT(q4_0, 1)
+QUANTISED_FORMAT(q4_1, 1)
+QUANTISED_FORMAT(q5_0, 1)
+QUANTISED_FORMAT(q5_1, 1)
+QUANTISED_FORMAT(iq4_nl, 1)
+QUANTISED_FORMAT(mxfp4, 1)
+QUANTISED_FORMAT(q2_k, 8)
+QUANTISED_FORMAT(q3_k, 8)
+QUANTISED_FORMAT(q4_k, 8)
+QUANTISED_FORMAT(q5_k, 8)
+QUANTISED_FORMAT(q6_k, 8)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 

@@ -5,8 +5,8 @@
  * float ones float32. Block layouts are those of GGUF files; all values are little-endian, as
  * are the machines this runs on.
  *
- * A new format is one line in WEIGHT_LIST, its block, its decode and its dot in quant.c. An
- * instruction set may override the dot (kernels.h). */
+ * A new format is one line in WEIGHT_LIST, its block, and in quant.c how 32 values of it unpack.
+ * An instruction set may override the dot (kernels.h). */
 #ifndef DUET_ENGINE_QUANT_H
 #define DUET_ENGINE_QUANT_H
 
@@ -15,13 +15,22 @@
 
 /* name, name in functions, number of the type in a GGUF file, elements and bytes of a block, the
  * activations it meets */
-#define WEIGHT_LIST(X)                    \
-    X(F32,  f32,  0,  1,  4,  ACT_F32)    \
-    X(F16,  f16,  1,  1,  2,  ACT_F32)    \
-    X(BF16, bf16, 30, 1,  2,  ACT_F32)    \
-    X(Q8_0, q8_0, 8,  32, 34, ACT_Q8)     \
-    X(Q4_0, q4_0, 2,  32, 18, ACT_Q8)     \
-    X(Q4_1, q4_1, 3,  32, 20, ACT_Q8)
+#define WEIGHT_LIST(X)                       \
+    X(F32,    f32,    0,  1,   4,   ACT_F32) \
+    X(F16,    f16,    1,  1,   2,   ACT_F32) \
+    X(BF16,   bf16,   30, 1,   2,   ACT_F32) \
+    X(Q8_0,   q8_0,   8,  32,  34,  ACT_Q8)  \
+    X(Q4_0,   q4_0,   2,  32,  18,  ACT_Q8)  \
+    X(Q4_1,   q4_1,   3,  32,  20,  ACT_Q8)  \
+    X(Q5_0,   q5_0,   6,  32,  22,  ACT_Q8)  \
+    X(Q5_1,   q5_1,   7,  32,  24,  ACT_Q8)  \
+    X(IQ4_NL, iq4_nl, 20, 32,  18,  ACT_Q8)  \
+    X(MXFP4,  mxfp4,  39, 32,  17,  ACT_Q8)  \
+    X(Q2_K,   q2_k,   10, 256, 84,  ACT_Q8)  \
+    X(Q3_K,   q3_k,   11, 256, 110, ACT_Q8)  \
+    X(Q4_K,   q4_k,   12, 256, 144, ACT_Q8)  \
+    X(Q5_K,   q5_k,   13, 256, 176, ACT_Q8)  \
+    X(Q6_K,   q6_k,   14, 256, 210, ACT_Q8)
 
 enum weight {
 #define X(name, fn, id, elements, bytes, act) WEIGHT_##name,
@@ -34,35 +43,115 @@ enum act { ACT_F32, ACT_Q8 };
 
 /* ---- blocks of weights -------------------------------------------------------------------- */
 
+/* Scales d and minima m are f16 throughout. Nibbles: of 16 bytes, the low half of byte j is element
+ * j, the high half element 16 + j. */
+
 #define QUANT_BLOCK 32
 
 struct block_q8_0 {
-    uint16_t d;          /* f16: w = d * q */
+    uint16_t d;          /* w = d * q */
     int8_t q[32];
 };
 
 struct block_q4_0 {
-    uint16_t d;          /* f16: w = d * (q - 8) */
-    uint8_t q[16];       /* element j in the low half of q[j], 16 + j in the high half */
+    uint16_t d;          /* w = d * (q - 8) */
+    uint8_t q[16];       /* nibbles */
 };
 
 struct block_q4_1 {
-    uint16_t d, m;       /* f16: w = d * q + m */
-    uint8_t q[16];       /* as in q4_0 */
+    uint16_t d, m;       /* w = d * q + m */
+    uint8_t q[16];       /* nibbles */
 };
+
+struct block_q5_0 {
+    uint16_t d;          /* w = d * (q - 16) */
+    uint8_t high[4];     /* bit j: the fifth bit of element j */
+    uint8_t q[16];       /* nibbles */
+};
+
+struct block_q5_1 {
+    uint16_t d, m;       /* w = d * q + m */
+    uint8_t high[4];
+    uint8_t q[16];
+};
+
+struct block_iq4_nl {
+    uint16_t d;          /* w = d * quant_iq4_nl[q] */
+    uint8_t q[16];       /* nibbles */
+};
+
+struct block_mxfp4 {
+    uint8_t e;           /* w = 2^(e - 128) * quant_mxfp4[q] */
+    uint8_t q[16];       /* nibbles */
+};
+
+/* The K types: super-blocks of 256 values in 8 groups of 32, or 16 of 16, each with a small integer
+ * scale s (and minimum) of its own. Two bits, or a nibble, of 4 (2) groups share a byte: group g
+ * of four has the bits 2g and 2g + 1. */
+
+struct block_q2_k {
+    uint8_t s[16];       /* low half: scale of 16 values, high half: their minimum */
+    uint8_t q[64];       /* 32 bytes for groups 0 to 3, 32 for groups 4 to 7 */
+    uint16_t d, m;       /* w = d * scale * q - m * minimum */
+};
+
+struct block_q3_k {
+    uint8_t high[32];    /* bit g of byte j: the third bit of element j of group g */
+    uint8_t q[64];       /* as in q2_k */
+    uint8_t s[12];       /* 16 scales of 6 bits: 4 low bits in the first 8 bytes */
+    uint16_t d;          /* w = d * (scale - 32) * (q - 4) */
+};
+
+struct block_q4_k {
+    uint16_t d, m;       /* w = d * scale * q - m * minimum */
+    uint8_t s[12];       /* 8 scales and 8 minima of 6 bits */
+    uint8_t q[128];      /* 32 bytes for groups 0 and 1, and so on */
+};
+
+struct block_q5_k {
+    uint16_t d, m;       /* as in q4_k */
+    uint8_t s[12];
+    uint8_t high[32];    /* bit g of byte j: the fifth bit of element j of group g */
+    uint8_t q[128];
+};
+
+struct block_q6_k {
+    uint8_t q[128];      /* 64 bytes for groups 0 to 3: low halves 0 and 1, high halves 2 and 3 */
+    uint8_t high[64];    /* the upper two bits, as in q2_k */
+    int8_t s[16];        /* of 16 values each */
+    uint16_t d;          /* w = d * scale * (q - 32) */
+};
+
+extern const int8_t quant_iq4_nl[16], quant_mxfp4[16];
+
+/* The scale of an mxfp4 block, 2^(e - 128). */
+float quant_mxfp4_scale(uint8_t e);
+
+/* Scale and minimum of group g in the 12 bytes of q4_k and q5_k. */
+static inline void quant_k_scale(const uint8_t *s, int g, int *scale, int *min)
+{
+    *scale = g < 4 ? s[g] & 63 : (s[g + 4] & 15) | s[g - 4] >> 6 << 4;
+    *min = g < 4 ? s[g + 4] & 63 : s[g + 4] >> 4 | s[g] >> 6 << 4;
+}
 
 /* ---- a row of 8-bit activations ----------------------------------------------------------- */
 
-/* A row of n values, n a multiple of 32, is three arrays one after the other:
+/* A row of n values, n a multiple of 32, is three arrays one after the other, the last two filled
+ * up with zeros to multiples of 8 and 16:
  *
  *   int8_t q[n]          in [-127, 127]
  *   float  d[n / 32]     x = d * q
- *   float  s[n / 32]     d * (the sum of the block's q): what a constant in a weight block meets
+ *   float  s[n / 16]     d * (the sum of 16 values of q): what a constant in the weights meets
  *
  * Rows start at multiples of 64 bytes. */
+static inline size_t q8_scales_n(size_t n)
+{
+    return (n / QUANT_BLOCK + 7) / 8 * 8;
+}
+
 static inline size_t q8_row_bytes(size_t n)
 {
-    return (n + n / QUANT_BLOCK * 2 * sizeof(float) + 63) / 64 * 64;
+    return (n + q8_scales_n(n) * 3 * sizeof(float) + 63) / 64 * 64;
 }
 
 static inline const float *q8_scales(const void *row, size_t n)
@@ -72,7 +161,7 @@ static inline const float *q8_scales(const void *row, size_t n)
 
 static inline const float *q8_sums(const void *row, size_t n)
 {
-    return q8_scales(row, n) + n / QUANT_BLOCK;
+    return q8_scales(row, n) + q8_scales_n(n);
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */

@@ -122,6 +122,21 @@ void test_quant_table(void **state)
 
 /* ---- dot products -------------------------------------------------------------------------- */
 
+/* Where a block has its scales, f16, and how many. */
+static const struct { size_t at, n; } scales_at[WEIGHT_N] = {
+    [WEIGHT_Q8_0] = { offsetof(struct block_q8_0, d), 1 },
+    [WEIGHT_Q4_0] = { offsetof(struct block_q4_0, d), 1 },
+    [WEIGHT_Q4_1] = { offsetof(struct block_q4_1, d), 2 },
+    [WEIGHT_Q5_0] = { offsetof(struct block_q5_0, d), 1 },
+    [WEIGHT_Q5_1] = { offsetof(struct block_q5_1, d), 2 },
+    [WEIGHT_IQ4_NL] = { offsetof(struct block_iq4_nl, d), 1 },
+    [WEIGHT_Q2_K] = { offsetof(struct block_q2_k, d), 2 },
+    [WEIGHT_Q3_K] = { offsetof(struct block_q3_k, d), 1 },
+    [WEIGHT_Q4_K] = { offsetof(struct block_q4_k, d), 2 },
+    [WEIGHT_Q5_K] = { offsetof(struct block_q5_k, d), 2 },
+    [WEIGHT_Q6_K] = { offsetof(struct block_q6_k, d), 1 },
+};
+
 /* A row of n random weights, with scales that are numbers. */
 static void random_weights(enum weight w, uint8_t *row, size_t n, float scale)
 {
@@ -129,15 +144,18 @@ static void random_weights(enum weight w, uint8_t *row, size_t n, float scale)
     size_t bytes = weight_row_bytes(w, n);
     for (size_t i = 0; i < bytes; i++)
         row[i] = (uint8_t)test_random(&random_state);
-    if (info->block_elements > 1)
+    if (w == WEIGHT_MXFP4)
+        for (uint8_t *b = row; b < row + bytes; b += info->block_bytes)
+            *b = (uint8_t)(120 + *b % 10);
+    else if (info->block_elements > 1)
         for (uint8_t *b = row; b < row + bytes; b += info->block_bytes) {
             uint16_t d[2] = { f16_of_f32(noise(scale)), f16_of_f32(noise(scale)) };
-            memcpy(b, d, w == WEIGHT_Q4_1 ? 4 : 2);
+            memcpy(b + scales_at[w].at, d, scales_at[w].n * sizeof d[0]);
         }
     else
         for (size_t i = 0; i < n; i++) {
             float f = noise(scale);
-            uint16_t h = w == WEIGHT_F16 ? f16_of_f32(f) : (uint16_t)(0x3e00 + i % 77);
+            uint16_t h = w == WEIGHT_F16 ? f16_of_f32(f) : (uint16_t)(f * 0 + 0x3e00 + i % 77);
             memcpy(row + i * info->block_bytes, w == WEIGHT_F32 ? (void *)&f : (void *)&h,
                    info->block_bytes);
         }
@@ -200,11 +218,13 @@ void test_kernels_dot(void **state)
     start();
     for (int w = 0; w < WEIGHT_N; w++) {
         bool q = weight_info((enum weight)w)->block_elements > 1;
+        bool k = weight_info((enum weight)w)->block_elements == 256;
         size_t n = q ? sizeof blocks / sizeof *blocks : sizeof floats / sizeof *floats;
         for (size_t i = 0; i < n; i++)
             for (int n_x = 1; n_x <= 13; n_x += 3)
                 for (int s = 0; s < 3; s++)
-                    check_dot((enum weight)w, q ? blocks[i] : floats[i], n_x, scales[s]);
+                    check_dot((enum weight)w, k ? 256 * (i + 1) : q ? blocks[i] : floats[i], n_x,
+                              scales[s]);
     }
 }
 
@@ -248,16 +268,17 @@ void test_kernels_quant_q8(void **state)
             x[5] = 0;
             (k ? fast : plain).quant_q8(x, row, 320);
             for (int b = 0; b < 10; b++) {
-                int sum = 0;
+                int sum[2] = {0};
                 float d = q8_scales(row, 320)[b];
                 for (int i = b * 32; i < b * 32 + 32; i++) {
                     int q = ((int8_t *)row)[i];
                     assert_in_range(q + 127, 0, 254);
                     assert_true(fabsf((float)q * d - x[i]) <= d * 0.5001f);
-                    sum += q;
+                    sum[i / 16 % 2] += q;
                 }
-                check_close("sum", 320, q8_sums(row, 320)[b], d * (float)sum,
-                            1e-6f * fabsf(d * (float)sum));
+                for (int h = 0; h < 2; h++)
+                    check_close("sum", 320, q8_sums(row, 320)[2 * b + h], d * (float)sum[h],
+                                1e-6f * fabsf(d * (float)sum[h]));
             }
         }
 }
