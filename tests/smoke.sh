@@ -8,6 +8,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 duet=${BUILD:-build}/duet
 models=${XDG_DATA_HOME:-$HOME/.local/share}/duet/models
+[ -x "$duet" ] || { echo "there is no $duet"; exit 1; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
