@@ -536,7 +536,8 @@ static bool pump(void *data)
     struct pollfd fds[3] = {{term_fd(), POLLIN, 0},
                             {l->talk.worker ? worker_fd(l->talk.worker) : -1, POLLIN, 0},
                             {signals_fd(), POLLIN, 0}};
-    bool fed = editor_esc_spare(l->editor) && act(l, ACTION_STOP, &(struct key){.code = KEYCODE_ESC});
+    const struct key esc = {.code = KEYCODE_ESC};
+    bool fed = editor_esc_spare(l->editor) && act(l, ACTION_STOP, &esc);
     while (!l->leaving) {
         struct key k;
         while (!fed && !l->leaving && term_read(&k)) /* what the next key means may hang on */

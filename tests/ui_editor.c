@@ -212,7 +212,8 @@ void test_editor_history(void **state)
     plays(ed, "'one +newline 'two +send", "one\ntwo");
     plays(ed, "'three +send", "three");
     plays(ed, "'three +send", "three"); /* not twice in a row */
-    plays(ed, "'draft Up =three| Up =one\\ntwo| Up =one|\\ntwo '! Up =one!|\\ntwo Down =one!\\ntwo| Down =three| "
+    plays(ed, "'draft Up =three| Up =one\\ntwo| Up =one|\\ntwo '! Up "
+              "=one!|\\ntwo Down =one!\\ntwo| Down =three| "
               "Down =draft| Down =draft| +send", "draft");
     plays(ed, "Ctrl+P =draft| Ctrl+P Ctrl+P =one\\ntwo| +send", "one\ntwo");
     plays(ed, "'gone +keep =| Up =gone| +send", "gone");
@@ -287,14 +288,16 @@ void test_editor_paste(void **state)
     struct buf big = {0};
     while (big.bytes < 1 << 20)
         buf_puts(&big, "a line of text with 漢字 in it\n");
-    struct script s = {.ed = ed, .at = "+paste 'x +send", .text = big.data, .text_bytes = big.bytes};
+    struct script s = {.ed = ed, .at = "+paste 'x +send", .text = big.data,
+                       .text_bytes = big.bytes};
     char *sent = editor_read(ed, play, &s);
     buf_puts(&big, "x");
     assert_string_equal(sent, big.data);
     free(sent);
     buf_release(&big);
     /* Controls do not get in, wherever they come from. */
-    s = (struct script){.ed = ed, .at = "+paste +send", .text = "a\033\xC2\x85\tb\0c", .text_bytes = 8};
+    s = (struct script){.ed = ed, .at = "+paste +send", .text = "a\033\xC2\x85\tb\0c",
+                        .text_bytes = 8};
     sent = editor_read(ed, play, &s);
     assert_string_equal(sent, "a\tbc");
     free(sent);
@@ -373,7 +376,8 @@ void test_editor_editrc(void **state)
     static const char *const files[] = {
         "edit off\n", "bind -v\nedit off\n", "bind -e\n", "setty -d\nsetty -x -tabs\n",
         "settc am no\nsettc co 3\n", "bind \"\\\\200\" ed-unassigned\n", "history size 3\n",
-        "duet:bind ^T ed-move-to-beg\n", "other:bind a ed-unassigned\n", "no such thing\n\xFF\xFE\n",
+        "duet:bind ^T ed-move-to-beg\n", "other:bind a ed-unassigned\n",
+        "no such thing\n\xFF\xFE\n",
         "telltc\nbind\nechotc cl\n",
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {

@@ -166,7 +166,8 @@ void test_decode_split(void **state)
     }
 }
 
-/* What means nothing is dropped whole: unknown sequences, C1 characters, bytes that are no UTF-8. */
+/* What means nothing is dropped whole: unknown sequences, C1 characters, bytes that
+ * are no UTF-8. */
 void test_decode_drops(void **state)
 {
     (void)state;
@@ -243,7 +244,8 @@ void test_decode_noise(void **state)
 {
     (void)state;
     ui_locale();
-    static const char alphabet[] = "\033\033\033[[O;;0123456789ABCHFRMmu~^<?\r\n\x9B\xC2\x85\xE6\xFF z";
+    static const char alphabet[] = "\033\033\033[[O;;0123456789ABCHFRMmu~^<?"
+                                   "\r\n\x9B\xC2\x85\xE6\xFF z";
     struct ui_random r = {7};
     for (int round = 0; round < 300; round++) {
         struct decode d = {0};
@@ -257,7 +259,8 @@ void test_decode_noise(void **state)
             decode_feed(&d, piece, n, now);
             now += ui_random(&r, 3) ? 0 : 6000;
             while (decode_key(&d, now, &k))
-                assert_false(k.code == KEYCODE_CHAR && (k.ch < 0x20 || (k.ch >= 0x7F && k.ch < 0xA0)));
+                assert_false(k.code == KEYCODE_CHAR &&
+                             (k.ch < 0x20 || (k.ch >= 0x7F && k.ch < 0xA0)));
         }
         decode_release(&d);
     }

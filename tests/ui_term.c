@@ -371,7 +371,8 @@ void test_term_paste(void **state)
     rig_expect(&r, "ready");
     buf_puts(&text, "\033[200~");
     for (int i = 0; i < 2500; i++) /* 80 bytes a line, 漢 is three */
-        buf_puts(&text, "a line of eighty bytes, typed by nobody and of no use to any one at all 漢xxxxx\r");
+        buf_puts(&text, "a line of eighty bytes, typed by nobody and of no use to any "
+                        "one at all 漢xxxxx\r");
     buf_puts(&text, "\033[201~q");
     rig_type(&r, text.data, text.bytes);
     for (;;) {

@@ -71,7 +71,8 @@ void test_theme_values(void **state)
     (void)state;
     struct theme t;
     char msg[200];
-    const char *text = "{\"name\": \"mine\", \"roles\": {\"dim\": {\"fg\": \"bright-blue\", \"bg\": 200,"
+    const char *text = "{\"name\": \"mine\", \"roles\": {\"dim\": {\"fg\": \"bright-blue\","
+                       "\"bg\": 200,"
                        "\"attr\": [\"bold\", \"italic\"]}, \"label\": {\"fg\": \"default\"}}}";
     assert_true(theme_parse(&t, text, strlen(text), "x", msg, sizeof msg));
     assert_string_equal(t.name, "mine");
