@@ -26,7 +26,7 @@ ENGINE_TEXT := engine/err.c engine/mapfile.c engine/gguf.c engine/parts.c engine
 	engine/utf8.c engine/chat.c
 ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/kernels_c.c engine/pool.c \
 	engine/matmul.c engine/experts.c engine/bind.c engine/model.c engine/attention.c engine/dense.c engine/kv.c engine/kv_file.c \
-	engine/sampler.c engine/seen.c engine/session.c engine/engine.c
+	engine/sampler.c engine/seen.c engine/session.c engine/engine.c engine/bandwidth.c
 ifeq ($(shell uname -m),x86_64)
 ENGINE_MATH += engine/kernels_avx2.c
 endif
@@ -36,7 +36,7 @@ UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/grid.c ui/theme.c u
 	ui/transcript.c ui/list.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/history.c ui/editor.c
 
 APP_STORE := app/json.c app/paths.c app/log.c app/conversation.c app/store.c app/options.c app/mode.c
-APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/oneshot.c app/plain.c app/signals.c app/loop.c app/trace.c
+APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/loop.c app/trace.c
 APP := $(APP_STORE) $(APP_RUN)
 
 TESTS_ENGINE := $(wildcard tests/engine_*.c)

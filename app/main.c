@@ -12,6 +12,7 @@
 #include "app/fronts.h"
 #include "app/paths.h"
 #include "app/store.h"
+#include "app/subcommand.h"
 #include "app/trace.h"
 #include "ui/buf.h"
 #include "ui/term.h"
@@ -105,6 +106,9 @@ int main(int argc, char **argv)
     options_init(&o);
     if (!paths_init(&paths, &err))
         return fail(STATUS_USAGE, &err);
+    const struct subcommand *sub = argc > 1 ? subcommand_find(argv[1]) : NULL;
+    if (sub)
+        return sub->run(&paths, argc - 1, argv + 1);
     snprintf(config, sizeof config, "%s/config", paths.config);
     if (!options_config(&o, config, &err) || !options_parse(&o, argc, argv, &err) ||
         !options_check(&o, &err))

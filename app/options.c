@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "app/mode.h"
+#include "app/subcommand.h"
 #include "ui/buf.h"
 #include "ui/keymap.h"
 
@@ -361,12 +362,21 @@ static void help_commands(struct buf *b)
     }
 }
 
+static void help_subcommands(struct buf *b)
+{
+    const struct subcommand *s;
+    for (int i = 0; (s = subcommand_at(i)); i++)
+        buf_printf(b, "  %s %s: %s\n", s->name, s->args, s->help);
+}
+
 char *options_help(void)
 {
     struct buf b = {0};
     buf_puts(&b, "duet " DUET_VERSION ": chat with a language model on this machine, in the "
-                 "terminal.\n\nUsage: duet [options]\n\nOptions:\n");
+                 "terminal.\n\nUsage: duet [options]\n       duet SUBCOMMAND ...\n\nOptions:\n");
     help_options(&b);
+    buf_puts(&b, "\nSubcommands:\n");
+    help_subcommands(&b);
     buf_puts(&b, "\nModes:\n");
     help_modes(&b);
     buf_puts(&b, "\nKeys and commands inside the program:\n");

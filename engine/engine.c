@@ -77,6 +77,26 @@ static uint64_t fingerprint(const struct parts *p)
     return sum;
 }
 
+static uint64_t matrix_bytes_of(const struct matrix *w)
+{
+    return (uint64_t)w->rows * w->row_bytes * (uint64_t)(w->n_stack > 0 ? w->n_stack : 1);
+}
+
+/* What one token reads of the weights. */
+static uint64_t token_bytes(const struct model *m)
+{
+    uint64_t bytes = m->weight_bytes;
+    if (m->embed.data != m->output.data)
+        bytes -= matrix_bytes_of(&m->embed);
+    for (int i = 0; i < m->n_layer && m->n_expert; i++) {
+        const struct layer *l = &m->layers[i];
+        uint64_t all = matrix_bytes_of(&l->gate) + matrix_bytes_of(&l->up) +
+                       matrix_bytes_of(&l->down);
+        bytes -= all / (uint64_t)m->n_expert * (uint64_t)(m->n_expert - m->n_expert_used);
+    }
+    return bytes;
+}
+
 static void fill_info(struct engine *e, const struct gguf *g, const char *path)
 {
     const struct model *m = &e->model;
@@ -93,7 +113,7 @@ static void fill_info(struct engine *e, const struct gguf *g, const char *path)
         .n_kv_head = m->n_kv_head, .head_dim = m->head_dim, .d_ff = m->d_ff,
         .n_vocab = m->n_vocab, .n_ctx_train = m->n_ctx_train,
         .n_threads = pool_n_threads(e->pool), .thinks = e->chat.thinks,
-        .weight_bytes = m->weight_bytes,
+        .weight_bytes = m->weight_bytes, .token_bytes = token_bytes(m),
         .fingerprint = fingerprint(&e->file),
     };
 }

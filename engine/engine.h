@@ -58,6 +58,8 @@ struct engine_info {
     int n_threads;
     bool thinks;                /* has thinking markers of its own, such as <think> */
     uint64_t weight_bytes;
+    uint64_t token_bytes;       /* of them, read for one token: not the other rows of an embedding
+                                 * that is not the output too, nor the experts not chosen */
     uint64_t fingerprint;       /* of the file's size, header and tensor table; stable over runs */
 };
 
@@ -73,6 +75,10 @@ bool engine_open(struct engine **out, const char *path, const struct engine_opts
 void engine_close(struct engine **e);
 
 const struct engine_info *engine_info(const struct engine *e);
+
+/* Bytes a second that this machine reads from the mapped weights with the engine's threads: the
+ * best of reps passes. The limit of decoding; takes a fraction of a second a pass. */
+double engine_bandwidth(struct engine *e, int reps);
 
 /* ---- text and tokens ---------------------------------------------------------------------- */
 
@@ -217,6 +223,9 @@ void session_stats(const struct session *s, struct session_stats *out);
 /* The logits of the last position read, [n_vocab]; NULL if there are none. Borrowed until the
  * next call on s. For measuring: a chat never needs them. */
 const float *session_logits(const struct session *s);
+
+/* A hash of these bytes: two runs that differ in any logit's bits differ here. 0: no logits. */
+uint64_t session_logits_hash(const struct session *s);
 
 /* Like session_read() of the whole prefix at once from an empty timeline, but calls sees every
  * position's logits: for probes and perplexity. want(pos) decides which rows are computed. */

@@ -363,6 +363,12 @@ const float *session_logits(const struct session *s)
     return s->has_logits ? s->logits : NULL;
 }
 
+uint64_t session_logits_hash(const struct session *s)
+{
+    size_t bytes = (size_t)s->e->model.n_vocab * sizeof(float);
+    return s->has_logits ? kv_file_fingerprint(s->logits, bytes, bytes) : 0;
+}
+
 /* The logits of the positions of one chunk that are wanted. */
 struct score {
     bool (*want)(int pos, int n, void *data);

@@ -1,0 +1,295 @@
+/* bench.c -- `duet bench`: how fast a model reads and answers on this machine.
+ *
+ * Token ids are i * 7919 mod n_vocab. Reading: N ids into an empty cache, once a repetition.
+ * Decoding at depth D: the cache holds D ids, then `gen` times one id is read and the next one is
+ * the largest logit. Every figure is the median of the repetitions, with the least and the most.
+ * The hash of the last logits shows any change of arithmetic. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/fronts.h"
+#include "app/json.h"
+#include "app/subcommand.h"
+#include "engine/engine.h"
+
+enum { LIST_MAX = 16, REPS_MAX = 99 };
+
+struct numbers {
+    int at[LIST_MAX];
+    int n;
+};
+
+struct bench {
+    const char *model;
+    struct numbers prefill, depths;
+    int gen, reps, threads, chunk;
+    const char *kernels;
+    bool json;
+    struct engine *engine;
+    struct session *session;
+    int32_t *ids;           /* [n_ctx] */
+    double bandwidth;       /* bytes a second */
+};
+
+struct figure {
+    const char *what;
+    int at, n;
+    double seconds[REPS_MAX];
+    uint64_t bytes;         /* read for one token; 0 = not told */
+};
+
+static double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* ---- options ------------------------------------------------------------------------------ */
+
+static bool read_numbers(const char *text, int most, struct numbers *out)
+{
+    out->n = 0;
+    while (*text) {
+        char *end;
+        long v = strtol(text, &end, 10);
+        if (end == text || v < 0 || v > most || out->n == LIST_MAX || (*end && *end != ','))
+            return false;
+        out->at[out->n++] = (int)v;
+        text = *end ? end + 1 : end;
+    }
+    return out->n > 0;
+}
+
+static bool read_option(struct bench *b, const char *name, const char *value, struct err *err)
+{
+    static const int depth_most = 1 << 20;
+    struct numbers one;
+    bool single = read_numbers(value, depth_most, &one) && one.n == 1;
+    bool ok = true;
+    if (strcmp(name, "--prefill") == 0)
+        ok = read_numbers(value, depth_most, &b->prefill);
+    else if (strcmp(name, "--depths") == 0)
+        ok = read_numbers(value, depth_most, &b->depths);
+    else if (strcmp(name, "--kernels") == 0)
+        b->kernels = value;
+    else if (strcmp(name, "--tier") == 0)
+        ok = strcmp(value, "f16") == 0;
+    else if (strcmp(name, "--gen") == 0 && (ok = single && one.at[0] > 0))
+        b->gen = one.at[0];
+    else if (strcmp(name, "--reps") == 0 && (ok = single && one.at[0] > 0 && one.at[0] <= REPS_MAX))
+        b->reps = one.at[0];
+    else if (strcmp(name, "--threads") == 0 && (ok = single && one.at[0] <= 64))
+        b->threads = one.at[0];
+    else if (strcmp(name, "--chunk") == 0 && (ok = single && one.at[0] <= 512))
+        b->chunk = one.at[0];
+    else if (ok)
+        return err_set(err, ERR_INPUT, "bench: there is no option '%s'", name);
+    return ok || err_set(err, ERR_INPUT, "bench: %s cannot be '%s'", name, value);
+}
+
+static bool read_options(struct bench *b, int argc, char **argv, struct err *err)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            b->json = true;
+        else if (argv[i][0] != '-')
+            b->model = argv[i];
+        else if (i + 1 == argc)
+            return err_set(err, ERR_INPUT, "bench: %s needs a value", argv[i]);
+        else if (!read_option(b, argv[i], argv[i + 1], err))
+            return false;
+        else
+            i++;
+    }
+    return true;
+}
+
+/* ---- telling ------------------------------------------------------------------------------ */
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void tell(struct bench *b, struct figure *f)
+{
+    qsort(f->seconds, (size_t)b->reps, sizeof *f->seconds, by_size);
+    int mid = b->reps / 2;
+    double median = b->reps % 2 ? f->seconds[mid] : (f->seconds[mid - 1] + f->seconds[mid]) / 2;
+    double tok_s = f->n / median, least = f->n / f->seconds[b->reps - 1];
+    double most = f->n / f->seconds[0];
+    double share = f->bytes ? tok_s * (double)f->bytes / b->bandwidth : 0;
+    uint64_t hash = session_logits_hash(b->session);
+    if (!b->json) {
+        printf("%-8s at %6d  %9.2f tok/s  (%.2f to %.2f)", f->what, f->at, tok_s, least, most);
+        if (f->bytes)
+            printf("  %7.1f MB a token, %3.0f %% of the bandwidth", (double)f->bytes / 1e6,
+                   share * 100);
+        printf("  logits %016llx\n", (unsigned long long)hash);
+        fflush(stdout);
+        return;
+    }
+    struct buf out = {0};
+    struct json_line j;
+    char text[20];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    json_begin(&j, &out);
+    json_text(&j, "what", f->what);
+    json_int(&j, "at", f->at);
+    json_int(&j, "n", f->n);
+    json_text(&j, "tier", "f16");
+    json_int(&j, "threads", engine_info(b->engine)->n_threads);
+    json_text(&j, "kernels", engine_info(b->engine)->kernels);
+    json_double(&j, "tok_s", tok_s);
+    json_double(&j, "min", least);
+    json_double(&j, "max", most);
+    if (f->bytes) {
+        json_int(&j, "token_bytes", (int64_t)f->bytes);
+        json_double(&j, "bandwidth_share", share);
+    }
+    json_text(&j, "logits", text);
+    json_end(&j);
+    fputs(buf_text(&out), stdout);
+    fflush(stdout);
+    buf_release(&out);
+}
+
+/* ---- measuring ---------------------------------------------------------------------------- */
+
+static bool read_to(struct bench *b, int n, struct err *err)
+{
+    int held;
+    do {
+        held = session_read(b->session, b->ids, n, err);
+    } while (held >= 0 && held < n);
+    return held == n;
+}
+
+static int32_t largest(const float *logits, int n)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < n; i++)
+        if (logits[i] > logits[best])
+            best = i;
+    return best;
+}
+
+static bool bench_prefill(struct bench *b, int n, struct err *err)
+{
+    struct figure f = {.what = "prefill", .n = n};
+    for (int r = 0; r < b->reps; r++) {
+        session_cut(b->session, 0);
+        double start = now_seconds();
+        if (!read_to(b, n, err))
+            return false;
+        f.seconds[r] = now_seconds() - start;
+    }
+    tell(b, &f);
+    return true;
+}
+
+static bool bench_decode(struct bench *b, int depth, struct err *err)
+{
+    struct session_stats stats;
+    int n_vocab = engine_info(b->engine)->n_vocab;
+    struct figure f = {.what = "decode", .at = depth, .n = b->gen};
+    if (depth > 0 && !read_to(b, depth, err))
+        return false;
+    int32_t *tail = malloc((size_t)b->gen * sizeof *tail);
+    if (!tail)
+        return err_set(err, ERR_NOMEM, "bench: not enough memory");
+    memcpy(tail, b->ids + depth, (size_t)b->gen * sizeof *tail);
+    bool ok = true;
+    for (int r = 0; ok && r < b->reps; r++) {
+        session_cut(b->session, depth);
+        b->ids[depth] = 1;
+        double start = now_seconds();
+        for (int i = 0; ok && i < b->gen; i++) {
+            ok = read_to(b, depth + i + 1, err);
+            if (ok && i + 1 < b->gen)
+                b->ids[depth + i + 1] = largest(session_logits(b->session), n_vocab);
+        }
+        f.seconds[r] = now_seconds() - start;
+    }
+    session_stats(b->session, &stats);
+    int held = session_len(b->session);
+    f.bytes = engine_info(b->engine)->token_bytes +
+              (held > 0 ? stats.kv_bytes / (uint64_t)held * (uint64_t)depth : 0);
+    if (ok)
+        tell(b, &f);
+    memcpy(b->ids + depth, tail, (size_t)b->gen * sizeof *tail);
+    free(tail);
+    return ok;
+}
+
+static bool measure(struct bench *b, struct err *err)
+{
+    bool ok = true;
+    for (int i = 0; ok && i < b->prefill.n; i++)
+        ok = bench_prefill(b, b->prefill.at[i], err);
+    for (int i = 0; ok && i < b->depths.n; i++)
+        ok = bench_decode(b, b->depths.at[i], err);
+    return ok;
+}
+
+/* The longest timeline asked for. */
+static int longest(const struct bench *b)
+{
+    int most = 0;
+    for (int i = 0; i < b->prefill.n; i++)
+        most = b->prefill.at[i] > most ? b->prefill.at[i] : most;
+    for (int i = 0; i < b->depths.n; i++)
+        most = b->depths.at[i] + b->gen > most ? b->depths.at[i] + b->gen : most;
+    return most;
+}
+
+static bool open_all(struct bench *b, const char *path, struct err *err)
+{
+    struct engine_opts eo = {.n_threads = b->threads, .kernels = b->kernels};
+    if (!engine_open(&b->engine, path, &eo, err))
+        return false;
+    const struct engine_info *info = engine_info(b->engine);
+    struct session_opts so = {.n_ctx = longest(b), .chunk = b->chunk};
+    if (so.n_ctx > info->n_ctx_train)
+        return err_set(err, ERR_LIMIT, "bench: %d tokens; the model's context is %d", so.n_ctx,
+                       info->n_ctx_train);
+    b->ids = malloc((size_t)so.n_ctx * sizeof *b->ids);
+    if (!b->ids)
+        return err_set(err, ERR_NOMEM, "bench: not enough memory");
+    for (int i = 0; i < so.n_ctx; i++)
+        b->ids[i] = (int32_t)((int64_t)i * 7919 % info->n_vocab);
+    if (!session_new(&b->session, b->engine, &so, err))
+        return false;
+    b->bandwidth = engine_bandwidth(b->engine, 5);
+    if (!b->json)
+        printf("%s: %d threads, kernels %s, weights %.1f MB, read at %.1f GB/s\n", info->path,
+               info->n_threads, info->kernels, (double)info->weight_bytes / 1e6,
+               b->bandwidth / 1e9);
+    return true;
+}
+
+int bench_run(const struct paths *p, int argc, char **argv)
+{
+    struct bench b = {.model = MODEL_DEFAULT, .gen = 32, .reps = 3, .threads = 2};
+    struct err err;
+    char path[1024];
+    int status = STATUS_OK;
+    read_numbers("512", 512, &b.prefill);
+    read_numbers("0,4096,8128", 8128, &b.depths);
+    if (!read_options(&b, argc, argv, &err))
+        status = STATUS_USAGE;
+    else if (!paths_model(p, b.model, path, sizeof path, &err) || !open_all(&b, path, &err))
+        status = STATUS_MODEL;
+    else if (!measure(&b, &err))
+        status = STATUS_TURN;
+    if (status != STATUS_OK)
+        fprintf(stderr, "duet: %s\n", err.msg);
+    session_free(&b.session);
+    engine_close(&b.engine);
+    free(b.ids);
+    return status;
+}

@@ -1,0 +1,22 @@
+/* subcommand.c -- the table. */
+#include "app/subcommand.h"
+
+#include <string.h>
+
+static const struct subcommand table[] = {
+    {"bench", "[MODEL]", "Measure speed: reading, and decoding at depths", bench_run},
+};
+
+const struct subcommand *subcommand_at(int i)
+{
+    return i >= 0 && i < (int)(sizeof table / sizeof *table) ? &table[i] : NULL;
+}
+
+const struct subcommand *subcommand_find(const char *name)
+{
+    const struct subcommand *s;
+    for (int i = 0; (s = subcommand_at(i)); i++)
+        if (strcmp(s->name, name) == 0)
+            return s;
+    return NULL;
+}
