@@ -226,7 +226,7 @@ static void find_ends(struct chat *c)
     add_end(c, tokenizer_eos(t));
     add_end(c, tokenizer_eot(t));
     if (c->family != &no_family)
-        add_end(c, tokenizer_special_at(t, c->family->end, strlen(c->family->end), &bytes));
+        add_end(c, tokenizer_marker_at(t, c->family->end, strlen(c->family->end), &bytes));
     for (size_t i = 0; i < N_END_TOKENS; i++) {
         int32_t id = tokenizer_special(t, end_tokens[i]);
         if (tokenizer_type(t, id) == TOKEN_CONTROL)
@@ -234,8 +234,20 @@ static void find_ends(struct chat *c)
     }
 }
 
-bool chat_init(struct chat *out, const struct gguf *g, const struct tokenizer *t,
-               struct err *err)
+/* What a person types must not become a mark of turns or thoughts, whatever its type in the
+ * file. */
+static void guard_marks(struct tokenizer *t, const struct chat *c)
+{
+    const struct chat_family *f = c->family;
+    for (size_t i = 0; i < sizeof f->special / sizeof *f->special && f->special[i]; i++)
+        tokenizer_guard(t, f->special[i]);
+    if (c->thought->end) {
+        tokenizer_guard(t, c->thought->begin);
+        tokenizer_guard(t, c->thought->end);
+    }
+}
+
+bool chat_init(struct chat *out, const struct gguf *g, struct tokenizer *t, struct err *err)
 {
     struct gguf_str template, arch;
     *out = (struct chat){0};
@@ -250,6 +262,7 @@ bool chat_init(struct chat *out, const struct gguf *g, const struct tokenizer *t
     *out = (struct chat){.family = f, .thought = thought, .tokenizer = t, .system = system};
     out->thinks = thought->end != NULL;
     out->think_end = thought->end ? tokenizer_special(t, thought->end) : -1;
+    guard_marks(t, out);
     find_ends(out);
     return true;
 }
@@ -289,8 +302,10 @@ static bool add_text(struct part *p, const char *text, size_t bytes, struct err 
 static bool flush(struct part *p, struct err *err)
 {
     size_t n = p->n;
+    bool follows = p->out->n > 0 &&
+                   !tokenizer_starts_text(p->tokenizer, p->out->id[p->out->n - 1]);
     p->n = 0;
-    return tokenizer_encode(p->tokenizer, n > 0 ? p->text : "", n, p->out, err);
+    return tokenizer_encode(p->tokenizer, n > 0 ? p->text : "", n, follows, p->out, err);
 }
 
 /* Adds text of the tables, in which control tokens count. */
@@ -299,7 +314,7 @@ static bool add_own(struct part *p, const char *s, struct err *err)
     size_t n = strlen(s);
     while (n > 0) {
         size_t bytes = 1;
-        int32_t id = tokenizer_special_at(p->tokenizer, s, n, &bytes);
+        int32_t id = tokenizer_marker_at(p->tokenizer, s, n, &bytes);
         if (id < 0 ? !add_text(p, s, 1, err)
                    : !flush(p, err) || !tokens_append(p->out, &id, 1, err))
             return false;

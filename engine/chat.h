@@ -36,9 +36,9 @@ struct chat {
     int n_ends;
 };
 
-/* The tokenizer must outlive the chat. *out is zeroed on failure. */
-bool chat_init(struct chat *out, const struct gguf *g, const struct tokenizer *t,
-               struct err *err);
+/* Guards the family's marks in the tokenizer (tokenizer_guard()), which must outlive the chat. *out
+ * is zeroed on failure. */
+bool chat_init(struct chat *out, const struct gguf *g, struct tokenizer *t, struct err *err);
 void chat_release(struct chat *c);
 
 /* "chatml", "llama3", ..., "none". */

@@ -173,7 +173,7 @@ const struct engine_info *engine_info(const struct engine *e)
 bool engine_tokenize(const struct engine *e, const char *text, size_t bytes, struct tokens *out,
                      struct err *err)
 {
-    return tokenizer_encode(e->tokenizer, text, bytes, out, err);
+    return tokenizer_encode(e->tokenizer, text, bytes, false, out, err);
 }
 
 const char *engine_piece(const struct engine *e, int32_t id, bool control, size_t *bytes)

@@ -1,16 +1,18 @@
-/* tokenizer.h -- bytes to token ids and back, for byte-level BPE vocabularies ("gpt2").
+/* tokenizer.h -- bytes to token ids and back: byte-level BPE ("gpt2") and SentencePiece ("llama").
  *
  * Read-only once open; any thread may use it. Token texts are borrowed from the file's bytes,
  * which must stay mapped; the struct gguf itself may be released.
  *
- * Encoding yields normal tokens alone: the spelling of a control or user-defined token is split
- * like any other text, and a merge that would lead to one is left out. Those ids come from chat.c
- * (or from tokenizer_encode_special(), which is for text of our own and for tests).
+ * Encoding never yields a control token: its spelling is split like any other text, and a merge
+ * that would lead to one is left out. User-defined tokens are recognised in text where they are
+ * text: runs of spaces and line breaks, and in SentencePiece vocabularies all those that
+ * tokenizer_guard() was not called for. The others are markers, and come from chat.c (or from
+ * tokenizer_encode_special(), which is for text of our own and for tests).
  *
  * Every byte sequence can be encoded. Decoding gives the same bytes back if the vocabulary has a
- * token for each of the 256 bytes; some small ones lack a few (rare control characters, bytes no
- * UTF-8 text has). A character with such a byte is encoded as U+FFFD, or left out if that is not
- * possible either. */
+ * token for each of the 256 bytes; some lack a few (rare control characters, bytes no UTF-8 text
+ * has). Those are left out, as the models' own tokenizers do, or become the vocabulary's unknown
+ * token where a SentencePiece one has that. */
 #ifndef DUET_ENGINE_TOKENIZER_H
 #define DUET_ENGINE_TOKENIZER_H
 
@@ -21,12 +23,7 @@
 #include "engine/engine.h"
 #include "engine/err.h"
 #include "engine/gguf.h"
-
-/* tokenizer.ggml.token_type */
-enum token_type {
-    TOKEN_NORMAL = 1, TOKEN_UNKNOWN = 2, TOKEN_CONTROL = 3, TOKEN_USER = 4, TOKEN_UNUSED = 5,
-    TOKEN_BYTE = 6,
-};
+#include "engine/vocabulary.h"
 
 struct tokenizer;
 
@@ -37,29 +34,44 @@ bool tokenizer_open(struct tokenizer **out, const struct gguf *g, struct err *er
 /* Closes and sets *t to NULL. NULL is allowed. */
 void tokenizer_close(struct tokenizer **t);
 
-/* Appends the ids of untrusted text; see engine_tokenize(). *out is unchanged on failure. */
-bool tokenizer_encode(const struct tokenizer *t, const char *text, size_t bytes,
+/* Makes the control or user-defined token of this text, if there is one, a marker. To be called
+ * before other threads use the tokenizer. */
+void tokenizer_guard(struct tokenizer *t, const char *text);
+
+/* Appends the ids of untrusted text; see engine_tokenize(). follows: the text goes on one that was
+ * encoded before it, with no special between them. *out is unchanged on failure. */
+bool tokenizer_encode(const struct tokenizer *t, const char *text, size_t bytes, bool follows,
                       struct tokens *out, struct err *err);
 
-/* Like tokenizer_encode(), but the spelling of a control or user-defined token gives that token,
- * the longest first. For text that this program wrote itself. */
+/* Like tokenizer_encode(), but the spelling of a marker gives that token, the longest first. For
+ * text that this program wrote itself. */
 bool tokenizer_encode_special(const struct tokenizer *t, const char *text, size_t bytes,
                               struct tokens *out, struct err *err);
 
 /* See engine_piece(). An id outside the vocabulary gives no bytes. */
 const char *tokenizer_piece(const struct tokenizer *t, int32_t id, bool control, size_t *bytes);
 
+/* The same for a token that stands behind another, -1 = at the beginning: without the space that
+ * encoding put in front of a text. */
+const char *tokenizer_piece_after(const struct tokenizer *t, int32_t before, int32_t id,
+                                  bool control, size_t *bytes);
+
+/* True for ids that text begins behind: control and user-defined ones, and -1. */
+bool tokenizer_starts_text(const struct tokenizer *t, int32_t id);
+
 /* The control or user-defined token with exactly this text; -1 if there is none. */
 int32_t tokenizer_special(const struct tokenizer *t, const char *text);
 
-/* The longest control or user-defined token whose text s[0..n) begins with, and its length; -1 if
- * there is none. */
-int32_t tokenizer_special_at(const struct tokenizer *t, const char *s, size_t n, size_t *bytes);
+/* The longest marker whose text s[0..n) begins with, and its length; -1 if there is none. */
+int32_t tokenizer_marker_at(const struct tokenizer *t, const char *s, size_t n, size_t *bytes);
 
 int tokenizer_n_vocab(const struct tokenizer *t);
 
 /* TOKEN_UNUSED for an id outside the vocabulary. */
 enum token_type tokenizer_type(const struct tokenizer *t, int32_t id);
+
+/* The kind of vocabulary in a few words. Static storage. */
+const char *tokenizer_about(const struct tokenizer *t);
 
 /* What the file says; -1 where it says nothing. */
 int32_t tokenizer_bos(const struct tokenizer *t);

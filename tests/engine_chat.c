@@ -86,7 +86,7 @@ void test_chat_chatml_conversation(void **state)
     append(&v, CHAT_USER, "Hi", &ids);
     append(&v, CHAT_REPLY, "ignored", &ids);
     append(&v, CHAT_THINK_SKIP, "ignored", &ids);
-    assert_true(tokenizer_encode(v.tokenizer, "Hello!", 6, &ids, &err));
+    assert_true(tokenizer_encode(v.tokenizer, "Hello!", 6, false, &ids, &err));
     append(&v, CHAT_END, "ignored", &ids);
     append(&v, CHAT_USER, "2+2?\n", &ids);
     append(&v, CHAT_REPLY, "", &ids);
@@ -227,7 +227,7 @@ static void check_thinking(const struct vocab *v, const char *expected)
     struct tokens ids = {0};
     struct err err = {0};
     for (enum chat_part part = CHAT_THINK_OPEN; part <= CHAT_THINK_AGAIN; part++) {
-        assert_true(tokenizer_encode(v->tokenizer, "/", 1, &ids, &err));
+        assert_true(tokenizer_encode(v->tokenizer, "/", 1, false, &ids, &err));
         append(v, part, "ignored", &ids);
     }
     check_text(v, &ids, expected);
@@ -251,7 +251,7 @@ void test_chat_families(void **state)
         append(&v, CHAT_BEGIN, "S", &ids);
         append(&v, CHAT_USER, " U ", &ids);
         append(&v, CHAT_REPLY, "", &ids);
-        assert_true(tokenizer_encode(v.tokenizer, "...", 3, &ids, &err));
+        assert_true(tokenizer_encode(v.tokenizer, "...", 3, false, &ids, &err));
         append(&v, CHAT_END, "", &ids);
         check_text(&v, &ids, families[i].conversation);
         if (families[i].thinking)

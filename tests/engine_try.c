@@ -16,7 +16,7 @@ bool vocab_try(const uint8_t *data, size_t bytes, struct err *err)
     const char *text = "Hello, <|im_end|> w\xc3\xb6rld 123\n\xff";
     bool ok = gguf_parse(data, bytes, &gguf, err) &&
               tokenizer_open(&tokenizer, &gguf, err) &&
-              tokenizer_encode(tokenizer, text, strlen(text), &ids, err) &&
+              tokenizer_encode(tokenizer, text, strlen(text), false, &ids, err) &&
               chat_init(&chat, &gguf, tokenizer, err);
     for (enum chat_part part = CHAT_BEGIN; ok && part <= CHAT_END; part++)
         ok = chat_append(&chat, part, text, strlen(text), &ids, err);

@@ -42,13 +42,14 @@ char *vocab_text(const struct tokenizer *t, const struct tokens *ids, size_t *by
     size_t total = 0, n;
     for (int i = 0; i < ids->n; i++) {
         tokenizer_piece(t, ids->id[i], true, &n);
-        total += n;
+        total += n; /* at most */
     }
     char *text = malloc(total + 1);
     assert_non_null(text);
     size_t at = 0;
     for (int i = 0; i < ids->n; i++) {
-        const char *piece = tokenizer_piece(t, ids->id[i], true, &n);
+        int32_t before = i > 0 ? ids->id[i - 1] : -1;
+        const char *piece = tokenizer_piece_after(t, before, ids->id[i], true, &n);
         memcpy(text + at, piece, n);
         at += n;
     }
@@ -56,6 +57,16 @@ char *vocab_text(const struct tokenizer *t, const struct tokens *ids, size_t *by
     if (bytes)
         *bytes = at;
     return text;
+}
+
+void vocab_encodes(const struct vocab *v, const char *text, const int32_t *ids, int n)
+{
+    struct tokens got = {0};
+    struct err err = {0};
+    assert_true(tokenizer_encode(v->tokenizer, text, strlen(text), false, &got, &err));
+    if (got.n != n || memcmp(got.id, ids, (size_t)n * sizeof *ids) != 0)
+        fail_msg("'%s': %d ids, the first is %d", text, got.n, got.n ? got.id[0] : -1);
+    tokens_release(&got);
 }
 
 uint64_t test_random(uint64_t *state)
@@ -147,6 +158,14 @@ void maker_key_i32s(struct maker *m, const char *name, const int32_t *v, size_t 
     maker_bytes(m, v, n * sizeof *v);
 }
 
+void maker_key_f32s(struct maker *m, const char *name, const float *v, size_t n)
+{
+    maker_key(m, name, GGUF_V_ARRAY);
+    maker_u32(m, GGUF_V_F32);
+    maker_u64(m, n);
+    maker_bytes(m, v, n * sizeof *v);
+}
+
 void maker_tensor(struct maker *m, const char *name, uint32_t n_dims, const uint64_t *dims,
                   uint32_t type, uint64_t offset)
 {
@@ -208,4 +227,20 @@ void maker_open(struct maker *m, struct vocab *v)
     *v = (struct vocab){0};
     maker_finish(m);
     open_parts(v, m->data, m->n, "the file made here");
+}
+
+void maker_refused(struct maker *m, enum err_code code, const char *text)
+{
+    struct gguf g;
+    struct tokenizer *t;
+    struct err err = {0};
+    maker_finish(m);
+    assert_true(gguf_parse(m->data, m->n, &g, &err));
+    if (tokenizer_open(&t, &g, &err))
+        fail_msg("accepted, expected: %s", text);
+    if (!strstr(err.msg, text) || err.code != code)
+        fail_msg("'%s' (%d), expected '%s'", err.msg, err.code, text);
+    assert_null(t);
+    gguf_release(&g);
+    maker_release(m);
 }

@@ -23,8 +23,14 @@ struct vocab {
 bool vocab_open(struct vocab *v, const char *name);
 void vocab_close(struct vocab *v);
 
-/* The text of ids, control tokens by name, terminated; owned by the caller. */
+/* The text of ids, control tokens by name, without the spaces that encoding put in front of texts;
+ * terminated; owned by the caller. */
 char *vocab_text(const struct tokenizer *t, const struct tokens *ids, size_t *bytes);
+
+/* The text must give these ids. */
+void vocab_encodes(const struct vocab *v, const char *text, const int32_t *ids, int n);
+#define ENCODES(v, text, ...) vocab_encodes(v, text, (const int32_t[]){__VA_ARGS__}, \
+    (int)(sizeof (const int32_t[]){__VA_ARGS__} / sizeof(int32_t)))
 
 /* The next number of a fixed sequence (SplitMix64). */
 uint64_t test_random(uint64_t *state);
@@ -51,6 +57,8 @@ void maker_key_string(struct maker *m, const char *name, const char *text);
 void maker_key_strings(struct maker *m, const char *name, const char *const *text, size_t n);
 void maker_key_i32s(struct maker *m, const char *name, const int32_t *v, size_t n);
 
+void maker_key_f32s(struct maker *m, const char *name, const float *v, size_t n);
+
 /* A row of the tensor table. */
 void maker_tensor(struct maker *m, const char *name, uint32_t n_dims, const uint64_t *dims,
                   uint32_t type, uint64_t offset);
@@ -64,6 +72,22 @@ void maker_release(struct maker *m);
  * left open for more keys. */
 void maker_vocab(struct maker *m, const char *pre, const char *template,
                  const char *const *specials);
+
+#define TOKENS(m, ...) maker_key_strings(m, "tokenizer.ggml.tokens",            \
+    (const char *const[]){__VA_ARGS__},                                         \
+    sizeof (const char *const[]){__VA_ARGS__} / sizeof(char *))
+#define MERGES(m, ...) maker_key_strings(m, "tokenizer.ggml.merges",            \
+    (const char *const[]){__VA_ARGS__},                                         \
+    sizeof (const char *const[]){__VA_ARGS__} / sizeof(char *))
+#define TYPES(m, ...) maker_key_i32s(m, "tokenizer.ggml.token_type",            \
+    (const int32_t[]){__VA_ARGS__},                                             \
+    sizeof (const int32_t[]){__VA_ARGS__} / sizeof(int32_t))
+#define SCORES(m, ...) maker_key_f32s(m, "tokenizer.ggml.scores",               \
+    (const float[]){__VA_ARGS__}, sizeof (const float[]){__VA_ARGS__} / sizeof(float))
+
+/* What was written must be refused as a tokenizer with a message that contains text. Releases
+ * it. */
+void maker_refused(struct maker *m, enum err_code code, const char *text);
 
 /* Opens what was written; fails the test if that is impossible. Borrows m's bytes. */
 void maker_open(struct maker *m, struct vocab *v);

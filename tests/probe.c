@@ -17,6 +17,8 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "engine/parts.h"
+#include "engine/tokenizer.h"
 
 #define TOP   16
 #define EVERY 16
@@ -106,26 +108,39 @@ static void print_ids(const struct tokens *t)
     putchar(']');
 }
 
-static int tokenize(const struct engine *e)
+static bool print_texts(const struct tokenizer *t, const char *data, size_t bytes,
+                        struct err *err)
 {
+    struct tokens ids = {0};
+    bool ok = true;
+    putchar('[');
+    for (size_t at = 0; ok && at < bytes; at += strlen(data + at) + 1) {
+        ids.n = 0;
+        ok = tokenizer_encode(t, data + at, strlen(data + at), false, &ids, err);
+        printf("%s", at ? "," : "");
+        print_ids(&ids);
+    }
+    puts("]");
+    tokens_release(&ids);
+    return ok;
+}
+
+/* Needs a vocabulary alone: not an engine, and so no weights of a kind that can be run. */
+static int tokenize(const char *path)
+{
+    struct err err;
+    struct parts file;
+    struct tokenizer *t = NULL;
     size_t bytes = 0;
     char *data = read_all(stdin, &bytes);
     if (!data)
         return fail("cannot read the standard input");
-    struct err err;
-    struct tokens t = {0};
-    putchar('[');
-    for (size_t at = 0; at < bytes; at += strlen(data + at) + 1) {
-        t.n = 0;
-        if (!engine_tokenize(e, data + at, strlen(data + at), &t, &err))
-            return fail(err.msg);
-        printf("%s", at ? "," : "");
-        print_ids(&t);
-    }
-    puts("]");
-    tokens_release(&t);
+    bool ok = parts_open(&file, path, &err);
+    ok = ok && tokenizer_open(&t, &file.gguf, &err) && print_texts(t, data, bytes, &err);
+    tokenizer_close(&t);
+    parts_close(&file);
     free(data);
-    return 0;
+    return ok ? 0 : fail(err.msg);
 }
 
 /* ---- scoring ------------------------------------------------------------------------------- */
@@ -270,8 +285,6 @@ static int run(struct engine *e, struct args *a)
 {
     struct err err;
     struct tokens t = {0};
-    if (a->tokenize)
-        return tokenize(e);
     if (!(a->speed || (a->ids ? ids_of_list(a->ids, &t, &err) : ids_of_file(e, a->text, &t, &err))))
         return fail(err.msg);
     if (a->tokens > 0 && t.n > a->tokens)
@@ -291,6 +304,8 @@ int main(int argc, char **argv)
     if (!parse_args(&a, argc, argv))
         return fail("MODEL (--text FILE [--tokens N] | --ids 1,2,3 | --tokenize | --speed N)\n"
                     "       [--kv f16|f32] [--threads N] [--kernels NAME] [--chunk N]");
+    if (a.tokenize)
+        return tokenize(a.model);
     if (!engine_open(&e, a.model, &a.engine, &err))
         return fail(err.msg);
     int rc = run(e, &a);
