@@ -11,7 +11,11 @@
 
 static const char *const models[] = {
     "tiny-llama.gguf", "tiny-llama-f16.gguf", "tiny-llama-bf16.gguf", "tiny-llama-q8_0.gguf",
-    "tiny-llama-q4_0.gguf", "tiny-llama-q4_1.gguf",
+    "tiny-llama-q4_0.gguf", "tiny-llama-q4_1.gguf", "tiny-llama-q5_0.gguf",
+    "tiny-llama-q5_1.gguf", "tiny-llama-iq4_nl.gguf", "tiny-llama-q2_k.gguf",
+    "tiny-llama-q3_k.gguf", "tiny-llama-q4_k.gguf", "tiny-llama-q5_k.gguf",
+    "tiny-llama-q6_k.gguf", "tiny-qwen2.gguf", "tiny-qwen3.gguf", "tiny-qwen3moe.gguf",
+    "tiny-gemma3.gguf",
 };
 #define N_MODELS (sizeof models / sizeof *models)
 
@@ -19,7 +23,7 @@ static const char *const models[] = {
 #ifdef __SANITIZE_THREAD__
 #define N_SPOILT 100
 #else
-#define N_SPOILT 2000
+#define N_SPOILT 700
 #endif
 
 #define MEMORY_MAX ((uint64_t)64 << 20)  /* far above what a small model needs */
@@ -90,10 +94,8 @@ void test_engine_open_errors(void **state)
 }
 
 /* The n-th allocation fails, for n = 0, 1, 2, ... until all is well. */
-void test_engine_out_of_memory(void **state)
+static void check_out_of_memory(const char *path)
 {
-    (void)state;
-    const char *path = test_fixture("tiny-llama-q8_0.gguf");
     uint64_t before = mem_bytes();
     for (int n = 0;; n++) {
         struct engine *e = NULL;
@@ -116,6 +118,13 @@ void test_engine_out_of_memory(void **state)
             return;
         }
     }
+}
+
+void test_engine_out_of_memory(void **state)
+{
+    (void)state;
+    check_out_of_memory(test_fixture("tiny-llama-q8_0.gguf"));
+    check_out_of_memory(test_fixture("tiny-qwen3moe.gguf"));
 }
 
 /* Opens what may be anything; if it opens, reads and chooses some tokens. */

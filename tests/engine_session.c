@@ -206,12 +206,10 @@ void test_session_opts(void **state)
     finish(&s);
 }
 
-/* session_bytes() is what a full session takes. */
-void test_session_bytes(void **state)
+static void check_bytes(const char *model)
 {
-    (void)state;
     struct session *s;
-    engine = model_open("tiny-llama", 2, NULL);
+    engine = model_open(model, 2, NULL);
     struct session_opts opts = { .n_ctx = 512, .kv = KV_F32, .chunk = 64 };
     uint64_t promised = session_bytes(engine, &opts), before = mem_bytes();
     s = model_session(engine, KV_F32, 64);
@@ -225,11 +223,19 @@ void test_session_bytes(void **state)
     assert_true(mem_bytes() < before);
 }
 
-void test_session_allocates_nothing(void **state)
+/* session_bytes() is what a full session takes. */
+void test_session_bytes(void **state)
 {
     (void)state;
+    check_bytes("tiny-llama");
+    check_bytes("tiny-qwen3moe");
+    check_bytes("tiny-gemma3");
+}
+
+static void check_allocates_nothing(const char *model)
+{
     struct session *s;
-    start(&s, "tiny-llama-q4_1", KV_F16);
+    start(&s, model, KV_F16);
     model_read(s, ids, 1);
     uint64_t before = mem_count();
     model_read(s, ids, 30);
@@ -240,6 +246,14 @@ void test_session_allocates_nothing(void **state)
         model_greedy(s);
     assert_int_equal(mem_count(), before + 3);  /* blocks of 64 for positions 64 to 238 */
     finish(&s);
+}
+
+void test_session_allocates_nothing(void **state)
+{
+    (void)state;
+    check_allocates_nothing("tiny-llama-q4_1");
+    check_allocates_nothing("tiny-qwen3moe");
+    check_allocates_nothing("tiny-gemma3");
 }
 
 void test_session_cancel(void **state)
@@ -316,13 +330,13 @@ static const char *kv_path(void)
 }
 
 /* What follows after loading is bit for bit what follows without. */
-static void check_resume(enum kv_type kv, int n, bool chosen)
+static void check_resume(const char *model, enum kv_type kv, int n, bool chosen)
 {
     struct session *s, *t;
     struct err err = {0};
     const char *path = kv_path();
     struct stat st;
-    start(&s, "tiny-llama-q8_0", kv);
+    start(&s, model, kv);
     t = model_session(engine, kv, 64);
     model_read(s, ids, n);
     if (chosen)
@@ -353,10 +367,14 @@ static void check_resume(enum kv_type kv, int n, bool chosen)
 void test_session_resume(void **state)
 {
     (void)state;
-    check_resume(KV_F16, N, false);
-    check_resume(KV_F32, N, true);
-    check_resume(KV_F16, 128, true);
-    check_resume(KV_F16, 3, false);
+    check_resume("tiny-llama-q8_0", KV_F16, N, false);
+    check_resume("tiny-llama-q8_0", KV_F32, N, true);
+    check_resume("tiny-llama-q8_0", KV_F16, 128, true);
+    check_resume("tiny-llama-q8_0", KV_F16, 3, false);
+    check_resume("tiny-qwen2", KV_F16, N, true);
+    check_resume("tiny-qwen3moe", KV_F16, N, true);
+    check_resume("tiny-gemma3", KV_F16, N, true);
+    check_resume("tiny-gemma3", KV_F32, 23, false);
 }
 
 /* Saved again from a mapped cache, over the file it is mapped from; and the same bytes for the
