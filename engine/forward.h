@@ -46,5 +46,6 @@ struct forward_ops {
 };
 
 extern const struct forward_ops forward_dense;  /* dense.c: llama, qwen, gemma */
+extern const struct forward_ops forward_deepseek4;
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/bind.h"
+#include "engine/deepseek4.h"
 #include "engine/forward.h"
 
 /* ---- bindings: tensor names to fields ------------------------------------------------------ */
@@ -95,6 +96,7 @@ static const struct family families[] = {
     { .arch = "gemma3", .forward = &forward_dense, .rope_halves = true, .gelu = true,
       .scaled_embed = true, .global_every = 6, .wide_layers = 62,  /* 27B */
       .whole = whole, .layer = { attention, head_norms, post_norms, network } },
+    { .arch = "deepseek4", .forward = &forward_deepseek4, .bind = deepseek4_bind },
 };
 
 #define N_FAMILIES (sizeof families / sizeof families[0])
@@ -330,6 +332,8 @@ static bool bind_all(struct model *m, const struct gguf *g, struct err *err)
 {
     int n_bound = 0;
     m->family = find_family(g, err);
+    if (m->family && m->family->bind)
+        return m->family->bind(m, g, err);
     if (!m->family || !read_numbers(m, g, err))
         return false;
     if (m->n_layer > g->n_tensors)

@@ -19,6 +19,7 @@
 
 struct forward_ops;
 struct binding;
+struct deepseek4;
 
 struct layer {
     bool local;                          /* attention sees the last `window` positions only */
@@ -53,7 +54,8 @@ struct model {
     struct matrix embed;                 /* [n_vocab][d_model] */
     struct matrix output;                /* the same shape; embed again where the file has none */
     const float *output_norm;            /* [d_model] */
-    struct layer *layers;                /* [n_layer], in arena */
+    struct layer *layers;                /* [n_layer], in arena; of the dense models */
+    struct deepseek4 *deepseek4;         /* in arena; of deepseek4.h, else NULL */
     uint64_t weight_bytes;
     struct arena arena;
 };
@@ -73,6 +75,8 @@ struct family {
                                 * n_head, not of head_dim; 0: never */
     int global_every;          /* all layers but each so-manieth are local; 0: none is. A default
                                 * that the file may change */
+    bool (*bind)(struct model *m, const struct gguf *g, struct err *err);  /* instead of what
+                                * the tables below say; or NULL */
     const struct binding *whole;                 /* tensors of the whole model */
     const struct binding *layer[FAMILY_TABLES];  /* tensors of each layer, as far as not NULL */
 };
