@@ -174,6 +174,7 @@ static bool bind_rows(struct model *m, const struct gguf *g, const struct row *r
                         ? bind_vector(t, cols, field, err)
                         : bind_matrix(t, rows, cols, size_of(m, l, r->stack), field, err)))
             return false;
+        m->expert_bytes += r->stack == N_EXPERT ? t->bytes : 0;
     }
     return true;
 }

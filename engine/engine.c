@@ -79,7 +79,7 @@ static uint64_t fingerprint(const struct parts *p)
 
 static uint64_t matrix_bytes_of(const struct matrix *w)
 {
-    return (uint64_t)w->rows * w->row_bytes * (uint64_t)(w->n_stack > 0 ? w->n_stack : 1);
+    return (uint64_t)w->rows * w->row_bytes;
 }
 
 /* What one token reads of the weights. */
@@ -88,12 +88,9 @@ static uint64_t token_bytes(const struct model *m)
     uint64_t bytes = m->weight_bytes;
     if (m->embed.data != m->output.data)
         bytes -= matrix_bytes_of(&m->embed);
-    for (int i = 0; i < m->n_layer && m->n_expert; i++) {
-        const struct layer *l = &m->layers[i];
-        uint64_t all = matrix_bytes_of(&l->gate) + matrix_bytes_of(&l->up) +
-                       matrix_bytes_of(&l->down);
-        bytes -= all / (uint64_t)m->n_expert * (uint64_t)(m->n_expert - m->n_expert_used);
-    }
+    if (m->n_expert)
+        bytes -= m->expert_bytes / (uint64_t)m->n_expert *
+                 (uint64_t)(m->n_expert - m->n_expert_used);
     return bytes;
 }
 

@@ -145,6 +145,7 @@ static bool bind_table(struct model *m, const struct gguf *g, const struct bindi
         if (!bind_tensor(m, b, t, object + b->field, err))
             return false;
         m->weight_bytes += t->bytes;
+        m->expert_bytes += b->stack == N_EXPERT ? t->bytes : 0;
         ++*n_bound;
     }
     return true;

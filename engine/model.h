@@ -56,7 +56,7 @@ struct model {
     const float *output_norm;            /* [d_model] */
     struct layer *layers;                /* [n_layer], in arena; of the dense models */
     struct deepseek4 *deepseek4;         /* in arena; of deepseek4.h, else NULL */
-    uint64_t weight_bytes;
+    uint64_t weight_bytes, expert_bytes; /* of all tensors; of these, of the stacks of experts */
     struct arena arena;
 };
 
