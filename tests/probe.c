@@ -5,8 +5,9 @@
  *       {"tokens":[...],
  *        "positions":[{"pos":0,"lse":...,"top":[[id,logit] x 16]}, ...],
  *        "nll":...,"n":...}
- *     with every 16th position and the last; lse is the log of the sum of exp(logit); nll the
- *     summed negative log likelihood of the n tokens that have one before them.
+ *     with every 16th position (--every N) and the last; lse is the log of the sum of
+ *     exp(logit); nll the summed negative log likelihood of the n tokens that have one before
+ *     them.
  *   probe MODEL --tokenize               texts on stdin, each ended by a zero byte: ids
  *   probe MODEL --speed N                tokens per second: reading N tokens, then choosing 64
  *
@@ -20,12 +21,11 @@
 #include "engine/parts.h"
 #include "engine/tokenizer.h"
 
-#define TOP   16
-#define EVERY 16
+#define TOP 16
 
 struct args {
     const char *model, *text, *ids;
-    int tokens, speed;
+    int tokens, speed, every;
     bool tokenize;
     struct engine_opts engine;
     struct session_opts session;
@@ -45,6 +45,8 @@ static bool option(struct args *a, const char *name, const char *value)
         a->ids = value;
     else if (strcmp(name, "--tokens") == 0)
         a->tokens = atoi(value);
+    else if (strcmp(name, "--every") == 0)
+        a->every = atoi(value);
     else if (strcmp(name, "--speed") == 0)
         a->speed = atoi(value);
     else if (strcmp(name, "--threads") == 0)
@@ -75,7 +77,7 @@ static bool parse_args(struct args *a, int argc, char **argv)
         else
             return false;
     }
-    return a->tokenize + (a->text != NULL) + (a->ids != NULL) + (a->speed > 0) == 1;
+    return a->every > 0 && a->tokenize + (a->text != NULL) + (a->ids != NULL) + (a->speed > 0) == 1;
 }
 
 /* The whole stream, terminated by a zero byte. NULL if it cannot be read. */
@@ -147,7 +149,7 @@ static int tokenize(const char *path)
 
 struct report {
     const struct tokens *t;
-    int n_vocab;
+    int n_vocab, every;
     double nll;
 };
 
@@ -191,17 +193,17 @@ static void report_row(int pos, const float *logits, void *data)
     double lse = log_sum_exp(logits, r->n_vocab);
     if (pos + 1 < r->t->n)
         r->nll += lse - (double)logits[r->t->id[pos + 1]];
-    if (pos % EVERY && pos + 1 < r->t->n)
+    if (pos % r->every && pos + 1 < r->t->n)
         return;
     printf("%s{\"pos\":%d,\"lse\":%.9g,\"top\":[", pos ? "," : "", pos, lse);
     print_top(logits, r->n_vocab);
     printf("]}");
 }
 
-static int score(struct session *s, const struct engine *e, const struct tokens *t)
+static int score(struct session *s, const struct engine *e, const struct tokens *t, int every)
 {
     struct err err;
-    struct report r = { t, engine_info(e)->n_vocab, 0 };
+    struct report r = { t, engine_info(e)->n_vocab, every, 0 };
     printf("{\"tokens\":");
     print_ids(t);
     printf(",\"positions\":[");
@@ -276,7 +278,7 @@ static int with_session(struct engine *e, struct args *a, const struct tokens *t
     a->session.n_ctx = a->speed ? a->speed + 66 : t->n;
     if (!session_new(&s, e, &a->session, &err))
         return fail(err.msg);
-    int rc = a->speed ? speed(s, e, a->speed) : score(s, e, t);
+    int rc = a->speed ? speed(s, e, a->speed) : score(s, e, t, a->every);
     session_free(&s);
     return rc;
 }
@@ -298,12 +300,12 @@ static int run(struct engine *e, struct args *a)
 
 int main(int argc, char **argv)
 {
-    struct args a = {0};
+    struct args a = { .every = 16 };
     struct engine *e;
     struct err err;
     if (!parse_args(&a, argc, argv))
         return fail("MODEL (--text FILE [--tokens N] | --ids 1,2,3 | --tokenize | --speed N)\n"
-                    "       [--kv f16|f32] [--threads N] [--kernels NAME] [--chunk N]");
+                    "       [--kv f16|f32] [--threads N] [--kernels NAME] [--chunk N] [--every N]");
     if (a.tokenize)
         return tokenize(a.model);
     if (!engine_open(&e, a.model, &a.engine, &err))
