@@ -308,3 +308,127 @@ bool json_id_list(const struct json *j, const char *name, int32_t **id, int *n)
     *n = count;
     return true;
 }
+
+/* ---- any value --------------------------------------------------------------------------------- */
+
+/* The bytes of a number at s by RFC 8259; 0: it is none. */
+static size_t number_length(const char *s, size_t n)
+{
+    static const char digits[] = "0123456789";
+    size_t i = n > 0 && s[0] == '-', from = i;
+    while (i < n && s[i] && strchr(digits, s[i]))
+        i++;
+    if (i == from || (s[from] == '0' && i > from + 1))
+        return 0;
+    if (i < n && s[i] == '.') {
+        from = ++i;
+        while (i < n && s[i] && strchr(digits, s[i]))
+            i++;
+        if (i == from)
+            return 0;
+    }
+    if (i < n && (s[i] == 'e' || s[i] == 'E')) {
+        i += 1 + (i + 1 < n && (s[i + 1] == '+' || s[i + 1] == '-'));
+        from = i;
+        while (i < n && s[i] && strchr(digits, s[i]))
+            i++;
+        if (i == from)
+            return 0;
+    }
+    return i;
+}
+
+/* What cJSON lets pass: numbers of other forms, controls in strings and between values. */
+static bool is_strict(const char *s, size_t bytes)
+{
+    bool string = false;
+    for (size_t i = 0, n; i < bytes; i += n) {
+        unsigned char c = (unsigned char)s[i];
+        n = 1;
+        if (string) {
+            if (c < 32)
+                return false;
+            if (c == '\\')
+                n = 2;
+            string = c != '"';
+        } else if (c == '-' || (c >= '0' && c <= '9')) {
+            n = number_length(s + i, bytes - i);
+            if (n == 0)
+                return false;
+        } else if (c >= 127 || (c < 32 && c != '\t' && c != '\n' && c != '\r')) {
+            return false;
+        } else {
+            string = c == '"';
+        }
+    }
+    return true;
+}
+
+bool json_valid(const char *text, size_t bytes)
+{
+    if (!is_strict(text, bytes))
+        return false;
+    struct json *j = json_parse(text, bytes);
+    bool valid = j != NULL;
+    json_free(&j);
+    return valid;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const cJSON *const *x = a, *const *y = b;
+    return strcmp((*x)->string, (*y)->string);
+}
+
+static void canonical(struct buf *out, const cJSON *c);
+
+/* The members in the order of their names, elements in theirs. */
+static void canonical_inside(struct buf *out, const cJSON *c)
+{
+    bool object = cJSON_IsObject(c);
+    size_t n = (size_t)cJSON_GetArraySize(c), i = 0;
+    const cJSON **item = mem_new(n * sizeof *item + 1);
+    for (const cJSON *k = c->child; k; k = k->next)
+        item[i++] = k;
+    if (object)
+        qsort(item, n, sizeof *item, by_name);
+    buf_puts(out, object ? "{" : "[");
+    for (i = 0; i < n; i++) {
+        buf_puts(out, i ? "," : "");
+        if (object) {
+            quote(out, item[i]->string, strlen(item[i]->string));
+            buf_puts(out, ":");
+        }
+        canonical(out, item[i]);
+    }
+    buf_puts(out, object ? "}" : "]");
+    free(item);
+}
+
+static void canonical(struct buf *out, const cJSON *c)
+{
+    if (cJSON_IsString(c))
+        quote(out, c->valuestring, strlen(c->valuestring));
+    else if (cJSON_IsNumber(c))
+        buf_printf(out, "%.17g", c->valuedouble + 0.0); /* -0 becomes 0 */
+    else if (cJSON_IsArray(c) || cJSON_IsObject(c))
+        canonical_inside(out, c);
+    else
+        buf_puts(out, cJSON_IsTrue(c) ? "true" : cJSON_IsFalse(c) ? "false" : "null");
+}
+
+void json_canonical(struct buf *out, const struct json *j)
+{
+    canonical(out, tree(j));
+}
+
+bool json_has(const struct json *j, const char *name, size_t bytes)
+{
+    const cJSON *c = tree(j);
+    if (cJSON_IsArray(c))
+        c = c->child;
+    for (const cJSON *k = cJSON_IsObject(c) ? c->child : NULL; k; k = k->next)
+        if (strlen(k->string) == bytes && memcmp(k->string, name, bytes) == 0)
+            return true;
+    return false;
+}

@@ -48,4 +48,15 @@ bool json_unsigned(const struct json *j, const char *name, uint64_t *out); /* fr
 /* An array of whole numbers 0..2^31-1 under name, malloc'd; false: absent or anything else. */
 bool json_id_list(const struct json *j, const char *name, int32_t **id, int *n);
 
+/* True if the text is one JSON value by the letter of RFC 8259, where json_parse() is lenient:
+ * no raw control characters in strings, no "01" and no "1."; nesting as above. */
+bool json_valid(const char *text, size_t bytes);
+
+/* Appends a value so that equal values give equal text: names sorted, numbers by value, no blanks
+ * outside of strings. */
+void json_canonical(struct buf *out, const struct json *j);
+
+/* True if an object or, inside arrays, the first element has this name. */
+bool json_has(const struct json *j, const char *name, size_t bytes);
+
 #endif

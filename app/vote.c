@@ -1,0 +1,95 @@
+/* vote.c -- see vote.h. */
+#include "app/vote.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/buf.h"
+
+void vote_begin(struct vote *v, int n)
+{
+    assert(n >= 1 && n <= VOTE_MAX);
+    *v = (struct vote){.n = n};
+}
+
+void vote_release(struct vote *v)
+{
+    for (int i = 0; i < v->n; i++)
+        free(v->ballot[i].answer);
+    *v = (struct vote){0};
+}
+
+void vote_cast(struct vote *v, int i, const char *answer, double logprob, int rank)
+{
+    assert(i >= 0 && i <= v->n && i < VOTE_MAX);
+    if (i == v->n)
+        v->n++;
+    struct ballot *b = &v->ballot[i];
+    assert(!b->in);
+    *b = (struct ballot){true, NULL, isnan(logprob) ? -INFINITY : logprob, rank};
+    if (answer && *answer)
+        b->answer = mem_dup(answer);
+}
+
+static bool is_same(const struct ballot *a, const struct ballot *b)
+{
+    return a->answer && b->answer && strcmp(a->answer, b->answer) == 0;
+}
+
+int vote_agree(const struct vote *v, int i)
+{
+    int n = 0;
+    for (int k = 0; k < v->n; k++)
+        n += is_same(&v->ballot[i], &v->ballot[k]);
+    return n;
+}
+
+/* The best log-probability of the answer that candidate i gave. */
+static double best_logprob(const struct vote *v, int i)
+{
+    double best = v->ballot[i].logprob;
+    for (int k = 0; k < v->n; k++)
+        if (is_same(&v->ballot[i], &v->ballot[k]) && v->ballot[k].logprob > best)
+            best = v->ballot[k].logprob;
+    return best;
+}
+
+/* The candidate among those of one answer that speaks for it. */
+static int spokesman(const struct vote *v, int i)
+{
+    int best = -1;
+    for (int k = 0; k < v->n; k++) {
+        const struct ballot *b = &v->ballot[k], *old = best < 0 ? NULL : &v->ballot[best];
+        if (is_same(&v->ballot[i], b) &&
+            (!old || b->rank > old->rank || (b->rank == old->rank && b->logprob > old->logprob)))
+            best = k;
+    }
+    return best;
+}
+
+void vote_tally(const struct vote *v, struct tally *out)
+{
+    int lead = -1;
+    *out = (struct tally){.leader = -1};
+    for (int i = 0; i < v->n; i++) {
+        int n = vote_agree(v, i);
+        out->outstanding += !v->ballot[i].in;
+        out->cast += n > 0;
+        if (n > out->votes || (n == out->votes && n > 0 && !is_same(&v->ballot[i], &v->ballot[lead]) &&
+                               best_logprob(v, i) > best_logprob(v, lead))) {
+            lead = i;
+            out->votes = n;
+        }
+    }
+    if (lead < 0)
+        return;
+    for (int i = 0; i < v->n; i++)
+        if (!is_same(&v->ballot[i], &v->ballot[lead]) && vote_agree(v, i) > out->second)
+            out->second = vote_agree(v, i);
+    out->leader = spokesman(v, lead);
+    out->tied = out->votes == out->second;
+    out->decided = out->votes - out->second > out->outstanding;
+    out->split = out->outstanding == 0 && 2 * out->votes <= out->cast;
+}
