@@ -9,7 +9,7 @@ set -eu
 
 build='gcc libc6-dev make pkg-config libncurses-dev libedit-dev libopenblas-dev libcjson-dev
        libpcre2-dev libutf8proc-dev libxxhash-dev'
-test='libcmocka-dev tmux python3'
+test='libcmocka-dev tmux procps python3'
 fetch='python3 python3-pip ca-certificates'
 fuzz='clang libclang-rt-dev'
 
