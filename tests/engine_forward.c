@@ -3,10 +3,18 @@
  * depend on how a prompt is cut, on the threads, or on the kernel set beyond rounding. */
 #include "tests/engine_model.h"
 
-#define MAX_IDS 256
+#define MAX_IDS 400
 
-static const char *const cases[] = { "a1", "a2", "a17", "a64", "a200", "b64" };
-#define N_CASES (sizeof cases / sizeof *cases)
+/* Prompts by their names; the longest ones have what is expected at positions on the way. */
+struct prompts {
+    int n;
+    const char *name[10], *longest;
+};
+
+static const struct prompts dense = { 6, { "a1", "a2", "a17", "a64", "a200", "b64" }, "a200" };
+static const struct prompts deepseek4 = {
+    10, { "a1", "a3", "a4", "a5", "a127", "a128", "a129", "a260", "a400", "b260" }, "a400",
+};
 
 /* How far a model may be from what is expected; fixtures/README.md, "suggested limits". */
 static const struct model_row {
@@ -17,27 +25,31 @@ static const struct model_row {
     double limit_positions;  /* absolute, of the best logits at positions on the way */
     double limit_f16_cache;  /* absolute, from the F32 cache: twice what was observed there */
     bool exact_batch;        /* cutting the prompt changes no bit */
+    const struct prompts *prompts;
 } models[] = {
-    { "tiny-llama",        "logits",         5e-4, 1e-3, 5e-4, 0.05, false },
-    { "tiny-llama-f16",    "logits_dequant", 5e-4, 1e-3, 5e-4, 0.05, false },
-    { "tiny-llama-bf16",   "logits_dequant", 5e-4, 1e-3, 5e-4, 0.05, false },
-    { "tiny-llama-q8_0",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q4_0",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q4_1",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q5_0",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q5_1",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-iq4_nl", "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q2_k",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q3_k",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q4_k",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q5_k",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-llama-q6_k",   "logits_dequant", 0,    0.15, 1,    0.95, true },
-    { "tiny-qwen2",        "logits",         5e-4, 1e-3, 5e-4, 0.035, false },
-    { "tiny-qwen3",        "logits",         5e-4, 1e-3, 5e-4, 0.036, false },
+    { "tiny-llama",        "logits",         5e-4, 1e-3, 5e-4, 0.05, false, &dense },
+    { "tiny-llama-f16",    "logits_dequant", 5e-4, 1e-3, 5e-4, 0.05, false, &dense },
+    { "tiny-llama-bf16",   "logits_dequant", 5e-4, 1e-3, 5e-4, 0.05, false, &dense },
+    { "tiny-llama-q8_0",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q4_0",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q4_1",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q5_0",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q5_1",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-iq4_nl", "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q2_k",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q3_k",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q4_k",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q5_k",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-llama-q6_k",   "logits_dequant", 0,    0.15, 1,    0.95, true, &dense },
+    { "tiny-qwen2",        "logits",         5e-4, 1e-3, 5e-4, 0.035, false, &dense },
+    { "tiny-qwen3",        "logits",         5e-4, 1e-3, 5e-4, 0.036, false, &dense },
     /* In the other engine half precision changes the choice of an expert. */
-    { "tiny-qwen3moe",     "logits",         5e-4, 1e-3, 5e-4, 9.1,  false },
+    { "tiny-qwen3moe",     "logits",         5e-4, 1e-3, 5e-4, 9.1,  false, &dense },
     /* The other engine looks GELU up in a table of half precision, but not in "_f64". */
-    { "tiny-gemma3",       "logits_f64",     5e-4, 1e-3, 1e-2, 0.02, false },
+    { "tiny-gemma3",       "logits_f64",     5e-4, 1e-3, 1e-2, 0.02, false, &dense },
+    { "tiny-deepseek4",    "logits",         5e-4, 1e-3, 5e-4, 0.21, false, &deepseek4 },
+    /* Its activations stay floats, whatever the weights are. */
+    { "tiny-deepseek4-mixed", "logits_dequant", 5e-4, 1e-3, 5e-4, 0.21, false, &deepseek4 },
 };
 #define N_MODELS (sizeof models / sizeof *models)
 
@@ -56,6 +68,15 @@ static void read_cut(struct session *s, const int32_t *ids, int n, int cut)
     }
 }
 
+/* The ids of the longest prompt, [MAX_IDS]; returns how many. */
+static int longest_ids(const struct model_row *m, int32_t *ids)
+{
+    cJSON *golden = golden_open(m->name);
+    int n = golden_ids(golden_case(golden, m->prompts->longest), ids, MAX_IDS);
+    cJSON_Delete(golden);
+    return n;
+}
+
 static void check(const struct model_row *m, const char *what, const float *got,
                   const float *expected)
 {
@@ -71,10 +92,10 @@ static void check_model(const struct model_row *m, const char *kernels, int n_cu
     struct engine *e = model_open(m->name, 2, kernels);
     struct session *s = model_session(e, KV_F32, 512);
     cJSON *golden = golden_open(m->name);
-    for (size_t c = 0; c < N_CASES; c++) {
+    for (int c = 0; c < m->prompts->n; c++) {
         int32_t ids[MAX_IDS];
         float expected[FIXTURE_VOCAB], first[FIXTURE_VOCAB];
-        const cJSON *one = golden_case(golden, cases[c]);
+        const cJSON *one = golden_case(golden, m->prompts->name[c]);
         int n = golden_ids(one, ids, MAX_IDS);
         bool known = golden_logits(one, m->key, expected);
         for (int cut = 0; cut < n_cuts; cut++) {
@@ -83,7 +104,7 @@ static void check_model(const struct model_row *m, const char *kernels, int n_cu
             const float *got = session_logits(s);
             assert_non_null(got);
             if (known)
-                check(m, cases[c], got, expected);
+                check(m, m->prompts->name[c], got, expected);
             if (cut == 0)
                 memcpy(first, got, sizeof first);
             assert_true(max_difference(got, first, FIXTURE_VOCAB) <= (m->exact_batch ? 0 : 2e-4));
@@ -158,7 +179,7 @@ void test_forward_golden_positions(void **state)
         cJSON *golden = golden_open(m->name);
         struct err err;
         int32_t ids[MAX_IDS];
-        const cJSON *one = golden_case(golden, "a200");
+        const cJSON *one = golden_case(golden, m->prompts->longest);
         int n = golden_ids(one, ids, MAX_IDS);
         bool decoded = strcmp(m->key, "logits_dequant") == 0;
         const char *key = decoded ? "dequant_positions" : "positions";
@@ -179,10 +200,9 @@ void test_forward_golden_positions(void **state)
 void test_forward_threads(void **state)
 {
     (void)state;
-    cJSON *golden = golden_open("tiny-llama");
     int32_t ids[MAX_IDS];
-    int n = golden_ids(golden_case(golden, "a200"), ids, MAX_IDS);
-    for (size_t i = 0; i < N_MODELS; i++)
+    for (size_t i = 0; i < N_MODELS; i++) {
+        int n = longest_ids(&models[i], ids);
         for (int cut = 0; cut < 2; cut++) {
             float first[FIXTURE_VOCAB];
             for (int threads = 1; threads <= 2; threads++) {
@@ -196,17 +216,16 @@ void test_forward_threads(void **state)
                 engine_close(&e);
             }
         }
-    cJSON_Delete(golden);
+    }
 }
 
 /* The F16 cache is as near to the F32 cache as in the other engine, and not the same. */
 void test_forward_f16_cache(void **state)
 {
     (void)state;
-    cJSON *golden = golden_open("tiny-llama");
     int32_t ids[MAX_IDS];
-    int n = golden_ids(golden_case(golden, "a200"), ids, MAX_IDS);
     for (size_t i = 0; i < N_MODELS; i++) {
+        int n = longest_ids(&models[i], ids);
         struct engine *e = model_open(models[i].name, 2, NULL);
         struct session *exact = model_session(e, KV_F32, 64), *half = model_session(e, KV_F16, 64);
         model_read(exact, ids, n);
@@ -218,7 +237,6 @@ void test_forward_f16_cache(void **state)
         session_free(&half);
         engine_close(&e);
     }
-    cJSON_Delete(golden);
 }
 
 /* The greedy continuation that the other engine found with float32 activations. */

@@ -15,7 +15,7 @@ static const char *const models[] = {
     "tiny-llama-q5_1.gguf", "tiny-llama-iq4_nl.gguf", "tiny-llama-q2_k.gguf",
     "tiny-llama-q3_k.gguf", "tiny-llama-q4_k.gguf", "tiny-llama-q5_k.gguf",
     "tiny-llama-q6_k.gguf", "tiny-qwen2.gguf", "tiny-qwen3.gguf", "tiny-qwen3moe.gguf",
-    "tiny-gemma3.gguf",
+    "tiny-gemma3.gguf", "tiny-deepseek4.gguf", "tiny-deepseek4-mixed.gguf",
 };
 #define N_MODELS (sizeof models / sizeof *models)
 
@@ -125,6 +125,7 @@ void test_engine_out_of_memory(void **state)
     (void)state;
     check_out_of_memory(test_fixture("tiny-llama-q8_0.gguf"));
     check_out_of_memory(test_fixture("tiny-qwen3moe.gguf"));
+    check_out_of_memory(test_fixture("tiny-deepseek4-mixed.gguf"));
 }
 
 /* Opens what may be anything; if it opens, reads and chooses some tokens. */
