@@ -48,6 +48,10 @@ struct cache_ops {
     /* Makes the end, n > 0, a border if it can. logits [n_vocab] after the last token, or NULL. */
     void (*mark)(struct cache *c, int n, const float *logits);
 
+    /* A second cache with the first n positions, n being the end. NULL in the table: this kind
+     * cannot. NULL returned: *err. */
+    struct cache *(*fork)(const struct cache *c, struct err *err);
+
     /* Bytes in use now. */
     uint64_t (*used)(const struct cache *c);
 

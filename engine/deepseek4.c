@@ -474,7 +474,7 @@ static bool ds4_run(struct forward *f, const struct forward_call *call)
     return true;
 }
 
-static void ds4_logits(struct forward *f, int t, float *out)
+static void logits_of(struct forward *f, int t, float *out)
 {
     const struct model *m = f->m;
     const struct ds4_mixer *mixer = &f->d->out_mix;
@@ -487,6 +487,12 @@ static void ds4_logits(struct forward *f, int t, float *out)
     matmul_run(&f->mm, f->h, 1, &(struct product){ &m->output, out }, 1);
 }
 
+static void ds4_logits(struct forward *f, int t, int n, float *out)
+{
+    for (int i = 0; i < n; i++)
+        logits_of(f, t + i, out + (size_t)i * (size_t)f->m->n_vocab);
+}
+
 const struct forward_ops forward_deepseek4 = {
-    &cache_deepseek4, ds4_bytes, ds4_create, ds4_destroy, ds4_run, ds4_logits,
+    &cache_deepseek4, ds4_bytes, ds4_create, ds4_destroy, ds4_run, ds4_logits, false,
 };

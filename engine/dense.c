@@ -39,7 +39,6 @@ struct forward {
     float *score;              /* [n_max][n_expert] */
     float *visit;              /* [n_max][n_net][d_model] what the experts give, if there are any */
     const struct forward_call *call;  /* during run() */
-    struct kv *kv;                    /* its cache */
     int layer;
 };
 
@@ -162,6 +161,18 @@ static struct forward *dense_create(const struct model *m, const struct kernels 
     return f;
 }
 
+/* ---- where the tokens of a call belong ----------------------------------------------------- */
+
+static int pos_of(const struct forward *f, int t)
+{
+    return f->call->rows ? f->call->rows[t].pos : f->call->pos + t;
+}
+
+static struct kv *kv_of_token(const struct forward *f, int t)
+{
+    return kv_of(f->call->rows ? f->call->rows[t].cache : f->call->cache);
+}
+
 /* ---- steps of one token, run on the pool --------------------------------------------------- */
 
 static float *row(float *buffer, int t, int d)
@@ -182,7 +193,7 @@ static void embed_token(void *data, int t, int thread)
 {
     struct forward *f = data;
     const struct model *m = f->m;
-    int n = m->n_rot / 2, pos = f->call->pos + t;
+    int n = m->n_rot / 2, pos = pos_of(f, t);
     (void)thread;
     matrix_row(&m->embed, f->call->ids[t], row(f->x, t, m->d_model));
     if (m->family->scaled_embed)
@@ -231,7 +242,7 @@ static void rotate_and_store(void *data, int t, int thread)
     finish_heads(f, key, m->n_kv_head, l->k_bias, l->k_norm, turn);
     if (l->v_bias)
         f->k->add(value, l->v_bias, (size_t)m->d_kv);
-    attention_store(f->k, f->kv, f->layer, f->call->pos + t, key, value);
+    attention_store(f->k, kv_of_token(f, t), f->layer, pos_of(f, t), key, value);
 }
 
 /* x += norm(delta) of one token; post is NULL where there is no norm. */
@@ -292,10 +303,13 @@ static void run_attention(struct forward *f, const struct layer *l)
     const struct product qkv[] = { { &l->q, f->q }, { &l->k, f->key }, { &l->v, f->value } };
     matmul_run(&f->mm, f->h, call->n, qkv, 3);
     pool_run(f->pool, rotate_and_store, f, call->n);
-    attention_run(&(struct attention){
-        .kernels = f->k, .pool = f->pool, .kv = f->kv, .n_head = m->n_head,
-        .layer = f->layer, .window = l->local ? m->window : 0, .scale = m->attn_scale,
-        .n = call->n, .pos = call->pos, .q = f->q, .out = f->att });
+    int step = call->rows ? 1 : call->n;  /* tokens of one timeline go together */
+    for (int t = 0; t < call->n; t += step)
+        attention_run(&(struct attention){
+            .kernels = f->k, .pool = f->pool, .kv = kv_of_token(f, t), .n_head = m->n_head,
+            .layer = f->layer, .window = l->local ? m->window : 0, .scale = m->attn_scale,
+            .n = step, .pos = pos_of(f, t), .q = row(f->q, t, m->d_q),
+            .out = row(f->att, t, m->d_q) });
     matmul_run(&f->mm, f->att, call->n, &(struct product){ &l->o, f->delta }, 1);
 }
 
@@ -327,7 +341,6 @@ static bool dense_run(struct forward *f, const struct forward_call *call)
 {
     const struct model *m = f->m;
     f->call = call;
-    f->kv = kv_of(call->cache);
     pool_run(f->pool, embed_token, f, call->n);
     for (f->layer = 0; f->layer < m->n_layer; f->layer++) {
         const struct layer *l = &m->layers[f->layer];
@@ -344,14 +357,15 @@ static bool dense_run(struct forward *f, const struct forward_call *call)
     return true;
 }
 
-static void dense_logits(struct forward *f, int t, float *out)
+static void dense_logits(struct forward *f, int t, int n, float *out)
 {
     const struct model *m = f->m;
-    f->k->rms_norm(row(f->x, t, m->d_model), m->output_norm, m->norm_eps, (size_t)m->d_model,
-                   f->h);
-    matmul_run(&f->mm, f->h, 1, &(struct product){ &m->output, out }, 1);
+    for (int i = 0; i < n; i++)
+        f->k->rms_norm(row(f->x, t + i, m->d_model), m->output_norm, m->norm_eps,
+                       (size_t)m->d_model, row(f->h, i, m->d_model));
+    matmul_run(&f->mm, f->h, n, &(struct product){ &m->output, out }, 1);
 }
 
 const struct forward_ops forward_dense = {
-    &cache_dense, dense_bytes, dense_create, dense_destroy, dense_run, dense_logits,
+    &cache_dense, dense_bytes, dense_create, dense_destroy, dense_run, dense_logits, true,
 };

@@ -190,6 +190,27 @@ struct session_token {
 int session_next(struct session *s, const struct sampling *p, struct session_token *out, int max,
                  struct err *err);
 
+/* A second timeline that begins with all that s holds. It costs no copy of the cache: blocks are
+ * shared, and copied only where one of the two writes. Its counters and its memory of what was cut
+ * off begin anew. Each may be freed before the other.
+ *
+ * errors  ERR_UNSUPPORTED: the model's kind of cache cannot be shared. ERR_NOMEM. */
+bool session_fork(const struct session *s, struct session **out, struct err *err);
+
+/* Several timelines of one engine, one token each in one pass: the weights are read once for all.
+ * What each of them chooses does not depend on the others. */
+struct batch;
+bool batch_new(struct batch **out, struct engine *e, int n_max, struct err *err);
+void batch_free(struct batch **b);
+
+/* session_next() for n different sessions, 1 <= n <= n_max, each with its own settings.
+ *
+ * out     [n]
+ * return  n. 0: s[0] was cancelled; some of the others may have read their last token, none has
+ *         chosen one. -1: *err; ERR_LIMIT: one of the contexts is full. */
+int batch_next(struct batch *b, struct session *const *s, int n, const struct sampling *how,
+               struct session_token *out, struct err *err);
+
 /* The timeline: ids [session_len]. The last one may not have been read yet. Borrowed until the
  * next call on s. */
 const int32_t *session_ids(const struct session *s);

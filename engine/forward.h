@@ -17,11 +17,19 @@
 #include "engine/model.h"
 #include "engine/pool.h"
 
+/* Where a token of a batch belongs. */
+struct forward_row {
+    struct cache *cache;
+    int pos;
+};
+
 /* A stretch of new tokens. The cache is writable there. */
 struct forward_call {
     const int32_t *ids;          /* [n], inside the vocabulary */
     int n, pos;                  /* at positions pos, pos + 1, ...; n <= n_max of create() */
     struct cache *cache;         /* of the kind that the forward_ops name */
+    const struct forward_row *rows;  /* [n], or NULL: then each token has a timeline of its own,
+                                      * and pos and cache are not looked at */
     const atomic_bool *cancel;   /* looked at before each layer */
 };
 
@@ -41,8 +49,11 @@ struct forward_ops {
      * pool's lock. */
     bool (*run)(struct forward *f, const struct forward_call *call);
 
-    /* The logits, [n_vocab], after token t of the last run(). The caller holds the lock. */
-    void (*logits)(struct forward *f, int t, float *out);
+    /* The logits, [n][n_vocab], after the tokens t, t + 1, ... of the last run(). The caller holds
+     * the lock. */
+    void (*logits)(struct forward *f, int t, int n, float *out);
+
+    bool takes_rows;  /* of forward_call */
 };
 
 extern const struct forward_ops forward_dense;  /* dense.c: llama, qwen, gemma */

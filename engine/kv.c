@@ -39,11 +39,29 @@ bool kv_init(struct kv *kv, const struct kv_shape *shape, int n_ctx, struct err 
                                  n_ctx);
 }
 
+/* Before the rows of a block on the heap: how many caches share it. */
+#define HEAD_BYTES 64
+
+static atomic_int *users(const struct kv_block *b)
+{
+    return (atomic_int *)(void *)(b->data - HEAD_BYTES);
+}
+
 static void drop(struct kv_block *b)
 {
-    if (b->owner == KV_HEAP)
-        mem_free(b->data);
+    if (b->owner == KV_HEAP && atomic_fetch_sub(users(b), 1) == 1)
+        mem_free(b->data - HEAD_BYTES);
     *b = (struct kv_block){0};
+}
+
+static void leave_mapping(struct kv *kv)
+{
+    struct kv_mapping *m = kv->mapping;
+    if (m && atomic_fetch_sub(&m->users, 1) == 1) {
+        mapfile_close(&m->file);
+        mem_free(m);
+    }
+    kv->mapping = NULL;
 }
 
 void kv_cut(struct kv *kv, int n)
@@ -52,7 +70,7 @@ void kv_cut(struct kv *kv, int n)
     while (kv->n_blocks > keep)
         drop(&kv->blocks[--kv->n_blocks]);
     if (kv->n_blocks == 0)
-        mapfile_close(&kv->file);
+        leave_mapping(kv);
 }
 
 void kv_release(struct kv *kv)
@@ -67,13 +85,26 @@ void kv_release(struct kv *kv)
 static bool make_block(const struct kv *kv, struct kv_block *b, const unsigned char *from,
                        struct err *err)
 {
-    unsigned char *data = mem_alloc(kv->block_bytes);
+    unsigned char *data = mem_alloc(HEAD_BYTES + kv->block_bytes);
     if (!data)
         return err_set(err, ERR_NOMEM, "not enough memory: %zu bytes for %d more tokens",
                        kv->block_bytes, KV_BLOCK);
     if (from)
-        memcpy(data, from, kv->block_bytes);
-    *b = (struct kv_block){ KV_HEAP, data };
+        memcpy(data + HEAD_BYTES, from, kv->block_bytes);
+    *b = (struct kv_block){ KV_HEAP, data + HEAD_BYTES };
+    atomic_init(users(b), 1);
+    return true;
+}
+
+/* Makes a block this cache's own. */
+static bool own(const struct kv *kv, struct kv_block *b, struct err *err)
+{
+    struct kv_block old = *b;
+    if (old.owner == KV_HEAP && atomic_load(users(&old)) == 1)
+        return true;
+    if (!make_block(kv, b, old.data, err))
+        return false;
+    drop(&old);
     return true;
 }
 
@@ -81,14 +112,27 @@ bool kv_reserve(struct kv *kv, int from, int to, struct err *err)
 {
     assert(from <= to && (to + KV_BLOCK - 1) / KV_BLOCK <= kv->n_blocks_max);
     for (int i = from / KV_BLOCK; i < kv->n_blocks && i * KV_BLOCK < to; i++) {
-        struct kv_block *b = &kv->blocks[i];
-        if (b->owner == KV_MAPPED && !make_block(kv, b, b->data, err))
+        if (!own(kv, &kv->blocks[i], err))
             return false;
     }
     for (; kv->n_blocks * KV_BLOCK < to; kv->n_blocks++)
         if (!make_block(kv, &kv->blocks[kv->n_blocks], NULL, err))
             return false;
     return true;
+}
+
+void kv_share(const struct kv *kv, struct kv *to)
+{
+    assert(to->n_blocks == 0 && !to->mapping && to->n_blocks_max >= kv->n_blocks);
+    for (int i = 0; i < kv->n_blocks; i++) {
+        to->blocks[i] = kv->blocks[i];
+        if (kv->blocks[i].owner == KV_HEAP)
+            atomic_fetch_add(users(&kv->blocks[i]), 1);
+    }
+    to->n_blocks = kv->n_blocks;
+    to->mapping = kv->mapping;
+    if (to->mapping)
+        atomic_fetch_add(&to->mapping->users, 1);
 }
 
 void kv_append_mapped(struct kv *kv, const unsigned char *data)
@@ -120,7 +164,7 @@ void kv_wipe_tail(struct kv *kv, int n)
     if (used == 0)
         return;
     struct kv_block *b = &kv->blocks[n / KV_BLOCK];
-    assert(b->owner == KV_HEAP);
+    assert(b->owner == KV_HEAP && atomic_load(users(b)) == 1);
     size_t used_bytes = kv->head_bytes / KV_BLOCK * (size_t)used;
     for (size_t at = 0; at < kv->block_bytes; at += kv->head_bytes)
         memset(b->data + at + used_bytes, 0, kv->head_bytes - used_bytes);
@@ -143,7 +187,8 @@ static uint64_t dense_bytes(const struct model *m, const struct cache_opts *o)
 {
     struct kv_shape shape = shape_of(m, o);
     uint64_t n_blocks = ((uint64_t)o->n_ctx + KV_BLOCK - 1) / KV_BLOCK;
-    return sizeof(struct kv) + n_blocks * (kv_block_bytes(&shape) + sizeof(struct kv_block));
+    uint64_t each = HEAD_BYTES + kv_block_bytes(&shape) + sizeof(struct kv_block);
+    return sizeof(struct kv) + n_blocks * each;
 }
 
 static void dense_destroy(struct cache *c)
@@ -168,6 +213,22 @@ static struct cache *dense_create(const struct model *m, const struct cache_opts
         return NULL;
     }
     return &kv->base;
+}
+
+static struct cache *dense_fork(const struct cache *c, struct err *err)
+{
+    const struct kv *kv = (const struct kv *)c;
+    struct kv *to = mem_alloc(sizeof *to);
+    if (!to) {
+        err_set(err, ERR_NOMEM, "not enough memory for a fork");
+        return NULL;
+    }
+    if (!kv_init(to, &kv->shape, kv->n_blocks_max * KV_BLOCK, err)) {
+        mem_free(to);
+        return NULL;
+    }
+    kv_share(kv, to);
+    return &to->base;
 }
 
 static bool dense_reserve(struct cache *c, int from, int to, struct err *err)
@@ -243,10 +304,13 @@ static bool take_block(void *cache, const struct kv_file *f, const struct kv_sec
 static bool dense_load(struct cache *c, const char *path, struct kv_file *f, struct err *err)
 {
     struct kv *kv = kv_of(c);
-    assert(kv->n_blocks == 0);
-    mapfile_close(&kv->file);
+    assert(kv->n_blocks == 0 && !kv->mapping);
     set_shape(kv, f);
-    if (kv_file_load(&kv->file, path, f, take_block, kv, err)) {
+    kv->mapping = mem_alloc(sizeof *kv->mapping);
+    if (!kv->mapping)
+        return err_set(err, ERR_NOMEM, "not enough memory to read '%s'", path);
+    atomic_init(&kv->mapping->users, 1);
+    if (kv_file_load(&kv->mapping->file, path, f, take_block, kv, err)) {
         if (kv->n_blocks == (f->n_read + KV_BLOCK - 1) / KV_BLOCK)
             return true;
         err_set(err, ERR_FORMAT, "%s: damaged: blocks are missing", path);
@@ -257,5 +321,5 @@ static bool dense_load(struct cache *c, const char *path, struct kv_file *f, str
 
 const struct cache_ops cache_dense = {
     dense_bytes, dense_create, dense_destroy, dense_reserve, dense_border,
-    dense_cut, dense_mark, dense_used, dense_save, dense_load,
+    dense_cut, dense_mark, dense_fork, dense_used, dense_save, dense_load,
 };

@@ -11,6 +11,7 @@
 #ifndef DUET_ENGINE_KV_H
 #define DUET_ENGINE_KV_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +27,14 @@ enum kv_owner { KV_NONE, KV_HEAP, KV_MAPPED };
 
 struct kv_block {
     enum kv_owner owner;
-    unsigned char *data;      /* heap: owned; mapped: borrowed from kv.file, never written */
+    unsigned char *data;      /* heap: shared with the forks, counted, written only by a sole
+                               * owner; mapped: borrowed from kv.mapping, never written */
+};
+
+/* A file that mapped blocks point into, closed by the last cache that uses it. */
+struct kv_mapping {
+    atomic_int users;
+    struct mapfile file;
 };
 
 struct kv_shape {
@@ -42,7 +50,7 @@ struct kv {
     size_t block_bytes;
     struct kv_block *blocks;  /* [n_blocks_max], owned */
     int n_blocks, n_blocks_max;
-    struct mapfile file;      /* what mapped blocks point into; zeroed if there are none */
+    struct kv_mapping *mapping;  /* what mapped blocks point into; NULL if there are none */
 };
 
 /* The cache of the dense networks: a struct kv. It has a border at every position. */
@@ -65,7 +73,10 @@ bool kv_reserve(struct kv *kv, int from, int to, struct err *err);
 /* Gives back the blocks that hold no position below n. */
 void kv_cut(struct kv *kv, int n);
 
-/* Appends a full block that lies in kv->file at data. There must be room. */
+/* *to, initialised with the same shape and empty, takes a share in all blocks of kv. */
+void kv_share(const struct kv *kv, struct kv *to);
+
+/* Appends a full block that lies in kv->mapping at data. There must be room. */
 void kv_append_mapped(struct kv *kv, const unsigned char *data);
 
 /* The first row, [KV_BLOCK][head_dim], of a head in a block: keys or values. */

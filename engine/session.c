@@ -15,36 +15,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/forward.h"
 #include "engine/kv_file.h"
-#include "engine/loaded.h"
 #include "engine/mem.h"
 #include "engine/sampler.h"
-#include "engine/seen.h"
+#include "engine/timeline.h"
 
 #define CHUNK_DEFAULT 64
 #define CHUNK_MAX     512
 #define MARK_TOKENS   512
-
-struct session {
-    struct engine *e;              /* borrowed */
-    const struct forward_ops *ops;
-    struct forward *forward;       /* owned */
-    struct cache *cache;           /* owned */
-    int n_ctx, chunk;
-    int32_t *ids;                  /* [n_ctx] */
-    uint64_t *prefix;              /* [n_ctx + 1] hash of the first i ids read, i <= n_read */
-    int n, n_read;
-    bool has_logits;               /* of position n_read - 1 */
-    bool generated;                /* the last tokens came from session_next() */
-    float *logits, *scratch;       /* [n_vocab] */
-    int32_t *order;                /* [n_vocab] scratch */
-    struct seen seen;              /* prefixes that were read and cut off */
-    atomic_bool cancel;
-    struct session_stats stats;
-};
-
-enum outcome { DONE, CANCELLED, FAILED };
 
 static uint64_t now_us(void)
 {
@@ -89,23 +67,37 @@ static bool check_opts(const struct engine *e, const struct session_opts *o, str
     return true;
 }
 
-static bool take_memory(struct session *s, const struct session_opts *o, struct err *err)
+/* All but the cache. */
+static bool take_memory(struct session *s, struct err *err)
 {
     const struct model *m = &s->e->model;
-    struct cache_opts co = { o->n_ctx, o->chunk, o->kv };
-    size_t n_vocab = (size_t)m->n_vocab, n_ctx = (size_t)o->n_ctx;
+    size_t n_vocab = (size_t)m->n_vocab, n_ctx = (size_t)s->n_ctx;
     s->ids = mem_alloc_n(n_ctx, sizeof *s->ids);
     s->prefix = mem_alloc_n(n_ctx + 1, sizeof *s->prefix);
     s->logits = mem_alloc_n(n_vocab, sizeof *s->logits);
     s->scratch = mem_alloc_n(n_vocab, sizeof *s->scratch);
     s->order = mem_alloc_n(n_vocab, sizeof *s->order);
     if (!s->ids || !s->prefix || !s->logits || !s->scratch || !s->order)
-        return err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens", o->n_ctx);
-    s->cache = s->ops->cache->create(m, &co, err);
-    if (!s->cache)
-        return false;
-    s->forward = s->ops->create(m, &s->e->kernels, s->e->pool, o->chunk, o->n_ctx, err);
+        return err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens", s->n_ctx);
+    s->forward = s->ops->create(m, &s->e->kernels, s->e->pool, s->chunk, s->n_ctx, err);
     return s->forward != NULL;
+}
+
+/* A session without its cache; NULL: *err. */
+static struct session *make(struct engine *e, int n_ctx, int chunk, struct err *err)
+{
+    struct session *s = mem_alloc(sizeof *s);
+    if (!s) {
+        err_set(err, ERR_NOMEM, "not enough memory for a session");
+        return NULL;
+    }
+    s->e = e;
+    s->ops = e->model.family->forward;
+    s->n_ctx = n_ctx;
+    s->chunk = chunk;
+    if (!take_memory(s, err))
+        session_free(&s);
+    return s;
 }
 
 bool session_new(struct session **out, struct engine *e, const struct session_opts *opts,
@@ -115,18 +107,40 @@ bool session_new(struct session **out, struct engine *e, const struct session_op
     *out = NULL;
     if (!check_opts(e, &o, err))
         return false;
-    struct session *s = mem_alloc(sizeof *s);
+    struct session *s = make(e, o.n_ctx, o.chunk, err);
     if (!s)
-        return err_set(err, ERR_NOMEM, "not enough memory for a session");
-    s->e = e;
-    s->ops = e->model.family->forward;
-    s->n_ctx = o.n_ctx;
-    s->chunk = o.chunk;
-    if (!take_memory(s, &o, err)) {
+        return false;
+    struct cache_opts co = { o.n_ctx, o.chunk, o.kv };
+    s->cache = s->ops->cache->create(&e->model, &co, err);
+    if (!s->cache)
         session_free(&s);
+    *out = s;
+    return s != NULL;
+}
+
+bool session_fork(const struct session *s, struct session **out, struct err *err)
+{
+    *out = NULL;
+    if (!s->ops->cache->fork)
+        return err_set(err, ERR_UNSUPPORTED, "the cache of %s cannot be shared by two timelines",
+                       s->e->info.arch);
+    struct session *to = make(s->e, s->n_ctx, s->chunk, err);
+    if (!to)
+        return false;
+    to->cache = s->ops->cache->fork(s->cache, err);
+    if (!to->cache) {
+        session_free(&to);
         return false;
     }
-    *out = s;
+    memcpy(to->ids, s->ids, (size_t)s->n * sizeof *s->ids);
+    memcpy(to->prefix, s->prefix, ((size_t)s->n_read + 1) * sizeof *s->prefix);
+    to->n = s->n;
+    to->n_read = s->n_read;
+    to->generated = s->generated;
+    to->has_logits = s->has_logits;
+    if (s->has_logits)
+        memcpy(to->logits, s->logits, (size_t)s->e->model.n_vocab * sizeof *s->logits);
+    *out = to;
     return true;
 }
 
@@ -136,7 +150,7 @@ void session_free(struct session **session)
     if (!s)
         return;
     s->ops->destroy(s->forward);
-    s->ops->cache->destroy(s->cache);
+    s->ops->cache->destroy(s->cache); /* NULL is allowed */
     seen_release(&s->seen);
     mem_free(s->ids);
     mem_free(s->prefix);
@@ -191,9 +205,9 @@ void session_cut(struct session *s, int n)
     s->n = n;
 }
 
-/* Takes over n ids that were read at position n_read. */
-static void advance(struct session *s, const int32_t *ids, int n)
+void timeline_advance(struct session *s, const int32_t *ids, int n, bool logits)
 {
+    int from = s->n_read;
     for (int i = 0; i < n; i++) {
         int at = s->n_read++;
         s->ids[at] = ids[i];
@@ -201,37 +215,36 @@ static void advance(struct session *s, const int32_t *ids, int n)
         s->stats.n_re_read += seen_has(&s->seen, s->prefix[at + 1]);
     }
     s->stats.n_read += (uint64_t)n;
-    s->has_logits = false;
+    s->has_logits = logits;
     if (s->n < s->n_read)
         s->n = s->n_read;
+    if (from / MARK_TOKENS != s->n_read / MARK_TOKENS)
+        mark(s);
 }
 
 /* Reads n ids, at most a chunk, at position n_read; with logits after the last where asked for. */
-static enum outcome read_ids(struct session *s, const int32_t *ids, int n, bool logits,
-                             struct err *err)
+static enum timeline_outcome read_ids(struct session *s, const int32_t *ids, int n, bool logits,
+                                      struct err *err)
 {
     int from = s->n_read;
     struct forward_call call = { .ids = ids, .n = n, .pos = from, .cache = s->cache,
                                  .cancel = &s->cancel };
     if (!s->cache->ops->reserve(s->cache, from, from + n, err)) {
         s->cache->ops->cut(s->cache, from, NULL);
-        return FAILED;
+        return TIMELINE_FAILED;
     }
     pool_lock(s->e->pool);
     bool done = s->ops->run(s->forward, &call);
     if (done && logits)
-        s->ops->logits(s->forward, n - 1, s->logits);
+        s->ops->logits(s->forward, n - 1, 1, s->logits);
     pool_unlock(s->e->pool);
     if (!done) {
         atomic_store(&s->cancel, false);
         s->cache->ops->cut(s->cache, from, NULL);
-        return CANCELLED;
+        return TIMELINE_CANCELLED;
     }
-    advance(s, ids, n);
-    s->has_logits = logits;
-    if (from / MARK_TOKENS != s->n_read / MARK_TOKENS)
-        mark(s);
-    return DONE;
+    timeline_advance(s, ids, n, logits);
+    return TIMELINE_DONE;
 }
 
 static bool check_ids(const struct session *s, const int32_t *ids, int n, struct err *err)
@@ -246,11 +259,12 @@ static bool check_ids(const struct session *s, const int32_t *ids, int n, struct
 }
 
 /* The next chunk of the prefix ids[0..n). */
-static enum outcome read_chunk(struct session *s, const int32_t *ids, int n, struct err *err)
+static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, int n,
+                                        struct err *err)
 {
     session_cut(s, common(s, ids, n));
     if (s->n_read == n && s->has_logits)
-        return DONE;
+        return TIMELINE_DONE;
     if (s->n_read == n)
         unread(s, n - 1);
     if (s->generated)
@@ -258,8 +272,8 @@ static enum outcome read_chunk(struct session *s, const int32_t *ids, int n, str
     s->generated = false;
     int take = n - s->n_read < s->chunk ? n - s->n_read : s->chunk;
     bool last = s->n_read + take == n;
-    enum outcome o = read_ids(s, ids + s->n_read, take, last, err);
-    if (o == DONE && last)
+    enum timeline_outcome o = read_ids(s, ids + s->n_read, take, last, err);
+    if (o == TIMELINE_DONE && last)
         mark(s);
     return o;
 }
@@ -270,14 +284,14 @@ int session_read(struct session *s, const int32_t *ids, int n, struct err *err)
     uint64_t start = now_us();
     if (!check_ids(s, ids, n, err))
         return -1;
-    enum outcome o = read_chunk(s, ids, n, err);
+    enum timeline_outcome o = read_chunk(s, ids, n, err);
     s->stats.read_us += now_us() - start;
-    return o == FAILED ? -1 : s->n_read;
+    return o == TIMELINE_FAILED ? -1 : s->n_read;
 }
 
 /* ---- the next token ------------------------------------------------------------------------ */
 
-static struct session_token choose(struct session *s, const struct sampling *how)
+struct session_token timeline_choose(struct session *s, const struct sampling *how)
 {
     int n_recent = s->n < SAMPLER_RECENT ? s->n : SAMPLER_RECENT;
     struct sampler_call c = {
@@ -286,20 +300,29 @@ static struct session_token choose(struct session *s, const struct sampling *how
         .banned = s->e->ends, .n_banned = how->no_end ? s->e->n_ends : 0,
         .position = (uint64_t)s->n, .logit = s->scratch, .order = s->order,
     };
-    return sampler_choose(&s->e->kernels, &c);
+    struct session_token token = sampler_choose(&s->e->kernels, &c);
+    s->ids[s->n++] = token.id;
+    s->generated = true;
+    s->stats.n_sampled++;
+    return token;
 }
 
-/* Reads what the logits after the timeline's last token need. */
-static enum outcome make_logits(struct session *s, struct err *err)
+enum timeline_outcome timeline_read(struct session *s, int leave, struct err *err)
 {
-    enum outcome o = DONE;
+    enum timeline_outcome o = TIMELINE_DONE;
     if (s->n_read == s->n && !s->has_logits)
         unread(s, s->n - 1);
-    while (o == DONE && s->n_read < s->n) {
-        int left = s->n - s->n_read, take = left < s->chunk ? left : s->chunk;
-        o = read_ids(s, s->ids + s->n_read, take, take == left, err);
+    while (o == TIMELINE_DONE && s->n_read < s->n - leave) {
+        int left = s->n - leave - s->n_read, take = left < s->chunk ? left : s->chunk;
+        o = read_ids(s, s->ids + s->n_read, take, take == left && leave == 0, err);
     }
     return o;
+}
+
+bool timeline_has_room(const struct session *s, struct err *err)
+{
+    return s->n < s->n_ctx ||
+           err_set(err, ERR_LIMIT, "the context of %d tokens is full", s->n_ctx);
 }
 
 int session_next(struct session *s, const struct sampling *how, struct session_token *out,
@@ -308,19 +331,15 @@ int session_next(struct session *s, const struct sampling *how, struct session_t
     assert(s->n > 0 && max >= 1);
     (void)max;
     uint64_t start = now_us();
-    if (s->n == s->n_ctx) {
-        err_set(err, ERR_LIMIT, "the context of %d tokens is full", s->n_ctx);
+    if (!timeline_has_room(s, err))
         return -1;
-    }
-    enum outcome o = atomic_exchange(&s->cancel, false) ? CANCELLED : make_logits(s, err);
-    if (o == DONE) {
-        out[0] = choose(s, how);
-        s->ids[s->n++] = out[0].id;
-        s->generated = true;
-        s->stats.n_sampled++;
-    }
+    enum timeline_outcome o = TIMELINE_CANCELLED;
+    if (!atomic_exchange(&s->cancel, false))
+        o = timeline_read(s, 0, err);
+    if (o == TIMELINE_DONE)
+        out[0] = timeline_choose(s, how);
     s->stats.next_us += now_us() - start;
-    return o == DONE ? 1 : o == CANCELLED ? 0 : -1;
+    return o == TIMELINE_DONE ? 1 : o == TIMELINE_CANCELLED ? 0 : -1;
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */
@@ -382,7 +401,7 @@ static void score_chunk(struct session *s, const struct score *score, int from, 
         if (!score->want(pos, n, score->data))
             continue;
         pool_lock(s->e->pool);
-        s->ops->logits(s->forward, pos - from, s->logits);
+        s->ops->logits(s->forward, pos - from, 1, s->logits);
         pool_unlock(s->e->pool);
         score->row(pos, s->logits, score->data);
     }
@@ -399,10 +418,10 @@ bool session_score(struct session *s, const int32_t *ids, int n,
     session_cut(s, 0);
     while (s->n_read < n) {
         int from = s->n_read, take = n - from < s->chunk ? n - from : s->chunk;
-        enum outcome o = read_ids(s, ids + from, take, false, err);
-        if (o == CANCELLED)
+        enum timeline_outcome o = read_ids(s, ids + from, take, false, err);
+        if (o == TIMELINE_CANCELLED)
             return err_set(err, ERR_CANCELLED, "stopped on request");
-        if (o == FAILED)
+        if (o == TIMELINE_FAILED)
             return false;
         score_chunk(s, &score, from, from + take, n);
     }
