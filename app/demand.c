@@ -10,7 +10,13 @@
 #include "app/pattern.h"
 #include "ui/text.h"
 
-enum { DEMANDS_MAX = 32, CHOICES_MAX = 26, QUOTED_WORDS_MAX = 96, PLAIN_WORDS_MAX = 20 };
+enum {
+    DEMANDS_MAX = 32,
+    CHOICES_MAX = 26,
+    OPTION_BYTES_MAX = 500,
+    QUOTED_WORDS_MAX = 96,
+    PLAIN_WORDS_MAX = 20, /* "in 300 words" means about as many */
+};
 
 /* What a row reads: a demand, or one of the readings after them. */
 enum reading {
@@ -27,7 +33,7 @@ enum reading {
 
 enum relation {
     RELATE_NONE, RELATE_EXACTLY, RELATE_AT_MOST, RELATE_AT_LEAST, RELATE_LESS, RELATE_MORE,
-    RELATE_BETWEEN, RELATE_ONCE, RELATE_EVER, RELATE_NEVER, RELATE_NEVER_LETTER,
+    RELATE_BETWEEN, RELATE_ONCE, RELATE_TWICE, RELATE_EVER, RELATE_NEVER, RELATE_NEVER_LETTER,
     RELATE_NEVER_MARK,
     RELATE_LIST, /* two items or more */
     RELATE_OR,   /* joined by "or" */
@@ -297,6 +303,7 @@ static void bound(struct demand *d, enum relation relation, const struct pattern
     case RELATE_MORE: d->min = n + 1; break;
     case RELATE_BETWEEN: d->min = n; d->max = m->number[1]; break;
     case RELATE_ONCE: d->min = d->max = 1; break;
+    case RELATE_TWICE: d->min = d->max = 2; break;
     case RELATE_EVER: d->min = 1; break;
     case RELATE_NEVER:
     case RELATE_NEVER_LETTER:
@@ -443,9 +450,11 @@ static size_t option_mark(const char *s, size_t n, char letter, bool line)
     return !open && line && !small && (close == '.' || close == ':') ? 2 : 0;
 }
 
-/* Where an option's text ends: at the line's end or before the mark of the next letter. */
+/* Where an option's text ends: at the line's end or before the mark of the next letter. A longer
+ * text than an option has is cut. */
 static size_t option_end(const char *s, size_t n, char next)
 {
+    n = n < OPTION_BYTES_MAX ? n : OPTION_BYTES_MAX;
     for (size_t i = 0; i < n; i++)
         if (s[i] == '\n' || (i > 0 && s[i - 1] == ' ' && option_mark(s + i, n - i, next, false)))
             return i;

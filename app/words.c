@@ -128,14 +128,27 @@ static void skip_block(struct reader *r)
     }
 }
 
+/* True if a sentence may go on with a line that begins with c: a small letter does; a number or a
+ * quote does unless a sentence or a colon has ended before it. */
+static bool goes_on(const struct reader *r, char c)
+{
+    const struct words *w = r->w;
+    if (c >= 'a' && c <= 'z')
+        return true;
+    if (w->n == 0 || (!is_digit(c) && c != '"' && c != '\'' && c != '`'))
+        return false;
+    const struct word *last = &w->word[w->n - 1];
+    return last->kind != WORD_BREAK && !(last->kind == WORD_MARK && last->bytes == 1 &&
+                                         strchr(".:!?", w->text[last->at]));
+}
+
 /* At the beginning of a line: steps over what is not said by the person, and adds a break unless
  * the sentence of the line before goes on. */
 static void begin_line(struct reader *r, int newlines)
 {
     bool block = starts(r, r->p, "```"), quoted = at(r, r->p) == '>' && r->p < r->end;
     size_t mark = list_mark(r, r->p);
-    char c = at(r, r->p);
-    if (newlines > 1 || mark || block || quoted || c < 'a' || c > 'z') {
+    if (newlines > 1 || mark || block || quoted || !goes_on(r, at(r, r->p))) {
         struct word *word = add(r, WORD_BREAK, r->p, r->p);
         word->value = mark ? 1 : newlines > 1 ? 2 : 0;
     }
