@@ -177,14 +177,17 @@ static double exact_dot(enum weight w, const void *row, const void *x, size_t n,
     return sum;
 }
 
-/* n values against n_x tokens: both sets near the exact sum, and a token's result the same alone. */
-static void check_dot(enum weight w, size_t n, int n_x, float scale)
+#define ROWS_MAX 7
+
+/* n_w rows of n values against n_x tokens: both sets near the exact sums, and each result the same
+ * alone. */
+static void check_dot(enum weight w, size_t n, int n_w, int n_x, float scale)
 {
-    size_t x_bytes = act_row_bytes(weight_info(w)->act, n);
+    static float y[2][16 * ROWS_MAX], values[MAX];
+    size_t x_bytes = act_row_bytes(weight_info(w)->act, n), w_bytes = weight_row_bytes(w, n);
     char *x = mem_alloc((size_t)n_x * x_bytes);
-    uint8_t *row = mem_alloc(weight_row_bytes(w, n));
-    float values[MAX], y[2][16 * 3];
-    random_weights(w, row, n, scale);
+    uint8_t *rows = mem_alloc((size_t)n_w * w_bytes);
+    random_weights(w, rows, n * (size_t)n_w, scale);
     for (int t = 0; t < n_x; t++) {
         fill(values, n, scale);
         if (weight_info(w)->act == ACT_Q8)
@@ -192,21 +195,29 @@ static void check_dot(enum weight w, size_t n, int n_x, float scale)
         else
             memcpy(x + (size_t)t * x_bytes, values, n * sizeof *values);
     }
-    plain.dot[w](row, x, x_bytes, n_x, n, y[0], 3);
-    fast.dot[w](row, x, x_bytes, n_x, n, y[1], 3);
-    for (int t = 0; t < n_x; t++) {
+    struct dot d = { .w = rows, .w_bytes = w_bytes, .n_w = n_w, .x = x, .x_bytes = x_bytes,
+                     .n_x = n_x, .n = n, .y_step = ROWS_MAX };
+    for (int k = 0; k < 2; k++) {
+        d.y = y[k];
+        (k ? fast : plain).dot[w](&d);
+    }
+    for (int i = 0; i < n_x * n_w; i++) {
+        int t = i / n_w, r = i % n_w, at = t * ROWS_MAX + r;
+        const uint8_t *row = rows + (size_t)r * w_bytes;
         double all, sum = exact_dot(w, row, x + (size_t)t * x_bytes, n, &all);
-        /* Q4_1 and Q4_0 add parts larger than their sum: twice the magnitudes. */
-        float bound = (float)(all * 4e-6 + 1e-30), alone;
-        check_close(weight_info(w)->name, n, y[0][3 * t], (float)sum, bound);
-        check_close(weight_info(w)->name, n, y[1][3 * t], (float)sum, bound);
-        fast.dot[w](row, x + (size_t)t * x_bytes, x_bytes, 1, n, &alone, 1);
-        assert_memory_equal(&alone, &y[1][3 * t], sizeof alone);
-        plain.dot[w](row, x + (size_t)t * x_bytes, x_bytes, 1, n, &alone, 1);
-        assert_memory_equal(&alone, &y[0][3 * t], sizeof alone);
+        /* Minima and offsets add parts larger than their sum. */
+        float bound = (float)(all * 6e-6 + 1e-30), alone;
+        check_close(weight_info(w)->name, n, y[0][at], (float)sum, bound);
+        check_close(weight_info(w)->name, n, y[1][at], (float)sum, bound);
+        struct dot one = { .w = row, .w_bytes = w_bytes, .n_w = 1, .n_x = 1, .n = n, .y = &alone,
+                           .x = x + (size_t)t * x_bytes, .x_bytes = x_bytes };
+        for (int k = 0; k < 2; k++) {
+            (k ? fast : plain).dot[w](&one);
+            assert_memory_equal(&alone, &y[k][at], sizeof alone);
+        }
     }
     mem_free(x);
-    mem_free(row);
+    mem_free(rows);
 }
 
 void test_kernels_dot(void **state)
@@ -223,8 +234,8 @@ void test_kernels_dot(void **state)
         for (size_t i = 0; i < n; i++)
             for (int n_x = 1; n_x <= 13; n_x += 3)
                 for (int s = 0; s < 3; s++)
-                    check_dot((enum weight)w, k ? 256 * (i + 1) : q ? blocks[i] : floats[i], n_x,
-                              scales[s]);
+                    check_dot((enum weight)w, k ? 256 * (i + 1) : q ? blocks[i] : floats[i],
+                              1 + (int)(i + (size_t)s) % ROWS_MAX, n_x, scales[s]);
     }
 }
 
@@ -233,7 +244,7 @@ void test_kernels_dot_extremes(void **state)
 {
     (void)state;
     start();
-    _Alignas(64) char x[128];
+    _Alignas(64) char x[192];
     float values[64], y[2];
     for (int sign = -1; sign <= 1; sign += 2) {
         struct block_q8_0 q8[2] = { { .d = 0x3c00 }, { .d = 0x3c00 } };
@@ -246,8 +257,11 @@ void test_kernels_dot_extremes(void **state)
         plain.quant_q8(values, x, 64);
         for (int k = 0; k < 2; k++) {
             const struct kernels *set = k ? &fast : &plain;
-            set->dot[WEIGHT_Q8_0](q8, x, 128, 1, 64, &y[0], 1);
-            set->dot[WEIGHT_Q4_1](q4, x, 128, 1, 64, &y[1], 1);
+            struct dot d = { .w = q8, .n_w = 1, .x = x, .n_x = 1, .n = 64, .y = &y[0] };
+            set->dot[WEIGHT_Q8_0](&d);
+            d.w = q4;
+            d.y = &y[1];
+            set->dot[WEIGHT_Q4_1](&d);
             assert_true(y[0] == (float)(32 * sign * 127 * -128 - 32 * 127 * 127));
             assert_true(y[1] == (float)(64 * sign * 127 * 15));
         }
@@ -277,7 +291,7 @@ void test_kernels_quant_q8(void **state)
                     sum[i / 16 % 2] += q;
                 }
                 for (int h = 0; h < 2; h++)
-                    check_close("sum", 320, q8_sums(row, 320)[2 * b + h], d * (float)sum[h],
+                    check_close("sum", 320, q8_sums(row, 320)[h * 16 + b], d * (float)sum[h],
                                 1e-6f * fabsf(d * (float)sum[h]));
             }
         }
@@ -288,7 +302,7 @@ void test_kernels_no_numbers(void **state)
 {
     (void)state;
     start();
-    _Alignas(64) char row[64];
+    _Alignas(64) char row[128];
     float x[32], y;
     struct block_q8_0 w = { .d = 0x7e00, .q = { 1 } };
     for (int i = 0; i < 32; i++)
@@ -296,7 +310,8 @@ void test_kernels_no_numbers(void **state)
     for (int k = 0; k < 2; k++) {
         const struct kernels *set = k ? &fast : &plain;
         set->quant_q8(x, row, 32);
-        set->dot[WEIGHT_Q8_0](&w, row, 64, 1, 32, &y, 1);
+        set->dot[WEIGHT_Q8_0](&(struct dot){ .w = &w, .n_w = 1, .x = row, .n_x = 1, .n = 32,
+                                             .y = &y });
         set->exp_sum(x, 32, INFINITY, 1);
         set->silu_mul(x, x + 16, 16);
     }

@@ -15,7 +15,7 @@
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
-    return "leak:_nc_trim_sgr0\n";
+    return "leak:libtinfo.so\n";
 }
 
 /* A script is words separated by blanks: names of keys as in help; 'text types it; and
