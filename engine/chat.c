@@ -35,7 +35,6 @@ static const struct thought deepseek_thought = {
     "<think>", "</think>", "</think>", "<think>", "<think>", "</think>",
 };
 
-#define DS_BOS  "<\uff5cbegin\u2581of\u2581sentence\uff5c>"
 #define DS_EOS  "<\uff5cend\u2581of\u2581sentence\uff5c>"
 #define DS_USER "<\uff5cUser\uff5c>"
 #define DS_BOT  "<\uff5cAssistant\uff5c>"
@@ -153,6 +152,15 @@ static const struct thought *find_thought(const struct chat_family *f, struct gg
     return &plain_thought;
 }
 
+/* True if a conversation begins with the vocabulary's beginning of a text: the tokenizer puts it
+ * there, or the template does, as DeepSeek's do whose vocabularies ask for none. */
+static bool begins_with_bos(const struct chat_family *f, struct gguf_str template,
+                            const struct tokenizer *t)
+{
+    bool by_template = contains(template, "bos_token") || (template.bytes == 0 && f->arch);
+    return tokenizer_bos(t) >= 0 && (tokenizer_add_bos(t) || by_template);
+}
+
 /* How many bytes of s spell text as a Jinja string may: a line break as itself or as \n. 0 if
  * it does not. */
 static size_t spells(const char *s, size_t n, const char *text)
@@ -260,6 +268,7 @@ bool chat_init(struct chat *out, const struct gguf *g, struct tokenizer *t, stru
         return false;
     const struct thought *thought = find_thought(f, template, t);
     *out = (struct chat){.family = f, .thought = thought, .tokenizer = t, .system = system};
+    out->begins = begins_with_bos(f, template, t);
     out->thinks = thought->end != NULL;
     out->think_end = thought->end ? tokenizer_special(t, thought->end) : -1;
     guard_marks(t, out);
@@ -345,7 +354,7 @@ static bool add_begin(struct part *p, const struct chat *c, const char *text, si
                       struct err *err)
 {
     int32_t bos = tokenizer_bos(c->tokenizer);
-    if (tokenizer_add_bos(c->tokenizer) && !tokens_append(p->out, &bos, 1, err))
+    if (c->begins && !tokens_append(p->out, &bos, 1, err))
         return false;
     if (bytes == 0) {
         text = c->system;

@@ -30,6 +30,7 @@ struct chat {
     const struct thought *thought;      /* static storage */
     const struct tokenizer *tokenizer;  /* borrowed */
     char *system;                       /* the template's default system message, owned; "" */
+    bool begins;                        /* a conversation begins with the bos token */
     bool thinks;                        /* has thinking markers of its own */
     int32_t think_end;                  /* the id of its closing marker, -1 if none */
     int32_t ends[CHAT_ENDS_MAX];        /* [n_ends] ids that end a reply */

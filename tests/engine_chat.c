@@ -262,7 +262,9 @@ void test_chat_families(void **state)
     }
 }
 
-/* DeepSeek V4 files come without a template and are known by their architecture. */
+/* DeepSeek V4 files come without a template and are known by their architecture. The form is that
+ * of the official encoder: no line breaks, the system message without a mark, one marker behind
+ * the header either way. Expected texts have the fixture's markers in full. */
 void test_chat_by_architecture(void **state)
 {
     (void)state;
@@ -273,12 +275,21 @@ void test_chat_by_architecture(void **state)
     assert_true(v.chat.thinks);
     assert_true(chat_is_think_end(&v.chat, 6));
     assert_true(chat_is_end(&v.chat, 1));
-    append(&v, CHAT_BEGIN, "", &ids);
-    assert_int_equal(ids.n, 0);
+    append(&v, CHAT_BEGIN, "be brief", &ids);
+    append(&v, CHAT_USER, "a", &ids);
+    append(&v, CHAT_REPLY, "", &ids);
+    append(&v, CHAT_THINK_OPEN, "", &ids);
+    append(&v, CHAT_THINK_CLOSE, "", &ids);
+    append(&v, CHAT_END, "", &ids);
+    append(&v, CHAT_USER, "</think>", &ids);
     append(&v, CHAT_REPLY, "", &ids);
     append(&v, CHAT_THINK_SKIP, "", &ids);
-    assert_int_equal(ids.n, 2);
-    assert_true(ids.id[0] == 4 && ids.id[1] == 6);
+    check_text(&v, &ids, "<\uff5cbegin\u2581of\u2581sentence\uff5c>be brief<\uff5cUser\uff5c>a"
+               "<\uff5cAssistant\uff5c><think></think><\uff5cend\u2581of\u2581sentence\uff5c>"
+               "<\uff5cUser\uff5c></think><\uff5cAssistant\uff5c></think>");
+    assert_int_equal(ids.id[0], 0);
+    assert_true(ids.id[ids.n - 2] == 4 && ids.id[ids.n - 1] == 6);
+    assert_int_not_equal(ids.id[ids.n - 3], 6);  /* what was typed is text */
     tokens_release(&ids);
     vocab_close(&v);
 }
