@@ -250,7 +250,7 @@ static size_t read_number(struct piece p, size_t i, struct number *v)
             v->point++;
     if (k == digits || is_digit(at(p, k)) || !read_exponent(p, &k, v))
         return i;
-    if (at(p, k) == '/' && is_digit(at(p, k + 1))) {
+    if (v->point == 0 && at(p, k) == '/' && is_digit(at(p, k + 1))) {
         v->under.s = p.s + k + 1;
         for (k++; is_digit(at(p, k)); k++)
             v->under.bytes++;
@@ -295,8 +295,7 @@ static bool whole(const char *s, size_t n, uint64_t *out)
 static bool put_fraction(const struct number *v, struct buf *out)
 {
     uint64_t over, under = 1;
-    if (!whole(v->digit, (size_t)v->n, &over) || v->point > 18 || v->under.bytes > 18 ||
-        (v->under.bytes && v->point))
+    if (!whole(v->digit, (size_t)v->n, &over) || v->point > 18 || v->under.bytes > 18)
         return false;
     if (v->under.bytes)
         whole(v->under.s, v->under.bytes, &under);

@@ -153,7 +153,8 @@ static void describe_vote(const struct choose *c, const struct choose_result *r,
     if (t->tied)
         buf_puts(out, ", a tie: the more probable one");
     if (c->revised)
-        buf_puts(out, r->winner == c->n0 ? ", after revision" : ", revision outvoted");
+        buf_puts(out, vote_same(&c->vote, c->n0, t->leader) ? ", after revision"
+                                                            : ", revision outvoted");
 }
 
 void choose_describe(const struct choose *c, struct buf *out)

@@ -33,16 +33,17 @@ void vote_cast(struct vote *v, int i, const char *answer, double logprob, int ra
         b->answer = mem_dup(answer);
 }
 
-static bool is_same(const struct ballot *a, const struct ballot *b)
+bool vote_same(const struct vote *v, int a, int b)
 {
-    return a->answer && b->answer && strcmp(a->answer, b->answer) == 0;
+    const char *x = v->ballot[a].answer, *y = v->ballot[b].answer;
+    return x && y && strcmp(x, y) == 0;
 }
 
 int vote_agree(const struct vote *v, int i)
 {
     int n = 0;
     for (int k = 0; k < v->n; k++)
-        n += is_same(&v->ballot[i], &v->ballot[k]);
+        n += vote_same(v, i, k);
     return n;
 }
 
@@ -51,7 +52,7 @@ static double best_logprob(const struct vote *v, int i)
 {
     double best = v->ballot[i].logprob;
     for (int k = 0; k < v->n; k++)
-        if (is_same(&v->ballot[i], &v->ballot[k]) && v->ballot[k].logprob > best)
+        if (vote_same(v, i, k) && v->ballot[k].logprob > best)
             best = v->ballot[k].logprob;
     return best;
 }
@@ -62,7 +63,7 @@ static int spokesman(const struct vote *v, int i)
     int best = -1;
     for (int k = 0; k < v->n; k++) {
         const struct ballot *b = &v->ballot[k], *old = best < 0 ? NULL : &v->ballot[best];
-        if (is_same(&v->ballot[i], b) &&
+        if (vote_same(v, i, k) &&
             (!old || b->rank > old->rank || (b->rank == old->rank && b->logprob > old->logprob)))
             best = k;
     }
@@ -77,8 +78,8 @@ void vote_tally(const struct vote *v, struct tally *out)
         int n = vote_agree(v, i);
         out->outstanding += !v->ballot[i].in;
         out->cast += n > 0;
-        if (n > out->votes || (n == out->votes && n > 0 && !is_same(&v->ballot[i], &v->ballot[lead]) &&
-                               best_logprob(v, i) > best_logprob(v, lead))) {
+        if (n > out->votes ||
+            (n > 0 && n == out->votes && best_logprob(v, i) > best_logprob(v, lead))) {
             lead = i;
             out->votes = n;
         }
@@ -86,7 +87,7 @@ void vote_tally(const struct vote *v, struct tally *out)
     if (lead < 0)
         return;
     for (int i = 0; i < v->n; i++)
-        if (!is_same(&v->ballot[i], &v->ballot[lead]) && vote_agree(v, i) > out->second)
+        if (!vote_same(v, i, lead) && vote_agree(v, i) > out->second)
             out->second = vote_agree(v, i);
     out->leader = spokesman(v, lead);
     out->tied = out->votes == out->second;

@@ -44,6 +44,9 @@ void vote_cast(struct vote *v, int i, const char *answer, double logprob, int ra
 
 void vote_tally(const struct vote *v, struct tally *out);
 
+/* True if both candidates gave an answer, and the same one. */
+bool vote_same(const struct vote *v, int a, int b);
+
 /* Candidates that gave the same answer as candidate i; 0 if it gave none. */
 int vote_agree(const struct vote *v, int i);
 
