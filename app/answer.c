@@ -17,7 +17,7 @@ enum {
     READ_MAX = 1 << 16,    /* of a longer reply its end is read */
 };
 
-/* ---- bytes ------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -80,7 +80,7 @@ static struct piece last_line(struct piece p)
     return from(p, i);
 }
 
-/* ---- where the answer stands ------------------------------------------------------------------- */
+/* ---- where the answer stands ----------------------------------------------------------------- */
 
 /* What the last \boxed{...} holds. */
 static bool find_boxed(struct piece text, struct piece *out)
@@ -153,7 +153,7 @@ static bool find_marked(struct piece text, struct piece *out)
     return false;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 /* The signs of a number and its digits, the point left out; point: how many stand after it. */
 struct number {
@@ -432,7 +432,7 @@ static bool read_number_answer(const struct demands *d, struct piece p, bool mar
     return any;
 }
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static void put_choice(const struct choice *c, struct buf *out)
 {
@@ -523,7 +523,7 @@ static bool read_choice(const struct demands *d, struct piece p, struct buf *out
     return c != NULL;
 }
 
-/* ---- the other kinds --------------------------------------------------------------------------- */
+/* ---- the other kinds ------------------------------------------------------------------------- */
 
 /* A few words on one line, folded, blanks made one, without an article before them. */
 static bool read_short(const struct demands *d, struct piece p, struct buf *out)
@@ -585,7 +585,7 @@ static bool read_kind(const struct demands *d, enum answer_kind kind, struct pie
     }
 }
 
-/* ---- public ------------------------------------------------------------------------------------ */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 enum answer_kind answer_kind(const struct demands *d)
 {

@@ -18,9 +18,9 @@ enum answer_kind {
 enum answer_kind answer_kind(const struct demands *d);
 const char *answer_kind_name(enum answer_kind kind); /* "number" */
 
-/* Finds the final answer of a reply: what is \boxed, else what follows the last "answer:" or "answer
- * is", else what the kind allows (the last number, the one option that is named, ...). Appends its
- * normal form and returns true; false: the reply has none, and nothing is appended. */
+/* Finds the final answer of a reply: what is \boxed, else what follows the last "answer:" or
+ * "answer is", else what the kind allows (the last number, the one option that is named, ...).
+ * Appends its normal form and returns true; false: the reply has none, and nothing is appended. */
 bool answer_read(const struct demands *d, enum answer_kind kind, struct piece reply,
                  struct buf *out);
 

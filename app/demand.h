@@ -59,6 +59,10 @@ struct demands {
 void demands_read(struct demands *out, const char *prompt, size_t bytes);
 void demands_release(struct demands *d);
 
+/* Takes demand i out. */
+void demands_drop(struct demands *d, int i);
+
+/* The first demand of a kind; NULL: there is none. */
 const struct demand *demands_find(const struct demands *d, enum demand_kind kind);
 
 /* True if a pass says something of the whole answer: JSON, counts, words. False if it only gives

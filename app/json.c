@@ -309,7 +309,7 @@ bool json_id_list(const struct json *j, const char *name, int32_t **id, int *n)
     return true;
 }
 
-/* ---- any value --------------------------------------------------------------------------------- */
+/* ---- any value ------------------------------------------------------------------------------- */
 
 /* The bytes of a number at s by RFC 8259; 0: it is none. */
 static size_t number_length(const char *s, size_t n)

@@ -67,7 +67,7 @@ static int take_words(const struct matcher *x, int i, struct element e)
     return 0;
 }
 
-/* ---- slots: each returns the words it takes, 0 = it does not fit ------------------------------- */
+/* ---- slots: each returns the words it takes, 0 = it does not fit ----------------------------- */
 
 static int take_number(struct matcher *x, int i)
 {
@@ -165,17 +165,22 @@ static int take_shape(struct matcher *x, int i)
     return end - i;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 /* Words that are never an item: where one of them stands, no list of bare words begins, and one
  * that has begun is over. */
 static bool is_stop(const struct words *w, int i)
 {
-    return words_any(w, i, "in|at|and|or|nor|with|for|to|as|of|from|on|by|that|which|whose|where") ||
-           words_any(w, i, "when|so|somewhere|anywhere|only|but|twice|once|exactly|then|your|each") ||
-           words_any(w, i, "every|is|are|must|should|not|no|if|please|using|inside|within|all") ||
-           words_any(w, i, "any|it|this|these|those|them|into|between|before|after|because|like") ||
-           words_any(w, i, "more|less|fewer|than|least|most|you|me|my|we|do|dont|be|have|has|here");
+    static const char *const row[] = {
+        "in|at|and|or|nor|with|for|to|as|of|from|on|by|into|between|before|after|because|like",
+        "that|which|whose|where|when|so|somewhere|anywhere|only|but|twice|once|exactly|then",
+        "your|each|every|is|are|must|should|not|no|if|please|using|inside|within|all|any|it",
+        "this|these|those|them|more|less|fewer|than|least|most|you|me|my|we|do|dont|be|have|has",
+    };
+    for (size_t k = 0; k < sizeof row / sizeof *row; k++)
+        if (words_any(w, i, row[k]))
+            return true;
+    return false;
 }
 
 /* An article before a noun is no item; the letter "a" is one. */
@@ -297,7 +302,7 @@ static int take_list(struct matcher *x, int i, bool bare)
     return i - from;
 }
 
-/* ---- the matcher ------------------------------------------------------------------------------- */
+/* ---- the matcher ----------------------------------------------------------------------------- */
 
 static bool at_beginning(const struct words *w, int i)
 {

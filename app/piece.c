@@ -8,7 +8,7 @@
 #include "ui/buf.h"
 #include "ui/text.h"
 
-/* ---- bytes ------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
@@ -22,7 +22,8 @@ static bool is_digit(char c)
 
 static bool is_wordly(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 128;
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (unsigned char)c >= 128;
 }
 
 static char lower(char c)
@@ -66,7 +67,7 @@ bool piece_equal(struct piece a, struct piece b)
     return same;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* Takes the first line off *rest, without its line end; false: there is none. */
 static bool next_line(struct piece *rest, struct piece *line)
@@ -156,11 +157,12 @@ static int count_paragraphs(struct piece text)
     return n;
 }
 
-/* ---- words and sentences ----------------------------------------------------------------------- */
+/* ---- words and sentences --------------------------------------------------------------------- */
 
 static bool is_break_sign(uint32_t ch)
 {
-    return ch == 0x2013 || ch == 0x2014 || ch == 0x3000 || ch == 0xA0 || (ch < 128 && is_space((char)ch));
+    return ch == 0x2013 || ch == 0x2014 || ch == 0x3000 || ch == 0xA0 ||
+           (ch < 128 && is_space((char)ch));
 }
 
 /* Signs that make no word by themselves: beyond ASCII the marks of punctuation and symbols. */
@@ -365,7 +367,7 @@ const char *piece_unit_name(enum piece_unit unit, int n)
     return name[unit][n != 1];
 }
 
-/* ---- occurrences ------------------------------------------------------------------------------- */
+/* ---- occurrences ----------------------------------------------------------------------------- */
 
 int piece_occurs(struct piece text, struct piece what, bool inside)
 {
@@ -389,7 +391,7 @@ int piece_occurs(struct piece text, struct piece what, bool inside)
     return n;
 }
 
-/* ---- code and JSON ----------------------------------------------------------------------------- */
+/* ---- code and JSON --------------------------------------------------------------------------- */
 
 struct fence {
     struct piece language, body;
@@ -479,7 +481,7 @@ bool piece_code(struct piece text, const char *language)
     return false;
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------ */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 /* True if the run of n digits that stands for a letter of a shape exists as month, day, hour. */
 static bool in_range(char letter, bool minutes, const char *s, size_t n)

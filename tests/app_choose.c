@@ -10,7 +10,7 @@
 static const char *const names[] = {"r", "a", "b", "c", "d", "e", "f", "g", "h"};
 enum { ANSWERS = 9 }; /* one right, eight wrong */
 
-/* ---- the known answers of voting --------------------------------------------------------------- */
+/* ---- the known answers of voting ------------------------------------------------------------- */
 
 /* Single try p; votes of 3, 5 and 10; mean tries of a vote of 5 with early stop; a rule check with
  * 4 and with 5 tries and its mean tries. In the second of a pair half of the wrong mass lies on
@@ -187,7 +187,7 @@ void test_choose_check_arithmetic(void **state)
     }
 }
 
-/* ---- the rules of a vote ----------------------------------------------------------------------- */
+/* ---- the rules of a vote --------------------------------------------------------------------- */
 
 struct cast {
     const char *answer;
@@ -217,7 +217,8 @@ void test_vote_tally(void **state)
         {{{"x", 0, 0}}, 1, 5, 0, 1, 0, 4, false, false, false},
         {{{"x", 0, 0}, {"x", 0, 0}}, 2, 5, 0, 2, 0, 3, false, false, false},
         {{{"x", 0, 0}, {"x", 0, 0}, {"x", 0, 0}}, 3, 5, 0, 3, 0, 2, true, false, false},
-        {{{"x", 0, 0}, {"y", 0, 0}, {"y", 0, 0}, {"y", 0, 0}}, 4, 5, 1, 3, 1, 1, true, false, false},
+        {{{"x", 0, 0}, {"y", 0, 0}, {"y", 0, 0}, {"y", 0, 0}}, 4, 5, 1, 3, 1, 1, true, false,
+         false},
         {{{"x", 0, 0}, {"y", 0, 0}, {"y", 0, 0}}, 3, 4, 1, 2, 1, 1, false, false, false},
         {{{"x", -2, 0}, {"y", -1, 0}}, 2, 2, 1, 1, 1, 0, false, true, true},
         {{{"x", -1, 0}, {"y", -1, 0}}, 2, 2, 0, 1, 1, 0, false, true, true},
@@ -242,8 +243,8 @@ void test_vote_tally(void **state)
                      t.decided == row[i].decided && t.tied == row[i].tied &&
                      t.split == row[i].split;
         if (!right)
-            fail_msg("row %zu: leader %d with %d, second %d, %d out, %d %d %d", i, t.leader, t.votes,
-                     t.second, t.outstanding, t.decided, t.tied, t.split);
+            fail_msg("row %zu: leader %d with %d, second %d, %d out, %d %d %d", i, t.leader,
+                     t.votes, t.second, t.outstanding, t.decided, t.tied, t.split);
     }
 }
 
@@ -298,7 +299,7 @@ void test_vote_order_does_not_matter(void **state)
     }
 }
 
-/* ---- choosing ---------------------------------------------------------------------------------- */
+/* ---- choosing -------------------------------------------------------------------------------- */
 
 static enum choose_step finish(struct choose *c, int k, const char *text, double logprob)
 {

@@ -227,8 +227,8 @@ void test_answer_hostile(void **state)
     };
     static const char *const fill[] = {
         "answer is ", "answer:", "\\boxed{", "}", "\\frac{", "}{", "####", "#### 1", "1/", "9", "-",
-        "$", ",", "(B)", "B", "*", "\xE2\x88\x92", "\xE2\x80\x9C", "\xFF", "{", "[", "\"", "\n", "=",
-        "@", "a.b", "e", ".", " ", "2024-", "yes ", "no ",
+        "$", ",", "(B)", "B", "*", "\xE2\x88\x92", "\xE2\x80\x9C", "\xFF", "{", "[", "\"", "\n",
+        "=", "@", "a.b", "e", ".", " ", "2024-", "yes ", "no ",
     };
     uint32_t seed = 5;
     for (int run = 0; run < 1600; run++) {

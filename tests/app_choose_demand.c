@@ -80,7 +80,8 @@ void test_demand_counts(void **state)
         {"Can you answer in exactly 5 words?", "exactly 5 words"},
         {"What is rust in exactly one sentence?", "exactly 1 sentence"},
         {"In exactly 4 words, what is love?", "exactly 4 words"},
-        {"Write exactly 2 sentences. Use exactly 12 words.", "exactly 2 sentences; exactly 12 words"},
+        {"Write exactly 2 sentences. Use exactly 12 words.",
+         "exactly 2 sentences; exactly 12 words"},
     };
     EXPECT_READINGS(row);
 }
@@ -276,9 +277,11 @@ void test_demand_hostile(void **state)
 {
     (void)state;
     static const char *const piece[] = {
-        "exactly ", "5 ", "words ", "\"", "'", "`", "```", "\n", "\n\n", "- ", "1. ", "> ", "(", ")",
-        "A) ", "B) ", "(A) ", "{", "}", "[", "]", ":", ",", "JSON ", "keys ", "a and b ", "must ",
-        "include ", "the word ", "letter ", "do not use ", "\xFF", "\xE2\x80", "\xE2\x80\x9C", "\x80",
+        "exactly ", "5 ", "words ", "\"", "'", "`", "```", "\n", "\n\n", "- ", "1. ", "> ", "(",
+        ")", "A) ", "B) ", "(A) ", "{", "}", "[", "]", ":", ",", "JSON ", "keys ", "a and b ",
+        "must ",
+        "include ", "the word ", "letter ", "do not use ", "\xFF", "\xE2\x80", "\xE2\x80\x9C",
+        "\x80",
         "yes or no ", "YYYY-MM-DD ", "Y-", "answer ", "in ", "with ", "only ", "?", ".", "each ",
         "99999999999999 ", "1,000 ", "*", "**", "end with ", "begin with ", "code block ", "\\",
         "how many ", "between ", "and ", "or ", "lower case ", "\xF0\x9F\x98\x80",
@@ -330,7 +333,7 @@ void test_demand_megabyte(void **state)
     }
 }
 
-/* ---- checking ---------------------------------------------------------------------------------- */
+/* ---- checking -------------------------------------------------------------------------------- */
 
 struct check_row {
     const char *prompt, *reply;
@@ -375,8 +378,8 @@ void test_check_counts(void **state)
         {"Answer in exactly 2 sentences.", "Mr. J. Smith paid 3.50 dollars... He left!", NULL},
         {"Answer in exactly 2 sentences.", "Use e.g. apples. Then eat them?!", NULL},
         {"Answer in exactly 2 sentences.", "the cat sat. the dog ran.", NULL},
-        {"Answer in exactly 2 sentences.", "He said \xE2\x80\x9CHi.\xE2\x80\x9D Then he left", NULL},
-        {"Answer in exactly 2 sentences.", "\xE5\xA5\xBD\xE3\x80\x82\xE5\xA5\xBD\xE3\x80\x82", NULL},
+        {"Use exactly 2 sentences.", "He said \xE2\x80\x9CHi.\xE2\x80\x9D Then he left", NULL},
+        {"Use exactly 2 sentences.", "\xE5\xA5\xBD\xE3\x80\x82\xE5\xA5\xBD\xE3\x80\x82", NULL},
         {"Use exactly 3 bullets.", "Here:\n- a\n- b\n  - deeper\n* c\n", NULL},
         {"Use exactly 3 bullets.", "1. a\n2. b\n3. c", "0 bullet points"},
         {"Use exactly 3 bullets.", "- a\n- b\n-c", "2 bullet points"},
