@@ -93,6 +93,24 @@ void test_engine_open_errors(void **state)
     check_fails(good, &(struct engine_opts){ .kernels = "sse9" }, ERR_INPUT, "sse9", "c, avx2");
 }
 
+/* Weights for fewer tokens than the vocabulary has: the shape of the embeddings is made smaller. */
+void test_engine_other_vocabulary(void **state)
+{
+    (void)state;
+    static const char name[] = "token_embd.weight";
+    char path[256];
+    size_t bytes, at = 0, tail = sizeof name - 1;
+    snprintf(path, sizeof path, "%s/model", test_folder());
+    char *data = test_read_file(test_fixture("tiny-llama.gguf"), &bytes);
+    while (memcmp(data + at, name, tail) != 0)
+        at++;
+    uint64_t fewer = 256;                       /* behind the number of dimensions and the first */
+    memcpy(data + at + tail + sizeof(uint32_t) + sizeof(uint64_t), &fewer, sizeof fewer);
+    test_write_file(path, data, bytes);
+    check_fails(path, NULL, ERR_FORMAT, "512", "256");
+    free(data);
+}
+
 /* The n-th allocation fails, for n = 0, 1, 2, ... until all is well. */
 static void check_out_of_memory(const char *path)
 {

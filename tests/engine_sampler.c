@@ -56,7 +56,7 @@ void test_sampler_logprob(void **state)
     c.recent = recent;
     c.n_recent = 3;
     struct session_token t = sampler_choose(&kernels, &c);
-    assert_int_equal(t.id, 2);                  /* 4 became 2: once, not three times */
+    assert_int_equal(t.id, 2);                  /* 4 became 2 */
     double all = exp(1) + exp(2) + exp(3) + exp(4);
     assert_true(fabs((double)t.logprob - (3 - log(all))) < 1e-5);
     assert_true(fabs(sampler_log_sum_exp(&kernels, logits, 4, scratch) - log(all)) < 1e-6);
@@ -66,12 +66,14 @@ void test_sampler_penalty(void **state)
 {
     (void)state;
     struct sampling how = { .top_p = 1, .repeat_penalty = 2 };
-    const float logits[] = { -1, -1.5f, -4 };
-    const int32_t recent[] = { 0 };
+    const float logits[] = { -1, -1.5f, -4 }, far[] = { 4, 1.5f, -4 };
+    const int32_t recent[] = { 0, 0, 0 };
     struct sampler_call c = call_of(&how, logits, 3);
     c.recent = recent;
-    c.n_recent = 1;
+    c.n_recent = 3;
     assert_int_equal(sampler_choose(&kernels, &c).id, 1);   /* -1 became -2 */
+    c.logits = far;
+    assert_int_equal(sampler_choose(&kernels, &c).id, 0);   /* 4 became 2: once, not three times */
 }
 
 void test_sampler_banned(void **state)
