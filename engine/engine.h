@@ -233,7 +233,8 @@ void session_cancel(struct session *s, bool on);
 struct session_stats {
     uint64_t n_read;        /* tokens run through the model */
     uint64_t n_re_read;     /* of these: tokens that the timeline had already held at the same
-                             * position after the same prefix, and had been cut off since */
+                             * position after the same prefix, and had been cut off since. A
+                             * last token that is run again for its logits is one of them */
     uint64_t n_sampled;
     uint64_t read_us;       /* time in session_read() */
     uint64_t next_us;       /* time in session_next() */

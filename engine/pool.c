@@ -18,7 +18,7 @@
 #include "engine/mem.h"
 
 #define SPIN_WAIT  4000   /* turns a thread waits for the next job before it sleeps */
-#define SPIN_DONE  20000  /* turns the caller waits for the last items before it yields */
+#define SPIN_DONE  500    /* turns the caller waits for the last items before it yields */
 #define CLOSED     0x7fffffff  /* as the count of items taken: nothing is free */
 
 typedef void pool_fn(void *data, int item, int thread);
