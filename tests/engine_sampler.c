@@ -1,5 +1,6 @@
-/* engine_sampler.c -- logits to an id. What could break: ties, the order and borders of the filters,
- * an id that must not be chosen, the shares in which ids are drawn, logits that are no numbers. */
+/* engine_sampler.c -- logits to an id. What could break: ties, the order and borders of the
+ * filters, an id that must not be chosen, the shares in which ids are drawn, logits that are no
+ * numbers. */
 #include <math.h>
 
 #include "engine/cpu.h"
