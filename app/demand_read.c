@@ -44,6 +44,7 @@ enum refusal {
     REFUSE_PLAIN,  /* the same; and a number without "exactly" means about as many, if large */
     REFUSE_NOT,    /* negations */
     REFUSE_PART,   /* of a part of the answer, or of something described */
+    REFUSE_TEXT,   /* the same of "a sentence that", where "that" is the answer */
     REFUSE_PARTLY, /* capitals of a part */
     REFUSE_MANY,   /* several dates have a shape, or those inside of JSON */
     REFUSE_OPEN,   /* a text is wanted, in which numbers are calculated */
@@ -166,6 +167,7 @@ static const struct {
     [REFUSE_PLAIN] = {.before = NEGATIONS "|" CONDITIONS, .sentence = "each|every|per|apiece"},
     [REFUSE_NOT] = {.before = NEGATIONS},
     [REFUSE_PART] = {.before = NEGATIONS "|" CONDITIONS "|each|every|line|lines"},
+    [REFUSE_TEXT] = {.before = NEGATIONS, .clause = NEGATIONS "|each|every|where"},
     [REFUSE_PARTLY] = {.before = NEGATIONS "|title|titles|heading|headings|first|name|names|words|"
                                  "key|keys|variable|variables|each|every|initial|if"},
     [REFUSE_MANY] = {.sentence = "dates|times|addresses|each|every|timestamps|all"},

@@ -123,6 +123,9 @@ void test_demand_none(void **state)
         "I wrote an essay, at least 500 words long, about bees.",
         "Tell me a joke about a number.",
         "Compare tea and coffee.",
+        "Write a story about a man who says that a poem never includes the word love.",
+        "Write a poem where each line is a text that ends with \"oh\".",
+        "Name a country that ends with the word land.",
     };
     int wrong = 0;
     for (size_t i = 0; i < sizeof prompt / sizeof *prompt; i++)
@@ -188,6 +191,11 @@ void test_demand_words(void **state)
         {"Begin your answer with \"Dear\".", "begins with \"Dear\""},
         {"Start with the word Hello.", "begins with \"Hello\""},
         {"End your reply with the phrase \"The end.\"", "ends with \"The end.\""},
+        {"Write a sentence that includes the words moon and river.",
+         "contains \"moon\"; contains \"river\""},
+        {"Write a short story about dogs that ends with the word home.", "ends with \"home\""},
+        {"Write a poem that starts with \"Oh\".", "begins with \"Oh\""},
+        {"Compose a sentence with no letter s.", "without \"s\""},
         {"Finish with a question mark.", "ends with \"?\""},
         {"The last word of your answer must be \"stop\".", "ends with \"stop\""},
     };
