@@ -131,7 +131,8 @@ static uint64_t kv4_bytes(const struct model *m, const struct cache_opts *o)
     set_shape(&kv, layers, m, o);
     mem_free(layers);
     return sizeof kv + (uint64_t)m->n_layer * sizeof *layers + kv.rings_bytes +
-           (uint64_t)kv.n_blocks_max * (kv.block_bytes + sizeof *kv.blocks) +
+           (uint64_t)kv.n_blocks_max * kv.block_bytes + sizeof *kv.blocks +
+           (uint64_t)kv.n_blocks_max * sizeof *kv.blocks +
            KV4_SNAPSHOTS * (uint64_t)snapshot_bytes(&kv);
 }
 
@@ -233,8 +234,7 @@ static int spare_snapshot(const struct kv4 *kv, int n)
     double least = 0;
     for (int i = 0; i < KV4_SNAPSHOTS - 2; i++) {
         int before = i > 0 ? kv->snapshots[i - 1].pos : 0;
-        double gap = kv->snapshots[i + 1].pos - before;
-        double cost = gap / (n - kv->snapshots[i].pos);
+        double cost = (double)(kv->snapshots[i + 1].pos - before) / (n - before);
         if (i == 0 || cost < least) {
             best = i;
             least = cost;
@@ -384,7 +384,7 @@ static bool kv4_save(struct cache *c, const char *path, const struct kv_file *fi
         int n = 0;
         set_file_shape(kv, &f);
         copy_rings(kv, f.n_read, state, true);
-        wipe_rows(kv, f.n_read);
+        if (err == NULL) wipe_rows(kv, f.n_read);
         s[n++] = (struct kv_section){ SECTION_STATE, state, kv->state_bytes };
         for (int i = 0; i < kv->n_blocks; i++)
             s[n++] = (struct kv_section){ SECTION_ROWS, kv->blocks[i], kv->block_bytes };

@@ -13,9 +13,9 @@
  * Farther back the rings are lost. There a border is a snapshot: the rings' rows that reading on
  * from there needs, and the logits. Rows that were pooled stay where they are and are only counted
  * anew. mark() takes a snapshot. At most KV4_SNAPSHOTS are kept; one more takes the place of that
- * whose neighbours are nearest to each other in proportion to its distance from the end, but never
- * of the newest two. So there are many near the end and few far back, and a cut reads again no more
- * than about what has been written since the border.
+ * whose neighbours are nearest to each other in proportion to their distance from the end, but
+ * never of the newest two. So there are many near the end and few far back: a cut reads again at
+ * most about three times what had been written behind it.
  *
  * In a file (kv_file.h): one section 3, the rings' rows at the end; sections 4, blocks of rows;
  * sections 5, snapshots in ascending order: position and whether there are logits, u32 each, 56

@@ -5,6 +5,10 @@
 
 #include "app/backend.h"
 
+/* A cache that can be cut anywhere, and one that cannot. */
+static const char *const fixtures[] = { "tiny-llama.gguf", "tiny-deepseek4.gguf" };
+#define N_FIXTURES (sizeof fixtures / sizeof *fixtures)
+
 struct run {
     struct options o;
     struct backend *b;
@@ -112,32 +116,55 @@ static void assert_nothing_re_read(const struct run *r)
     assert_int_equal(r->mode_re_read, 0);
 }
 
+/* A question in one mode, changed to another after so many tokens, and a second question. */
+static void check_toggle(const char *fixture, enum mode_id from, enum mode_id to, int at)
+{
+    struct run r;
+    run_open(&r, fixture);
+    ask(&r, "a question", from, 40, at, to);
+    assert_true(r.done.reason == REASON_LENGTH || r.done.reason == REASON_STOP);
+    assert_nothing_re_read(&r);
+    int before = r.done.ctx_used;
+    ask(&r, "and then?", to, 8, -1, MODE_FLASH);
+    assert_nothing_re_read(&r);
+    /* only the last generated token and the end of the message were unread */
+    assert_true(r.done.usage.reused_tokens >= before - 8);
+    run_close(&r);
+}
+
 /* Each pair of modes, changed before the first token, in the thought, in the answer, and between
  * turns: the engine reads no token twice, and the next turn reuses all of it. */
 void test_local_toggle_reads_nothing_again(void **state)
 {
     (void)state;
     static const int at[] = {0, 1, 5, 30};
-    struct run r;
-    char question[40]; /* another each time: the same would be answered, and so read, again */
-    run_open(&r, "tiny-llama.gguf");
-    for (int from = 0; from < MODE_COUNT; from++) {
-        for (int to = 0; to < MODE_COUNT; to++) {
-            for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
-                conversation_cut(&r.c, 0);
-                snprintf(question, sizeof question, "%d%d%d a question", from, to, at[i]);
-                ask(&r, question, (enum mode_id)from, 40, at[i], (enum mode_id)to);
-                assert_true(r.done.reason == REASON_LENGTH || r.done.reason == REASON_STOP);
-                assert_nothing_re_read(&r);
-                int before = r.done.ctx_used;
-                ask(&r, "and then?", (enum mode_id)to, 8, -1, MODE_FLASH);
-                assert_nothing_re_read(&r);
-                /* only the last generated token and the end of the message were unread */
-                assert_true(r.done.usage.reused_tokens >= before - 8);
-            }
-        }
+    for (size_t f = 0; f < N_FIXTURES; f++)
+        for (int from = 0; from < MODE_COUNT; from++)
+            for (int to = 0; to < MODE_COUNT; to++)
+                for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+                    check_toggle(fixtures[f], (enum mode_id)from, (enum mode_id)to, at[i]);
+}
+
+/* The same question again finds its prompt read; a turn taken back costs no more than the end of
+ * the message before it. */
+void test_local_retry_and_undo(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < N_FIXTURES; f++) {
+        struct run r;
+        run_open(&r, fixtures[f]);
+        ask(&r, "first", MODE_FLASH, 100, -1, MODE_FLASH);
+        int first = r.done.ctx_used;
+        ask(&r, "second", MODE_FLASH, 100, -1, MODE_FLASH);
+        conversation_cut(&r.c, 1);
+        ask(&r, "second", MODE_FLASH, 100, -1, MODE_FLASH);
+        assert_true(r.done.usage.reused_tokens >= r.done.usage.prompt_tokens - 1);
+        conversation_cut(&r.c, 1);
+        ask(&r, "another second", MODE_FLASH, 10, -1, MODE_FLASH);
+        assert_true(r.done.usage.reused_tokens >= first - 8);
+        assert_true(r.done.usage.re_read_tokens <= 8);
+        run_close(&r);
     }
-    run_close(&r);
 }
 
 /* Asks until a question comes whose reply is in its first part after 10 tokens, and changes there.
@@ -237,47 +264,50 @@ static int ask_and_cancel(struct run *r, const char *text, int slices)
 void test_local_cancel_keeps_what_was_read(void **state)
 {
     (void)state;
-    struct run r;
     char text[600];
-    run_open(&r, "tiny-llama.gguf");
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = 0;
-    ask_and_cancel(&r, text, 3);
-    assert_int_equal(r.done.reason, REASON_CANCELLED);
-    int read = r.done.usage.read_tokens;
-    assert_true(read >= 64 && read < r.done.usage.prompt_tokens);
-    assert_int_equal(r.c.turn[0].chosen, -1);
-    ask(&r, text, MODE_FLASH, 4, -1, MODE_FLASH);
-    assert_int_equal(r.done.usage.reused_tokens, read);
-    assert_nothing_re_read(&r);
-    run_close(&r);
+    for (size_t f = 0; f < N_FIXTURES; f++) {
+        struct run r;
+        run_open(&r, fixtures[f]);
+        ask_and_cancel(&r, text, 3);
+        assert_int_equal(r.done.reason, REASON_CANCELLED);
+        int read = r.done.usage.read_tokens;
+        assert_true(read >= 64 && read < r.done.usage.prompt_tokens);
+        assert_int_equal(r.c.turn[0].chosen, -1);
+        ask(&r, text, MODE_FLASH, 4, -1, MODE_FLASH);
+        assert_int_equal(r.done.usage.reused_tokens, read);
+        assert_nothing_re_read(&r);
+        run_close(&r);
+    }
 }
 
 void test_local_cancel_keeps_the_answer(void **state)
 {
     (void)state;
-    struct run r;
-    run_open(&r, "tiny-llama.gguf");
-    ask_and_cancel(&r, "go on", 12);
-    assert_int_equal(r.done.reason, REASON_CANCELLED);
-    assert_true(r.c.turn[0].reply[0].ids.n > 0);
-    int used = r.done.ctx_used;
-    ask(&r, "and?", MODE_FLASH, 4, -1, MODE_FLASH);
-    assert_true(r.done.usage.reused_tokens >= used - 8);
-    assert_nothing_re_read(&r);
-    run_close(&r);
+    for (size_t f = 0; f < N_FIXTURES; f++) {
+        struct run r;
+        run_open(&r, fixtures[f]);
+        ask_and_cancel(&r, "go on", 6);
+        assert_int_equal(r.done.reason, REASON_CANCELLED);
+        assert_true(r.c.turn[0].reply[0].ids.n > 0);
+        int used = r.done.ctx_used;
+        ask(&r, "and?", MODE_FLASH, 4, -1, MODE_FLASH);
+        assert_true(r.done.usage.reused_tokens >= used - 8);
+        assert_nothing_re_read(&r);
+        run_close(&r);
+    }
 }
 
 /* Saved and resumed: nothing is read again; without or with a damaged file all of it is. */
-void test_local_save_and_resume(void **state)
+static void check_save_and_resume(const char *fixture)
 {
-    (void)state;
     char kv[200];
     struct run a, b;
     struct prompt p;
     struct event *e;
     snprintf(kv, sizeof kv, "%s/kv", test_folder());
-    run_open(&a, "tiny-llama.gguf");
+    run_open(&a, fixture);
     ask(&a, "remember this", MODE_PRO, 40, -1, MODE_FLASH);
     a.b->ops->save(a.b, kv, &a.list);
     e = event_take(&a.list);
@@ -285,7 +315,7 @@ void test_local_save_and_resume(void **state)
     assert_int_equal(e->text.bytes, 0);
     event_free(&e);
     for (int damaged = 0; damaged < 2; damaged++) {
-        run_open(&b, "tiny-llama.gguf");
+        run_open(&b, fixture);
         if (damaged)
             test_write_file(kv, "no cache", 8);
         conversation_prompt(&a.c, -1, &p);
@@ -299,6 +329,13 @@ void test_local_save_and_resume(void **state)
         run_close(&b);
     }
     run_close(&a);
+}
+
+void test_local_save_and_resume(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < N_FIXTURES; f++)
+        check_save_and_resume(fixtures[f]);
 }
 
 /* A conversation larger than the context is refused with its numbers, before anything is read. */
