@@ -18,7 +18,7 @@
 struct kernels {
     const char *name;  /* "c", "avx2" */
 
-    /* One weight row against n_x activation rows; see dot_fn in quant.h. */
+    /* Weight rows against activation rows; see struct dot in quant.h. */
     dot_fn *dot[WEIGHT_N];
 
     /* A row of n floats to a row of 8-bit activations (quant.h); n a multiple of 32, x and row

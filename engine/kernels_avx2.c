@@ -3,15 +3,16 @@
  * Compiled with its own flags and entered only where cpu.c has seen the instructions.
  *
  * Integer dots: maddubs multiplies unsigned by signed bytes and adds pairs to 16 bits, which
- * holds 15 * 127 * 2 and 128 * 127 * 2; madd with ones adds pairs to 32 bits. A block then is
- * eight sums, scaled into eight float lanes. Four tokens share an unpacked weight block. */
+ * holds 63 * 127 * 2 and 128 * 127 * 2; madd multiplies by the small scales of the K types, or by
+ * ones, and adds pairs to 32 bits. 32 values then are eight sums, scaled into eight float lanes.
+ * Weights are unpacked once, 256 values of four rows at a time, for all the tokens of a call. */
 #include "engine/kernels.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
+#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
-
-#define TOKENS 4  /* at once */
 
 /* The sum of eight lanes, always in the same order. */
 INLINE float sum8(__m256 v)
@@ -30,11 +31,23 @@ INLINE __m256i first(size_t n)
 
 /* ---- quantised weights --------------------------------------------------------------------- */
 
-/* One block, unpacked: w = scale * q + add. add is divided by 8, for it is added in each lane. */
-struct unpacked {
-    __m256i q;       /* unsigned bytes */
-    __m256i sign;    /* Q8_0: the signed weights, whose signs the activations take */
-    __m256 scale, add;
+#define GROUPS 8    /* of 32 values, unpacked at once */
+#define ROWS   4    /* of weights at once */
+#define TOKENS 32
+
+/* 256 values of a row: w = q * factor * scale + add, add being one for each half of a group. Groups
+ * behind the end of the row have scale and add 0. */
+struct chunk {
+    __m256i q[GROUPS];       /* unsigned bytes; signed ones where the kind says so */
+    __m256i factor[GROUPS];  /* 16-bit integers, the K types' */
+    float scale[GROUPS], add[2][GROUPS];
+};
+
+/* What the kinds of formats differ in, constant wherever it is used. */
+struct kind {
+    bool has_factor;         /* a K type: scale is then the same in all groups */
+    bool has_add;
+    bool has_sign;           /* q is signed: its signs go to the activations */
 };
 
 INLINE __m256i nibbles(const uint8_t *q)
@@ -44,80 +57,360 @@ INLINE __m256i nibbles(const uint8_t *q)
     return _mm256_and_si256(v, _mm256_set1_epi8(15));
 }
 
-INLINE void unpack_q4_0(struct unpacked *u, const void *w, size_t i)
+/* 16 where the bit of the element is set: each byte gets the byte its bit is in, then all other
+ * bits of it are set and it is compared with all ones. */
+INLINE __m256i fifth_bits(const uint8_t *high)
 {
-    const struct block_q4_0 *b = (const struct block_q4_0 *)w + i;
-    u->q = nibbles(b->q);
-    u->scale = _mm256_set1_ps(_cvtsh_ss(b->d));
-    u->add = _mm256_sub_ps(_mm256_setzero_ps(), u->scale);  /* -8 d / 8 */
+    uint32_t bits;
+    memcpy(&bits, high, sizeof bits);
+    const __m256i source = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                              0x0303030303030303);
+    __m256i v = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), source);
+    v = _mm256_or_si256(v, _mm256_set1_epi64x(0x7fbfdfeff7fbfdfe));
+    return _mm256_and_si256(_mm256_cmpeq_epi8(v, _mm256_set1_epi8(-1)), _mm256_set1_epi8(16));
 }
 
-INLINE void unpack_q4_1(struct unpacked *u, const void *w, size_t i)
+INLINE __m256i lookup(const int8_t *table, __m256i index)
 {
-    const struct block_q4_1 *b = (const struct block_q4_1 *)w + i;
-    u->q = nibbles(b->q);
-    __m128 dm = _mm_cvtph_ps(_mm_cvtsi32_si128(b->d | (int)((unsigned)b->m << 16)));
-    u->scale = _mm256_broadcastss_ps(dm);
-    u->add = _mm256_mul_ps(_mm256_broadcastss_ps(_mm_movehdup_ps(dm)), _mm256_set1_ps(0.125f));
+    __m128i t = _mm_loadu_si128((const __m128i *)table);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), index);
 }
 
-INLINE void unpack_q8_0(struct unpacked *u, const void *w, size_t i)
+/* Scales of f16 for all groups, and what is added: f times the scale. */
+INLINE void set_scales(struct chunk *c, const uint16_t *d, float f)
 {
-    const struct block_q8_0 *b = (const struct block_q8_0 *)w + i;
-    u->sign = _mm256_loadu_si256((const __m256i *)b->q);
-    u->q = _mm256_abs_epi8(u->sign);
-    u->scale = _mm256_set1_ps(_cvtsh_ss(b->d));
+    __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)d));
+    __m256 add = _mm256_mul_ps(scale, _mm256_set1_ps(f));
+    _mm256_storeu_ps(c->scale, scale);
+    _mm256_storeu_ps(c->add[0], add);
+    _mm256_storeu_ps(c->add[1], add);
 }
 
-/* n (constant, 1 or TOKENS) activation rows against a weight row. has_add and has_sign are
- * constants too: what a format does not have costs nothing. */
-INLINE void dot_tokens(void (*unpack)(struct unpacked *, const void *, size_t), int has_add,
-                       int has_sign, int n, const void *w, const char *x, size_t x_bytes,
-                       size_t cols, float *y, size_t y_step)
+INLINE void set_minima(struct chunk *c, const uint16_t *m)
 {
-    __m256 acc[TOKENS], add[TOKENS];
-    const __m256i ones = _mm256_set1_epi16(1);
-    size_t d_at = cols, s_at = cols + q8_scales_n(cols) * sizeof(float);
-    for (int t = 0; t < n; t++)
-        acc[t] = add[t] = _mm256_setzero_ps();
-    for (size_t i = 0; i < cols / QUANT_BLOCK; i++) {
-        struct unpacked u;
-        unpack(&u, w, i);
-        for (int t = 0; t < n; t++) {
-            const char *row = x + (size_t)t * x_bytes;
-            __m256i q = _mm256_load_si256((const __m256i *)(row + i * QUANT_BLOCK));
-            if (has_sign)
-                q = _mm256_sign_epi8(q, u.sign);
-            __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(u.q, q), ones);
-            __m256 d = _mm256_broadcast_ss((const float *)(row + d_at) + i);
-            acc[t] = _mm256_fmadd_ps(_mm256_mul_ps(u.scale, d), _mm256_cvtepi32_ps(sum), acc[t]);
-            if (has_add)
-                add[t] = _mm256_fmadd_ps(
-                    u.add, _mm256_set1_ps(((const float *)(row + s_at))[2 * i] +
-                                          ((const float *)(row + s_at))[2 * i + 1]), add[t]);
+    __m256 add = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)m));
+    _mm256_storeu_ps(c->add[0], add);
+    _mm256_storeu_ps(c->add[1], add);
+}
+
+/* Unpacks n <= GROUPS groups from w on. */
+typedef void unpack_fn(struct chunk *c, const void *w, int n);
+
+INLINE void unpack_q8_0(struct chunk *c, const void *w, int n)
+{
+    const struct block_q8_0 *b = w;
+    uint16_t d[GROUPS] = {0};
+    for (int j = 0; j < n; j++) {
+        c->q[j] = _mm256_loadu_si256((const __m256i *)b[j].q);
+        d[j] = b[j].d;
+    }
+    set_scales(c, d, 0);
+}
+
+INLINE void unpack_q4_0(struct chunk *c, const void *w, int n)
+{
+    const struct block_q4_0 *b = w;
+    uint16_t d[GROUPS] = {0};
+    for (int j = 0; j < n; j++) {
+        c->q[j] = nibbles(b[j].q);
+        d[j] = b[j].d;
+    }
+    set_scales(c, d, -8);
+}
+
+INLINE void unpack_q4_1(struct chunk *c, const void *w, int n)
+{
+    const struct block_q4_1 *b = w;
+    uint16_t d[GROUPS] = {0}, m[GROUPS] = {0};
+    for (int j = 0; j < n; j++) {
+        c->q[j] = nibbles(b[j].q);
+        d[j] = b[j].d;
+        m[j] = b[j].m;
+    }
+    set_scales(c, d, 0);
+    set_minima(c, m);
+}
+
+INLINE void unpack_q5_0(struct chunk *c, const void *w, int n)
+{
+    const struct block_q5_0 *b = w;
+    uint16_t d[GROUPS] = {0};
+    for (int j = 0; j < n; j++) {
+        c->q[j] = _mm256_or_si256(nibbles(b[j].q), fifth_bits(b[j].high));
+        d[j] = b[j].d;
+    }
+    set_scales(c, d, -16);
+}
+
+INLINE void unpack_q5_1(struct chunk *c, const void *w, int n)
+{
+    const struct block_q5_1 *b = w;
+    uint16_t d[GROUPS] = {0}, m[GROUPS] = {0};
+    for (int j = 0; j < n; j++) {
+        c->q[j] = _mm256_or_si256(nibbles(b[j].q), fifth_bits(b[j].high));
+        d[j] = b[j].d;
+        m[j] = b[j].m;
+    }
+    set_scales(c, d, 0);
+    set_minima(c, m);
+}
+
+INLINE void unpack_iq4_nl(struct chunk *c, const void *w, int n)
+{
+    const struct block_iq4_nl *b = w;
+    uint16_t d[GROUPS] = {0};
+    for (int j = 0; j < n; j++) {
+        c->q[j] = lookup(quant_iq4_nl, nibbles(b[j].q));
+        d[j] = b[j].d;
+    }
+    set_scales(c, d, 0);
+}
+
+/* The table made unsigned by adding 12. */
+INLINE void unpack_mxfp4(struct chunk *c, const void *w, int n)
+{
+    const struct block_mxfp4 *b = w;
+    memset(c->scale, 0, sizeof c->scale);
+    memset(c->add, 0, sizeof c->add);
+    for (int j = 0; j < n; j++) {
+        c->q[j] = _mm256_add_epi8(lookup(quant_mxfp4, nibbles(b[j].q)), _mm256_set1_epi8(12));
+        c->scale[j] = quant_mxfp4_scale(b[j].e);
+        c->add[0][j] = c->add[1][j] = -12 * c->scale[j];
+    }
+}
+
+/* ---- K types: a chunk is a super-block ---- */
+
+/* The factors of all groups from 8 16-bit integers for the first halves in the lower register and
+ * 8 for the second halves in the upper one. */
+INLINE void set_factors(struct chunk *c, __m256i s)
+{
+    for (int g = 0; g < GROUPS; g++)
+        c->factor[g] =
+            _mm256_shuffle_epi8(s, _mm256_set1_epi16((short)((2 * g + 1) << 8 | 2 * g)));
+}
+
+/* Scales of 16 values each: those with even numbers to the lower register. */
+INLINE __m256i halves_apart(__m128i s)
+{
+    const __m128i order = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    return _mm256_cvtepi8_epi16(_mm_shuffle_epi8(s, order));
+}
+
+/* scale = d in all groups; add = f * s, s as set_factors() takes it. */
+INLINE void set_k_scales(struct chunk *c, float d, __m256i s, float f)
+{
+    __m256i lower = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(s));
+    __m256i upper = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(s, 1));
+    _mm256_storeu_ps(c->scale, _mm256_set1_ps(d));
+    _mm256_storeu_ps(c->add[0], _mm256_mul_ps(_mm256_cvtepi32_ps(lower), _mm256_set1_ps(f)));
+    _mm256_storeu_ps(c->add[1], _mm256_mul_ps(_mm256_cvtepi32_ps(upper), _mm256_set1_ps(f)));
+}
+
+/* The 12 bytes of q4_k and q5_k, four at a time as in quant_k_scale(). */
+INLINE void set_six_bit_scales(struct chunk *c, const uint8_t *bytes, uint16_t d, uint16_t m)
+{
+    uint32_t s[3];
+    memcpy(s, bytes, sizeof s);
+    uint32_t scale = (s[2] & 0x0f0f0f0f) | (s[0] >> 6 & 0x03030303) << 4;
+    uint32_t min = (s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 6 & 0x03030303) << 4;
+    __m128i both = _mm_setr_epi32((int)(s[0] & 0x3f3f3f3f), (int)scale,
+                                  (int)(s[1] & 0x3f3f3f3f), (int)min);
+    __m256i wide = _mm256_cvtepu8_epi16(both);
+    set_factors(c, _mm256_permute2x128_si256(wide, wide, 0x00));
+    set_k_scales(c, _cvtsh_ss(d), _mm256_permute2x128_si256(wide, wide, 0x11), -_cvtsh_ss(m));
+}
+
+INLINE __m256i load_bytes(const uint8_t *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+INLINE __m256i low_bits(__m256i v, int shift, int mask)
+{
+    return _mm256_and_si256(_mm256_srli_epi16(v, shift), _mm256_set1_epi8((char)mask));
+}
+
+/* value where bit g of the byte is set. */
+INLINE __m256i where_bit(__m256i v, int g, int value)
+{
+    __m256i bit = _mm256_set1_epi8((char)(1 << g));
+    return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(v, bit), bit),
+                            _mm256_set1_epi8((char)value));
+}
+
+INLINE void unpack_q2_k(struct chunk *c, const void *w, int n)
+{
+    const struct block_q2_k *b = w;
+    (void)n;
+    __m128i s = _mm_loadu_si128((const __m128i *)b->s), low = _mm_set1_epi8(15);
+    set_factors(c, halves_apart(_mm_and_si128(s, low)));
+    set_k_scales(c, _cvtsh_ss(b->d), halves_apart(_mm_and_si128(_mm_srli_epi16(s, 4), low)),
+                 -_cvtsh_ss(b->m));
+    for (int g = 0; g < GROUPS; g++)
+        c->q[g] = low_bits(load_bytes(b->q + g / 4 * 32), g % 4 * 2, 3);
+}
+
+/* q - 4 as an unsigned q and an add. */
+INLINE void unpack_q3_k(struct chunk *c, const void *w, int n)
+{
+    const struct block_q3_k *b = w;
+    (void)n;
+    int8_t scale[16];
+    for (int i = 0; i < 16; i++) {
+        int low = i < 8 ? b->s[i] & 15 : b->s[i - 8] >> 4;
+        scale[i] = (int8_t)((low | (b->s[8 + i % 4] >> i / 4 * 2 & 3) << 4) - 32);
+    }
+    __m256i s = halves_apart(_mm_loadu_si128((const __m128i *)scale)), high = load_bytes(b->high);
+    set_factors(c, s);
+    set_k_scales(c, _cvtsh_ss(b->d), s, -4 * _cvtsh_ss(b->d));
+    for (int g = 0; g < GROUPS; g++)
+        c->q[g] = _mm256_or_si256(low_bits(load_bytes(b->q + g / 4 * 32), g % 4 * 2, 3),
+                                  where_bit(high, g, 4));
+}
+
+INLINE void unpack_q4_k(struct chunk *c, const void *w, int n)
+{
+    const struct block_q4_k *b = w;
+    (void)n;
+    set_six_bit_scales(c, b->s, b->d, b->m);
+    for (int g = 0; g < GROUPS; g++)
+        c->q[g] = low_bits(load_bytes(b->q + g / 2 * 32), g % 2 * 4, 15);
+}
+
+INLINE void unpack_q5_k(struct chunk *c, const void *w, int n)
+{
+    const struct block_q5_k *b = w;
+    (void)n;
+    __m256i high = load_bytes(b->high);
+    set_six_bit_scales(c, b->s, b->d, b->m);
+    for (int g = 0; g < GROUPS; g++)
+        c->q[g] = _mm256_or_si256(low_bits(load_bytes(b->q + g / 2 * 32), g % 2 * 4, 15),
+                                  where_bit(high, g, 16));
+}
+
+/* q - 32 as an unsigned q and an add. */
+INLINE void unpack_q6_k(struct chunk *c, const void *w, int n)
+{
+    const struct block_q6_k *b = w;
+    (void)n;
+    __m256i s = halves_apart(_mm_loadu_si128((const __m128i *)b->s));
+    set_factors(c, s);
+    set_k_scales(c, _cvtsh_ss(b->d), s, -32 * _cvtsh_ss(b->d));
+    for (int g = 0; g < GROUPS; g++) {
+        __m256i low = load_bytes(b->q + g / 4 * 64 + g % 2 * 32);
+        __m256i high = low_bits(load_bytes(b->high + g / 4 * 32), g % 4 * 2, 3);
+        c->q[g] = _mm256_or_si256(low_bits(low, g % 4 / 2 * 4, 15), _mm256_slli_epi16(high, 4));
+    }
+}
+
+/* ---- the products ---- */
+
+/* R rows of weights, unpacked, against T rows of activations: adds chunk i to acc[r][t]. All but
+ * the pointers and i is constant, so the loops unroll and the sums stay in registers. */
+INLINE void multiply(const struct kind kind, int R, int T, const struct chunk *c,
+                     const struct dot *d, size_t i, int t0, __m256 (*acc)[TOKENS])
+{
+    const char *x[4];
+    const float *scale[4];
+    float p[ROWS][4][GROUPS];
+    __m256 sum[ROWS][4];
+    size_t n_scales = q8_scales_n(d->n), left = d->n / QUANT_BLOCK - i * GROUPS;
+    int n = left < GROUPS ? (int)left : GROUPS;
+    for (int t = 0; t < T; t++) {
+        x[t] = (const char *)d->x + (size_t)(t0 + t) * d->x_bytes;
+        scale[t] = q8_scales(x[t], d->n) + i * GROUPS;
+        x[t] += i * GROUPS * QUANT_BLOCK;
+        for (int r = 0; r < R; r++) {
+            sum[r][t] = _mm256_setzero_ps();
+            if (!kind.has_factor)
+                _mm256_storeu_ps(p[r][t], _mm256_mul_ps(_mm256_loadu_ps(c[r].scale),
+                                                        _mm256_loadu_ps(scale[t])));
         }
     }
-    for (int t = 0; t < n; t++)
-        y[(size_t)t * y_step] = sum8(has_add ? _mm256_add_ps(acc[t], add[t]) : acc[t]);
+    for (int j = 0; j < n; j++)
+        for (int t = 0; t < T; t++) {
+            __m256i q = _mm256_load_si256((const __m256i *)(x[t] + j * QUANT_BLOCK));
+            for (int r = 0; r < R; r++) {
+                __m256i v = c[r].q[j];
+                v = kind.has_sign ? _mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(q, v))
+                                  : _mm256_maddubs_epi16(v, q);
+                v = _mm256_madd_epi16(v, kind.has_factor ? c[r].factor[j] : _mm256_set1_epi16(1));
+                __m256 f = _mm256_broadcast_ss(kind.has_factor ? scale[t] + j : p[r][t] + j);
+                sum[r][t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(v), f, sum[r][t]);
+            }
+        }
+    for (int t = 0; t < T; t++)
+        for (int r = 0; r < R; r++) {
+            __m256 a = acc[r][t0 + t];
+            if (kind.has_add)
+                for (int h = 0; h < 2; h++)
+                    a = _mm256_fmadd_ps(_mm256_loadu_ps(c[r].add[h]),
+                                        _mm256_loadu_ps(scale[t] + (size_t)(h + 1) * n_scales), a);
+            acc[r][t0 + t] = kind.has_factor
+                                 ? _mm256_fmadd_ps(sum[r][t], _mm256_loadu_ps(c[r].scale), a)
+                                 : _mm256_add_ps(sum[r][t], a);
+        }
 }
 
-#define QUANTISED_FORMAT(fn, has_add, has_sign)                                               \
-    static void dot_##fn(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,     \
-                         float *y, size_t y_step)                                             \
+/* R rows of weights, from row on, against all activations, at most TOKENS of them. */
+INLINE void dot_rows(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes, int R,
+                     const struct dot *d, int row)
+{
+    struct chunk c[ROWS];
+    __m256 acc[ROWS][TOKENS];
+    int n_x = d->n_x;
+    for (int r = 0; r < R; r++)
+        for (int t = 0; t < n_x; t++)
+            acc[r][t] = _mm256_setzero_ps();
+    for (size_t i = 0; i * GROUPS < d->n / QUANT_BLOCK; i++) {
+        size_t left = d->n / QUANT_BLOCK - i * GROUPS;
+        for (int r = 0; r < R; r++)
+            unpack(&c[r], (const char *)d->w + (size_t)(row + r) * d->w_bytes +
+                              i * chunk_bytes,
+                   left < GROUPS ? (int)left : GROUPS);
+        int t = 0;
+        for (; t + 4 <= n_x; t += 4)
+            for (int r = 0; r < R; r += R < 2 ? 1 : 2)
+                multiply(kind, R < 2 ? 1 : 2, 4, c + r, d, i, t, acc + r);
+        for (; t < n_x; t++)
+            multiply(kind, R, 1, c, d, i, t, acc);
+    }
+    for (int r = 0; r < R; r++)
+        for (int t = 0; t < n_x; t++)
+            d->y[(size_t)t * d->y_step + (size_t)(row + r)] = sum8(acc[r][t]);
+}
+
+/* The dot of a format. bytes: of 256 values. */
+#define QUANTISED_FORMAT(fn, bytes, ...)                                                      \
+    static void dot_##fn(const struct dot *all)                                               \
     {                                                                                         \
-        const char *row = x;                                                                  \
-        int t = 0;                                                                            \
-        for (; t + TOKENS <= n_x; t += TOKENS)                                                \
-            dot_tokens(unpack_##fn, has_add, has_sign, TOKENS, w, row + (size_t)t * x_bytes,  \
-                       x_bytes, n, y + (size_t)t * y_step, y_step);                           \
-        for (; t < n_x; t++)                                                                  \
-            dot_tokens(unpack_##fn, has_add, has_sign, 1, w, row + (size_t)t * x_bytes,       \
-                       x_bytes, n, y + (size_t)t * y_step, y_step);                           \
+        const struct kind kind = { __VA_ARGS__ };                                             \
+        for (int t = 0; t < all->n_x; t += TOKENS) {                                          \
+            struct dot d = *all;                                                              \
+            int row = 0;                                                                      \
+            d.x = (const char *)all->x + (size_t)t * all->x_bytes;                            \
+            d.y += (size_t)t * d.y_step;                                                      \
+            d.n_x = all->n_x - t < TOKENS ? all->n_x - t : TOKENS;                            \
+            for (; row + ROWS <= d.n_w; row += ROWS)                                          \
+                dot_rows(kind, unpack_##fn, bytes, ROWS, &d, row);                            \
+            for (; row < d.n_w; row++)                                                        \
+                dot_rows(kind, unpack_##fn, bytes, 1, &d, row);                               \
+        }                                                                                     \
     }
 
-QUANTISED_FORMAT(q4_0, 1, 0)
-QUANTISED_FORMAT(q4_1, 1, 0)
-QUANTISED_FORMAT(q8_0, 0, 1)
+QUANTISED_FORMAT(q8_0, 272, .has_sign = true)
+QUANTISED_FORMAT(q4_0, 144, .has_add = true)
+QUANTISED_FORMAT(q4_1, 160, .has_add = true)
+QUANTISED_FORMAT(q5_0, 176, .has_add = true)
+QUANTISED_FORMAT(q5_1, 192, .has_add = true)
+QUANTISED_FORMAT(iq4_nl, 144, .has_sign = true)
+QUANTISED_FORMAT(mxfp4, 136, .has_add = true)
+QUANTISED_FORMAT(q2_k, 84, .has_factor = true, .has_add = true)
+QUANTISED_FORMAT(q3_k, 110, .has_factor = true, .has_add = true)
+QUANTISED_FORMAT(q4_k, 144, .has_factor = true, .has_add = true)
+QUANTISED_FORMAT(q5_k, 176, .has_factor = true, .has_add = true)
+QUANTISED_FORMAT(q6_k, 210, .has_factor = true, .has_add = true)
 
 /* The largest absolute value of a block, and its 32 values as bytes. Packing works inside the
  * halves of a register; the permutation puts the groups of four back in order. */
@@ -125,6 +418,7 @@ static void quant_q8(const float *x, void *row, size_t n)
 {
     int8_t *q = row;
     float *d = (float *)q8_scales(row, n), *s = (float *)q8_sums(row, n);
+    size_t n_scales = q8_scales_n(n);
     const __m256 sign = _mm256_set1_ps(-0.0f);
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (size_t b = 0; b < n / QUANT_BLOCK; b++, x += QUANT_BLOCK, q += QUANT_BLOCK) {
@@ -151,10 +445,12 @@ static void quant_q8(const float *x, void *row, size_t n)
                                         _mm256_extracti128_si256(sum, 1));
         __m128 sums = _mm_cvtepi32_ps(_mm_hadd_epi32(halves, halves));
         d[b] = max / 127;
-        _mm_storel_pi((__m64 *)(void *)(s + 2 * b), _mm_mul_ps(sums, _mm_set1_ps(max / 127)));
+        sums = _mm_mul_ps(sums, _mm_set1_ps(max / 127));
+        s[b] = _mm_cvtss_f32(sums);
+        s[n_scales + b] = _mm_cvtss_f32(_mm_movehdup_ps(sums));
     }
-    for (size_t b = n / QUANT_BLOCK; b < q8_scales_n(n); b++)
-        d[b] = s[2 * b] = s[2 * b + 1] = 0;
+    for (size_t b = n / QUANT_BLOCK; b < n_scales; b++)
+        d[b] = s[b] = s[n_scales + b] = 0;
 }
 
 /* ---- float rows ---------------------------------------------------------------------------- */
@@ -208,12 +504,14 @@ INLINE float one_bf16(const void *w, size_t i)
             sum += one_##fn(w, i) * x[i];                                                     \
         return sum;                                                                           \
     }                                                                                         \
-    static void dot_##fn(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,     \
-                         float *y, size_t y_step)                                             \
+    static void dot_##fn(const struct dot *d)                                                 \
     {                                                                                         \
-        for (int t = 0; t < n_x; t++)                                                         \
-            y[(size_t)t * y_step] =                                                           \
-                dot_row_##fn(w, (const void *)((const char *)x + (size_t)t * x_bytes), n);    \
+        for (int r = 0; r < d->n_w; r++)                                                      \
+            for (int t = 0; t < d->n_x; t++)                                                  \
+                d->y[(size_t)t * d->y_step + (size_t)r] =                                     \
+                    dot_row_##fn((const char *)d->w + (size_t)r * d->w_bytes,                 \
+                                 (const void *)((const char *)d->x + (size_t)t * d->x_bytes), \
+                                 d->n);                                                       \
     }
 
 FLOAT_FORMAT(f32)
@@ -385,12 +683,9 @@ GATE(gelu)
 
 void kernels_init_avx2(struct kernels *k)
 {
-    k->dot[WEIGHT_F32] = dot_f32;
-    k->dot[WEIGHT_F16] = dot_f16;
-    k->dot[WEIGHT_BF16] = dot_bf16;
-    k->dot[WEIGHT_Q8_0] = dot_q8_0;
-    k->dot[WEIGHT_Q4_0] = dot_q4_0;
-    k->dot[WEIGHT_Q4_1] = dot_q4_1;
+#define X(name, fn, id, elements, bytes, act) k->dot[WEIGHT_##name] = dot_##fn;
+    WEIGHT_LIST(X)
+#undef X
     k->quant_q8 = quant_q8;
     k->exp_sum = exp_sum;
     k->max = max_of;

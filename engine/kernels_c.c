@@ -20,6 +20,7 @@ static void quant_q8(const float *x, void *row, size_t n)
 {
     int8_t *q = row;
     float *d = (float *)q8_scales(row, n), *s = (float *)q8_sums(row, n);
+    size_t n_scales = q8_scales_n(n);
     for (size_t b = 0; b < n / QUANT_BLOCK; b++, x += QUANT_BLOCK, q += QUANT_BLOCK) {
         float big = 0;
         for (int j = 0; j < QUANT_BLOCK; j++)
@@ -35,11 +36,11 @@ static void quant_q8(const float *x, void *row, size_t n)
             sum[j / 16] += q[j];
         }
         d[b] = big / 127;
-        s[2 * b] = big / 127 * (float)sum[0];
-        s[2 * b + 1] = big / 127 * (float)sum[1];
+        s[b] = big / 127 * (float)sum[0];
+        s[n_scales + b] = big / 127 * (float)sum[1];
     }
-    for (size_t b = n / QUANT_BLOCK; b < q8_scales_n(n); b++)
-        d[b] = s[2 * b] = s[2 * b + 1] = 0;
+    for (size_t b = n / QUANT_BLOCK; b < n_scales; b++)
+        d[b] = s[b] = s[n_scales + b] = 0;
 }
 
 static void rms_norm(const float *x, const float *gain, float eps, size_t n, float *y)
@@ -158,14 +159,15 @@ static void f16_row(const float *x, uint16_t *y, size_t n)
 
 static void score_f16(const float *q, const void *k, int n, size_t dim, float *out)
 {
-    const uint16_t *row = k;
-    for (int i = 0; i < n; i++, row += dim)
-        weight_info(WEIGHT_F16)->dot(row, q, 0, 1, dim, out + i, 1);
+    weight_info(WEIGHT_F16)->dot(&(struct dot){
+        .w = k, .w_bytes = dim * sizeof(uint16_t), .n_w = n, .x = q, .n_x = 1, .n = dim,
+        .y = out });
 }
 
 static void score_f32(const float *q, const void *k, int n, size_t dim, float *out)
 {
-    weight_info(WEIGHT_F32)->dot(q, k, dim * sizeof(float), n, dim, out, 1);
+    weight_info(WEIGHT_F32)->dot(&(struct dot){
+        .w = k, .w_bytes = dim * sizeof(float), .n_w = n, .x = q, .n_x = 1, .n = dim, .y = out });
 }
 
 static void mix_f16(const float *w, const void *v, int n, size_t dim, float *out)

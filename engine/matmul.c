@@ -117,9 +117,9 @@ static void tile_dot(const struct job *j, const struct tile *w, float *y, int fr
         int n = to - t < step ? to - t : step;
         const char *x = act == ACT_F32 ? (const char *)x_row(j, t)
                                        : j->m->act + (size_t)t * x_bytes;
-        for (int r = 0; r < w->n; r++)
-            j->m->kernels->dot[w->type](w->rows + (size_t)r * w->row_bytes, x, x_bytes, n, cols,
-                                        y + (size_t)t * w->y_step + r, w->y_step);
+        j->m->kernels->dot[w->type](&(struct dot){
+            .w = w->rows, .w_bytes = w->row_bytes, .n_w = w->n, .x = x, .x_bytes = x_bytes,
+            .n_x = n, .n = cols, .y = y + (size_t)t * w->y_step, .y_step = w->y_step });
     }
 }
 

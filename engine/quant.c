@@ -101,6 +101,21 @@ static float sum_lanes(float *acc)
     return acc[0];
 }
 
+static const void *weight_row(const struct dot *d, int r)
+{
+    return (const char *)d->w + (size_t)r * d->w_bytes;
+}
+
+static const void *act_row(const struct dot *d, int t)
+{
+    return (const char *)d->x + (size_t)t * d->x_bytes;
+}
+
+static float *result(const struct dot *d, int t, int r)
+{
+    return d->y + (size_t)t * d->y_step + r;
+}
+
 /* Decode and dot of a format whose elements load one by one. */
 #define FLOAT_FORMAT(type)                                                                    \
     static void decode_##type(const void *w, float *out, size_t n)                            \
@@ -108,20 +123,22 @@ static float sum_lanes(float *acc)
         for (size_t i = 0; i < n; i++)                                                        \
             out[i] = load_##type(w, i);                                                       \
     }                                                                                         \
-    static void dot_##type(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,   \
-                           float *y, size_t y_step)                                           \
+    static float dot_row_##type(const void *w, const float *x, size_t n)                      \
     {                                                                                         \
-        for (int t = 0; t < n_x; t++) {                                                       \
-            const float *a = (const void *)((const char *)x + (size_t)t * x_bytes);           \
-            float acc[LANES] = {0};                                                           \
-            size_t i = 0;                                                                     \
-            for (; i + LANES <= n; i += LANES)                                                \
-                for (size_t j = 0; j < LANES; j++)                                            \
-                    acc[j] += load_##type(w, i + j) * a[i + j];                               \
-            for (size_t j = 0; i + j < n; j++)                                                \
-                acc[j] += load_##type(w, i + j) * a[i + j];                                   \
-            y[(size_t)t * y_step] = sum_lanes(acc);                                           \
-        }                                                                                     \
+        float acc[LANES] = {0};                                                               \
+        size_t i = 0;                                                                         \
+        for (; i + LANES <= n; i += LANES)                                                    \
+            for (size_t j = 0; j < LANES; j++)                                                \
+                acc[j] += load_##type(w, i + j) * x[i + j];                                   \
+        for (size_t j = 0; i + j < n; j++)                                                    \
+            acc[j] += load_##type(w, i + j) * x[i + j];                                       \
+        return sum_lanes(acc);                                                                \
+    }                                                                                         \
+    static void dot_##type(const struct dot *d)                                               \
+    {                                                                                         \
+        for (int r = 0; r < d->n_w; r++)                                                      \
+            for (int t = 0; t < d->n_x; t++)                                                  \
+                *result(d, t, r) = dot_row_##type(weight_row(d, r), act_row(d, t), d->n);     \
     }
 
 FLOAT_FORMAT(f32)
@@ -307,14 +324,16 @@ static int dot_int(const int16_t *w, const int8_t *x)
     return sum;
 }
 
-/* sum (scale q + add) x = scale d sum(q q_x) + add s, d and s being carried by the activations. */
-static void add_block(const struct unpacked *u, size_t i, const char *x, size_t x_bytes, int n_x,
-                      size_t n, float *y, size_t y_step)
+/* sum (scale q + add) x = scale d sum(q q_x) + add s, d and s being carried by the activations.
+ * Adds the unpacked group i of weight row r to all results of the row. */
+static void add_group(const struct unpacked *u, size_t i, const struct dot *d, int r)
 {
-    for (int t = 0; t < n_x; t++, x += x_bytes, y += y_step) {
-        int sum = dot_int(u->q, (const int8_t *)x + i * QUANT_BLOCK);
-        const float *s = q8_sums(x, n) + 2 * i;
-        *y += u->scale * q8_scales(x, n)[i] * (float)sum + (u->add[0] * s[0] + u->add[1] * s[1]);
+    for (int t = 0; t < d->n_x; t++) {
+        const int8_t *x = act_row(d, t);
+        const float *s = q8_sums(x, d->n) + i;
+        int sum = dot_int(u->q, x + i * QUANT_BLOCK);
+        *result(d, t, r) += u->scale * q8_scales(x, d->n)[i] * (float)sum +
+                            (u->add[0] * s[0] + u->add[1] * s[q8_scales_n(d->n)]);
     }
 }
 
@@ -330,16 +349,17 @@ static void add_block(const struct unpacked *u, size_t i, const char *x, size_t 
                 out[j] = u.scale * u.q[j] + u.add[j / 16];                                    \
         }                                                                                     \
     }                                                                                         \
-    static void dot_##type(const void *w, const void *x, size_t x_bytes, int n_x, size_t n,   \
-                           float *y, size_t y_step)                                           \
+    static void dot_##type(const struct dot *d)                                               \
     {                                                                                         \
-        const struct block_##type *b = w;                                                     \
-        for (int t = 0; t < n_x; t++)                                                         \
-            y[(size_t)t * y_step] = 0;                                                        \
-        for (size_t i = 0; i < n / QUANT_BLOCK; i++) {                                        \
-            struct unpacked u;                                                                \
-            unpack_##type(b + i / groups, (int)(i % groups), &u);                             \
-            add_block(&u, i, x, x_bytes, n_x, n, y, y_step);                                  \
+        for (int r = 0; r < d->n_w; r++) {                                                    \
+            const struct block_##type *b = weight_row(d, r);                                  \
+            for (int t = 0; t < d->n_x; t++)                                                  \
+                *result(d, t, r) = 0;                                                         \
+            for (size_t i = 0; i < d->n / QUANT_BLOCK; i++) {                                 \
+                struct unpacked u;                                                            \
+                unpack_##type(b + i / groups, (int)(i % groups), &u);                         \
+                add_group(&u, i, d, r);                                                       \
+            }                                                                                 \
         }                                                                                     \
     }
 

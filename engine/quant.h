@@ -136,12 +136,13 @@ static inline void quant_k_scale(const uint8_t *s, int g, int *scale, int *min)
 
 /* ---- a row of 8-bit activations ----------------------------------------------------------- */
 
-/* A row of n values, n a multiple of 32, is three arrays one after the other, the last two filled
- * up with zeros to multiples of 8 and 16:
+/* A row of n values, n a multiple of 32, is three arrays one after the other; N is n / 32 rounded
+ * up to a multiple of 8, and what is behind n / 32 is 0:
  *
- *   int8_t q[n]          in [-127, 127]
- *   float  d[n / 32]     x = d * q
- *   float  s[n / 16]     d * (the sum of 16 values of q): what a constant in the weights meets
+ *   int8_t q[n]       in [-127, 127]
+ *   float  d[N]       x = d * q
+ *   float  s[2][N]    d * (the sum of the first, of the second 16 values of the block): what a
+ *                     constant in the weights meets
  *
  * Rows start at multiples of 64 bytes. */
 static inline size_t q8_scales_n(size_t n)
@@ -166,11 +167,23 @@ static inline const float *q8_sums(const void *row, size_t n)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
-/* y[i * y_step] = the dot product of one row of n weights with activation row i, i < n_x. The
- * rows of x are x_bytes apart and in the format's activation format. n is a multiple of the
- * block. A result does not depend on n_x. w is aligned to 2 bytes (F32: 4). */
-typedef void dot_fn(const void *w, const void *x, size_t x_bytes, int n_x, size_t n, float *y,
-                    size_t y_step);
+/* Some rows of weights against some rows of activations:
+ *
+ *   y[t * y_step + r] = sum_i w[r][i] * x[t][i],   r < n_w, t < n_x, i < n
+ *
+ * Rows of w are w_bytes apart and aligned to 2 bytes (MXFP4: 1, F32: 4), rows of x are x_bytes
+ * apart and in the format's activation format. n is a multiple of the block, n_w, n_x > 0. A
+ * result does not depend on what else is computed in the call. */
+struct dot {
+    const void *w, *x;
+    size_t w_bytes, x_bytes;
+    int n_w, n_x;
+    size_t n;
+    float *y;
+    size_t y_step;
+};
+
+typedef void dot_fn(const struct dot *d);
 
 struct weight_info {
     const char *name;
