@@ -384,7 +384,7 @@ static bool kv4_save(struct cache *c, const char *path, const struct kv_file *fi
         int n = 0;
         set_file_shape(kv, &f);
         copy_rings(kv, f.n_read, state, true);
-        if (err == NULL) wipe_rows(kv, f.n_read);
+        wipe_rows(kv, f.n_read);
         s[n++] = (struct kv_section){ SECTION_STATE, state, kv->state_bytes };
         for (int i = 0; i < kv->n_blocks; i++)
             s[n++] = (struct kv_section){ SECTION_ROWS, kv->blocks[i], kv->block_bytes };
