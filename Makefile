@@ -148,22 +148,27 @@ test: ## install what is missing, build and run all tests that need no model and
 
 programs: $(PROGRAMS)
 
-# The fuzzers of tests/fuzz_*.c, by clang, each for SECONDS; what they find is left in build/fuzz/.
-# Their first inputs are the beginnings of the fixtures, as they are and without tensors.
+# The fuzzers of tests/fuzz_*.c, by clang, each for SECONDS. They begin with tests/corpus/ and with the
+# beginnings of the fixtures, as they are and without tensors; what is new goes to
+# build/fuzz/corpus/, what is a fault to build/fuzz/.
 FUZZERS := $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
 SECONDS ?= 60
 
 fuzz: ## run the fuzzers with clang, SECONDS=60 each
 	@app/packages.sh build fuzz
 	@$(AGAIN) CC=clang CFLAGS='-O2 -g' BUILD=build/fuzz SAN=fuzzer-no-link,address,undefined $(FUZZERS)
-	@mkdir -p build/fuzz/corpus build/fuzz/seeds
-	@for f in tests/fixtures/*.gguf; do \
+	@mkdir -p build/fuzz/seeds
+	@for f in tests/fixtures/*.gguf tests/fixtures/vocab/spm*.gguf; do \
 		seed=build/fuzz/seeds/$$(basename $$f); \
 		head -c 16384 $$f > $$seed; \
 		{ head -c 8 $$seed; head -c 8 /dev/zero; tail -c +17 $$seed; } > $$seed.header; \
 	done
-	@$(foreach f,$(FUZZERS),$(f) -max_len=16384 -max_total_time=$(SECONDS) -print_final_stats=1 \
-		-artifact_prefix=build/fuzz/ build/fuzz/corpus build/fuzz/seeds &&) true
+	@for f in $(FUZZERS); do \
+		own=$$(basename $$f); mkdir -p build/fuzz/corpus/$$own tests/corpus/$$own; \
+		[ $$own = fuzz_gguf ] && seeds=build/fuzz/seeds || seeds=; \
+		$$f -max_len=16384 -max_total_time=$(SECONDS) -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/ build/fuzz/corpus/$$own tests/corpus/$$own $$seeds || exit; \
+	done
 
 build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(call obj,tests/engine_try.c $(ENGINE))
 	$(Q)$(LINK) -fsanitize=fuzzer $(LIBS_ENGINE) $(LIBS_APP)

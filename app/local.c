@@ -45,6 +45,7 @@ struct local {
     struct sampling sampling;
     struct utf8_hold hold;
     enum part_kind part;
+    int32_t shown;                  /* the last id of the open part, -1 = none yet */
     bool opened;                    /* the prompt is read, the reply has begun */
     bool mode_changed;              /* EVENT_MODE is due with the next token */
     uint64_t re_read_before;        /* counter when the mode changed */
@@ -144,17 +145,24 @@ static enum chat_part tail_of(enum turn_step step)
     }
 }
 
-static size_t piece_append(struct local *l, int32_t id, struct buf *out)
+static bool is_marker(const struct local *l, int32_t id)
+{
+    return engine_is_think_begin(l->engine, id) || engine_is_think_end(l->engine, id);
+}
+
+/* Adds the text of an id of the reply. Markers of thoughts have none: what they say is the part. A
+ * space in front of a part is the vocabulary's, not the model's. */
+static void piece_append(struct local *l, int32_t id, struct buf *out)
 {
     size_t bytes;
-    const char *piece = engine_piece(l->engine, id, false, &bytes);
-    if (bytes == 0)
-        return 0;
+    const char *piece = engine_piece_after(l->engine, l->shown, id, &bytes);
+    l->shown = id;
+    if (bytes == 0 || is_marker(l, id))
+        return;
     char *room = mem_new(3 * (bytes + 4));
     size_t n = utf8_hold_add(&l->hold, piece, bytes, false, room);
     buf_append(out, room, n);
     free(room);
-    return n;
 }
 
 /* Ends the open part: an unfinished character at its end is shown as such. */
@@ -164,9 +172,11 @@ static void part_end(struct local *l, struct event_list *out)
     size_t n = utf8_hold_add(&l->hold, "", 0, true, rest);
     if (n > 0)
         buf_append(&add(l, out, EVENT_TOKENS)->text, rest, n);
+    l->shown = -1;
 }
 
-/* Appends one tail. Its text belongs to the thought it opens; what closes one is not shown. */
+/* Appends one tail. A line that leads into a thought is shown as a part of it; markers, and what
+ * closes a thought, are not. */
 static bool tail_append(struct local *l, enum turn_step step, struct event_list *out,
                         struct err *err)
 {
@@ -182,7 +192,8 @@ static bool tail_append(struct local *l, enum turn_step step, struct event_list 
     l->unread = true;
     struct event *e = add(l, out, EVENT_TOKENS);
     ids_append(&e->ids, l->line.id + from, n);
-    if (step == TURN_OPEN || step == TURN_AGAIN)
+    bool lead = (step == TURN_OPEN || step == TURN_AGAIN) && !engine_info(l->engine)->thinks;
+    if (lead)
         for (int i = from; i < l->line.n; i++)
             piece_append(l, l->line.id[i], &e->text);
     return true;
@@ -255,6 +266,7 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
     l->opened = false;
     l->mode_changed = false;
     l->part = PART_ANSWER;
+    l->shown = -1;
     l->first = 0;
     memset(&l->hold, 0, sizeof l->hold);
     memset(&l->usage, 0, sizeof l->usage);
@@ -298,11 +310,18 @@ static bool mode_take(struct local *l, struct event_list *out, struct err *err)
 /* A token was chosen: appends it or not, shows it, and does what the state machine says. */
 static bool token_take(struct local *l, int32_t id, struct event_list *out, struct err *err)
 {
-    enum turn_token kind = engine_is_end(l->engine, id)         ? TURN_TOKEN_END
-                           : engine_is_think_end(l->engine, id) ? TURN_TOKEN_THINK_END
-                                                                : TURN_TOKEN_TEXT;
-    enum part_kind part = l->part;
+    enum turn_token kind = engine_is_end(l->engine, id)           ? TURN_TOKEN_END
+                           : engine_is_think_begin(l->engine, id) ? TURN_TOKEN_THINK_BEGIN
+                           : engine_is_think_end(l->engine, id)   ? TURN_TOKEN_THINK_END
+                                                                  : TURN_TOKEN_TEXT;
     enum turn_step step = turn_token(&l->turn, kind);
+    bool opens = kind == TURN_TOKEN_THINK_BEGIN && l->part == PART_ANSWER &&
+                 (step == TURN_KEEP_CLOSE || l->turn.phase == TURN_THINK);
+    if (opens) {
+        part_end(l, out);
+        l->part = PART_THINKING;
+    }
+    enum part_kind part = l->part;
     if (step != TURN_DROP_CLOSE && step != TURN_DROP_END) {
         if (!tokens_append(&l->line, &id, 1, err))
             return false;
@@ -460,7 +479,7 @@ static void name_short(const char *path, char *out, size_t bytes)
 static bool local_open(struct backend *b, struct event_list *out, struct err *err)
 {
     struct local *l = local_of(b);
-    struct engine_opts eo = {l->options->threads, l->options->kernels};
+    struct engine_opts eo = {l->options->threads, l->options->kernels, l->options->template};
     if (!engine_open(&l->engine, l->path, &eo, err))
         return false;
     const struct engine_info *info = engine_info(l->engine);
@@ -480,6 +499,10 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
     bi->n_ctx = session_ctx(l->session);
     bi->n_threads = info->n_threads;
     bi->weight_bytes = info->weight_bytes;
+    if (!l->options->template && strcmp(info->template_name, "none") == 0)
+        buf_puts(&event_add(out, EVENT_NOTE)->text,
+                 "This model has no chat template that is known here: it goes on with the text "
+                 "plainly. --template NAME takes one of the known ones.");
     atomic_store(&l->ready, true);
     return true;
 }

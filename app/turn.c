@@ -108,6 +108,12 @@ static enum turn_step answer_token(struct turn_state *t, enum turn_token kind)
         return TURN_DROP_END;
     }
     t->used++;
+    if (kind == TURN_TOKEN_THINK_BEGIN && may_think(t)) {
+        open_thought(t);
+        t->n_think++;
+        t->n_think_now++;
+        return TURN_KEEP;
+    }
     t->n_answer++;
     t->n_answer_now++;
     if (t->n_answer_now >= answer_tokens(t)) {
@@ -118,7 +124,8 @@ static enum turn_step answer_token(struct turn_state *t, enum turn_token kind)
         turn_over(t, REASON_CONTEXT);
         return TURN_KEEP_END;
     }
-    return TURN_KEEP;
+    bool opens = kind == TURN_TOKEN_THINK_BEGIN && t->used + t->limits.tail_tokens < t->limits.room;
+    return opens ? TURN_KEEP_CLOSE : TURN_KEEP;
 }
 
 enum turn_step turn_token(struct turn_state *t, enum turn_token kind)

@@ -28,7 +28,7 @@ enum turn_step {
     TURN_NOTHING,
 };
 
-enum turn_token { TURN_TOKEN_TEXT, TURN_TOKEN_THINK_END, TURN_TOKEN_END };
+enum turn_token { TURN_TOKEN_TEXT, TURN_TOKEN_THINK_BEGIN, TURN_TOKEN_THINK_END, TURN_TOKEN_END };
 
 struct turn_limits {
     int room;           /* positions left in the context after the prompt */
@@ -55,7 +55,8 @@ void turn_begin(struct turn_state *t, enum mode_id mode, const struct turn_limit
  * than 16 tokens beside the answer's) is skipped. */
 enum turn_step turn_opened(struct turn_state *t);
 
-/* A token was chosen. */
+/* A token was chosen. A thought that the model opens by itself in its answer is one where the mode
+ * thinks and there is room; else it is closed at once. */
 enum turn_step turn_token(struct turn_state *t, enum turn_token kind);
 
 /* n ids of a tail were appended. */

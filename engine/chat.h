@@ -31,26 +31,39 @@ struct chat {
     const struct tokenizer *tokenizer;  /* borrowed */
     char *system;                       /* the template's default system message, owned; "" */
     bool begins;                        /* a conversation begins with the bos token */
-    bool thinks;                        /* has thinking markers of its own */
-    int32_t think_end;                  /* the id of its closing marker, -1 if none */
+    bool thinks;                        /* its template has thinking markers of its own */
+    int32_t think_begin, think_end;     /* the ids of the markers, -1 if it has none */
+    struct tokens close;                /* what closes a reply, from its first control token on */
     int32_t ends[CHAT_ENDS_MAX];        /* [n_ends] ids that end a reply */
     int n_ends;
 };
 
-/* Guards the family's marks in the tokenizer (tokenizer_guard()), which must outlive the chat. *out
- * is zeroed on failure. */
-bool chat_init(struct chat *out, const struct gguf *g, struct tokenizer *t, struct err *err);
+/* Guards the family's marks in the tokenizer (tokenizer_guard()), which must outlive the chat.
+ *
+ * name    of a family, to take that one whatever the file's template is; NULL = by the template.
+ * errors  ERR_INPUT: as of chat_check_name(). ERR_UNSUPPORTED: the
+ *         vocabulary lacks a control token that the named family needs. ERR_FORMAT, ERR_NOMEM.
+ *         *out is then zeroed. */
+bool chat_init(struct chat *out, const struct gguf *g, struct tokenizer *t, const char *name,
+               struct err *err);
 void chat_release(struct chat *c);
 
 /* "chatml", "llama3", ..., "none". */
 const char *chat_name(const struct chat *c);
 
-/* See engine_chat(). *out is unchanged on failure. */
+/* ERR_INPUT, with a list, if no family has this name. */
+bool chat_check_name(const char *name, struct err *err);
+
+/* The names of all families, with commas, as far as there is room. Returns out. */
+const char *chat_names(char *out, size_t room);
+
+/* See engine_chat(). *out is the timeline so far, and unchanged on failure. */
 bool chat_append(const struct chat *c, enum chat_part part, const char *text, size_t bytes,
                  struct tokens *out, struct err *err);
 
-/* See engine_is_end() and engine_is_think_end(). */
+/* See engine_is_end(), engine_is_think_begin() and engine_is_think_end(). */
 bool chat_is_end(const struct chat *c, int32_t id);
+bool chat_is_think_begin(const struct chat *c, int32_t id);
 bool chat_is_think_end(const struct chat *c, int32_t id);
 
 #endif

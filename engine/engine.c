@@ -117,14 +117,14 @@ static void fill_info(struct engine *e, const struct gguf *g, const char *path)
 
 /* All that needs the parsed header, which is not kept. */
 static bool open_parsed(struct engine *e, const struct gguf *g, const char *path,
-                        struct err *err)
+                        const char *template_name, struct err *err)
 {
     if (!model_bind(&e->model, g, err) || !tokenizer_open(&e->tokenizer, g, err))
         return false;
     if (tokenizer_n_vocab(e->tokenizer) != e->model.n_vocab)
         return err_set(err, ERR_FORMAT, "%d tokens in the vocabulary, but weights for %d",
                        tokenizer_n_vocab(e->tokenizer), e->model.n_vocab);
-    if (!chat_init(&e->chat, g, e->tokenizer, err) || !list_ends(e, err))
+    if (!chat_init(&e->chat, g, e->tokenizer, template_name, err) || !list_ends(e, err))
         return false;
     fill_info(e, g, path);
     return true;
@@ -134,11 +134,14 @@ bool engine_open(struct engine **out, const char *path, const struct engine_opts
                  struct err *err)
 {
     *out = NULL;
+    const char *template_name = opts ? opts->template_name : NULL;
+    if (template_name && !chat_check_name(template_name, err))
+        return false;
     struct engine *e = mem_alloc(sizeof *e);
     if (!e)
         return err_set(err, ERR_NOMEM, "not enough memory to open '%s'", path);
     if (!start_compute(e, opts, err) || !parts_open(&e->file, path, err) ||
-        !(open_parsed(e, &e->file.gguf, path, err) || err_prefix(err, path))) {
+        !(open_parsed(e, &e->file.gguf, path, template_name, err) || err_prefix(err, path))) {
         engine_close(&e);
         return false;
     }
@@ -178,6 +181,11 @@ const char *engine_piece(const struct engine *e, int32_t id, bool control, size_
     return tokenizer_piece(e->tokenizer, id, control, bytes);
 }
 
+const char *engine_piece_after(const struct engine *e, int32_t before, int32_t id, size_t *bytes)
+{
+    return tokenizer_piece_after(e->tokenizer, before, id, false, bytes);
+}
+
 bool engine_is_end(const struct engine *e, int32_t id)
 {
     return chat_is_end(&e->chat, id);
@@ -187,6 +195,11 @@ bool engine_chat(const struct engine *e, enum chat_part part, const char *text, 
                  struct tokens *out, struct err *err)
 {
     return chat_append(&e->chat, part, text, bytes, out, err);
+}
+
+bool engine_is_think_begin(const struct engine *e, int32_t id)
+{
+    return chat_is_think_begin(&e->chat, id);
 }
 
 bool engine_is_think_end(const struct engine *e, int32_t id)

@@ -43,6 +43,7 @@ void tokens_release(struct tokens *t);
 struct engine_opts {
     int n_threads;          /* compute threads, 1..64; 0 = the number of online CPUs */
     const char *kernels;    /* kernel set to use at most: "c", "avx2", ...; NULL = the best here */
+    const char *template_name; /* chat template to use: "chatml", ...; NULL = the file's */
 };
 
 /* What a person wants to know about an open model. Strings are printable, never NULL. */
@@ -67,7 +68,8 @@ struct engine_info {
  *
  * opts    NULL = defaults.
  * errors  ERR_IO (no such file, a directory), ERR_FORMAT (damaged), ERR_UNSUPPORTED (architecture
- *         or weight format: the message lists what is supported), ERR_NOMEM. *out is NULL then. */
+ *         or weight format: the message lists what is supported), ERR_INPUT (opts), ERR_NOMEM.
+ *         *out is NULL then. */
 bool engine_open(struct engine **out, const char *path, const struct engine_opts *opts,
                  struct err *err);
 
@@ -90,6 +92,10 @@ bool engine_tokenize(const struct engine *e, const char *text, size_t bytes, str
 /* The bytes of one token, not terminated, maybe a part of a UTF-8 character; *bytes may be 0.
  * Control tokens give their name only where control is true, else nothing. */
 const char *engine_piece(const struct engine *e, int32_t id, bool control, size_t *bytes);
+
+/* The same, without the names of control tokens, for a token that stands behind another, -1 = at the
+ * beginning of a text: without the space that some vocabularies put in front of a text. */
+const char *engine_piece_after(const struct engine *e, int32_t before, int32_t id, size_t *bytes);
 
 /* True for ids that end a reply: end of turn, end of text. */
 bool engine_is_end(const struct engine *e, int32_t id);
@@ -128,10 +134,13 @@ enum chat_part {
     CHAT_END,          /* the end of the assistant's message */
 };
 
-/* Appends one part. Control tokens come from the template alone; text is tokenised as untrusted.
- * text is ignored by the parts that take none. */
+/* Appends one part to the timeline so far. Control tokens come from the template alone; text is
+ * tokenised as untrusted. text is ignored by the parts that take none. */
 bool engine_chat(const struct engine *e, enum chat_part part, const char *text, size_t bytes,
                  struct tokens *out, struct err *err);
+
+/* True if id opens a thought by the model's own marker (<think>). */
+bool engine_is_think_begin(const struct engine *e, int32_t id);
 
 /* True if id closes a thought by the model's own marker (</think>). */
 bool engine_is_think_end(const struct engine *e, int32_t id);

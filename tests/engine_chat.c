@@ -6,6 +6,8 @@
  * frozen. */
 #include "tests/test.h"
 
+#include <cjson/cJSON.h>
+
 #include "tests/engine_vocab.h"
 
 /* The template in SmolLM2-135M-Instruct (Apache-2.0). */
@@ -42,8 +44,10 @@ static void check_ids(const struct vocab *v, const struct tokens *ids, const cha
     struct tokens whole = {0};
     struct err err = {0};
     assert_true(tokenizer_encode_special(v->tokenizer, rendered, strlen(rendered), &whole, &err));
-    assert_int_equal(ids->n, whole.n);
-    assert_memory_equal(ids->id, whole.id, (size_t)whole.n * sizeof *whole.id);
+    for (int i = 0; i < ids->n || i < whole.n; i++) {
+        if (i >= ids->n || i >= whole.n || ids->id[i] != whole.id[i])
+            fail_msg("'%s': id %d is another, of %d, not %d", rendered, i, ids->n, whole.n);
+    }
     tokens_release(&whole);
 }
 
@@ -161,65 +165,38 @@ void test_chat_ends(void **state)
     assert_false(chat_is_end(&v.chat, 501)); /* <|im_start|> */
     assert_false(chat_is_end(&v.chat, -1));
     assert_false(chat_is_end(&v.chat, 0));
-    assert_false(v.chat.thinks); /* it has <think>, but its template does not write it */
-    assert_false(chat_is_think_end(&v.chat, 504));
+    assert_false(v.chat.thinks); /* its template does not write <think>, but the model may */
+    assert_true(chat_is_think_begin(&v.chat, 503));
+    assert_true(chat_is_think_end(&v.chat, 504));
+    assert_false(chat_is_think_begin(&v.chat, -1));
     assert_false(chat_is_think_end(&v.chat, -1));
     vocab_close(&v);
 }
 
 /* ---- families ----------------------------------------------------------------------------- */
 
-/* A conversation of all parts, rendered by hand from the published templates. The template here
- * is just enough of it to be recognised. Parts: BEGIN("S") USER(" U ") REPLY, then "..." in the
- * place of the answer and END; then the four THINK parts, each behind "/". */
+/* What the parts of a thought are in each kind of family, each behind "/". */
 static const struct {
-    const char *name, *template;
-    const char *specials[8];
-    const char *conversation, *thinking;
-} families[] = {
-    {"chatml", "{{'<|im_start|>' + role}}", {"<|im_start|>", "<|im_end|>"},
-     "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n U <|im_end|>\n<|im_start|>assistant\n"
-     "...<|im_end|>\n",
+    const char *template;
+    const char *specials[6];
+    const char *thinking;
+} thoughts[] = {
+    {"{{'<|im_start|>' + role}}", {"<|im_start|>", "<|im_end|>"},
      "/Let me think step by step.\n//\n\nAnswer:/\n\nLet me check this step by step.\n"},
-    {"chatml", "{{'<|im_start|>' + role}}{{'<think>\\n\\n</think>\\n\\n'}}",
+    {"{{'<|im_start|>' + role}}{{'<think>\\n\\n</think>\\n\\n'}}",
      {"<|im_start|>", "<|im_end|>", "<think>", "</think>"},
-     "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n U <|im_end|>\n<|im_start|>assistant\n"
-     "...<|im_end|>\n",
      "/<think>\n/<think>\n\n</think>\n\n/\n</think>\n\n/\n<think>\n"},
-    {"phi4", "{{'<|im_start|>user<|im_sep|>'}}", {"<|im_start|>", "<|im_sep|>", "<|im_end|>"},
-     "<|im_start|>system<|im_sep|>S<|im_end|><|im_start|>user<|im_sep|> U <|im_end|>"
-     "<|im_start|>assistant<|im_sep|>...<|im_end|>", NULL},
-    {"llama3", "{{'<|start_header_id|>' + role}}",
-     {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
-     "<|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|>"
-     "<|start_header_id|>user<|end_header_id|>\n\nU<|eot_id|>"
-     "<|start_header_id|>assistant<|end_header_id|>\n\n...<|eot_id|>", NULL},
-    {"gemma", "{{'<start_of_turn>' + role}}", {"<start_of_turn>", "<end_of_turn>"},
-     "<start_of_turn>user\nS<end_of_turn>\n<start_of_turn>user\nU<end_of_turn>\n"
-     "<start_of_turn>model\n...<end_of_turn>\n", NULL},
-    {"phi3", "{{'<|user|>\\n' + x + '<|end|>\\n<|assistant|>\\n'}}",
-     {"<|user|>", "<|assistant|>", "<|end|>", "<|system|>"},
-     "<|system|>\nS<|end|>\n<|user|>\n U <|end|>\n<|assistant|>\n...<|end|>\n", NULL},
-    {"mistral-v7", "[SYSTEM_PROMPT] [INST]",
-     {"[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "</s>"},
-     "[SYSTEM_PROMPT]S[/SYSTEM_PROMPT][INST] U [/INST]...</s>", NULL},
-    {"mistral", "[INST]", {"[INST]", "[/INST]", "</s>"}, "[INST]S[/INST][INST] U [/INST]...</s>",
-     NULL},
-    {"llama2", "[INST] <<SYS>>", {"<s>", "</s>"},
-     "[INST] <<SYS>>\nS\n<</SYS>>\n\n [/INST][INST] U [/INST]...</s><s>", NULL},
-    {"deepseek-r1", "<\uff5cUser\uff5c> <\uff5cAssistant\uff5c><think>\\n</think>",
+    {"{{'<|im_start|>' + role}}{{'/system_override'}}{{'<think>\\n\\n</think>\\n'}}",
+     {"<|im_start|>", "<|im_end|>", "<think>", "</think>"},
+     "/<think>\n/<think>\n\n</think>\n/\n</think>\n/\n<think>\n"},
+    {"<\uff5cUser\uff5c> <\uff5cAssistant\uff5c><think>\\n</think>",
      {"<\uff5cUser\uff5c>", "<\uff5cAssistant\uff5c>", "<\uff5cend\u2581of\u2581sentence\uff5c>",
       "<think>", "</think>"},
-     "S<\uff5cUser\uff5c> U <\uff5cAssistant\uff5c>...<\uff5cend\u2581of\u2581sentence\uff5c>",
      "/<think>\n/<think>\n\n</think>\n\n/\n</think>\n\n/\n<think>\n"},
-    {"deepseek", "<\uff5cUser\uff5c> <\uff5cAssistant\uff5c> </think>",
+    {"<\uff5cUser\uff5c> <\uff5cAssistant\uff5c> </think>",
      {"<\uff5cUser\uff5c>", "<\uff5cAssistant\uff5c>", "<\uff5cend\u2581of\u2581sentence\uff5c>",
       "<think>", "</think>"},
-     "S<\uff5cUser\uff5c> U <\uff5cAssistant\uff5c>...<\uff5cend\u2581of\u2581sentence\uff5c>",
      "/<think>/</think>/</think>/<think>"},
-    {"none", "{{'<|im_start|>' + role}}", {"<|im_start|>"}, "S\n\n U ...\n\n", NULL},
-    {"none", "nothing known", {"<|im_start|>", "<|im_end|>"}, "S\n\n U ...\n\n", NULL},
-    {"none", NULL, {"<|im_start|>", "<|im_end|>"}, "S\n\n U ...\n\n", NULL},
 };
 
 static void check_thinking(const struct vocab *v, const char *expected)
@@ -237,29 +214,228 @@ static void check_thinking(const struct vocab *v, const char *expected)
     tokens_release(&ids);
 }
 
-void test_chat_families(void **state)
+void test_chat_thoughts(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+    for (size_t i = 0; i < sizeof thoughts / sizeof *thoughts; i++) {
+        struct maker m;
+        struct vocab v;
+        maker_vocab(&m, "gpt-2", thoughts[i].template, thoughts[i].specials);
+        maker_open(&m, &v);
+        check_thinking(&v, thoughts[i].thinking);
+        vocab_close(&v);
+        maker_release(&m);
+    }
+}
+
+/* A thought that the model opened by its marker is closed by it, even if the template knows no
+ * thoughts. */
+void test_chat_closes_own_thought(void **state)
+{
+    (void)state;
+    struct maker m;
+    struct vocab v;
+    struct tokens ids = {0};
+    struct err err = {0};
+    maker_vocab(&m, "smollm", SMOLLM2, chatml_specials);
+    maker_open(&m, &v);
+    assert_false(v.chat.thinks);
+    append(&v, CHAT_THINK_CLOSE, "", &ids);
+    check_text(&v, &ids, "\n\nAnswer:");
+    ids.n = 0;
+    assert_true(tokenizer_encode_special(v.tokenizer, "<think>so", 9, &ids, &err));
+    append(&v, CHAT_THINK_CLOSE, "", &ids);
+    check_text(&v, &ids, "<think>so\n</think>\n\n");
+    append(&v, CHAT_THINK_CLOSE, "", &ids);
+    check_text(&v, &ids, "<think>so\n</think>\n\n\n\nAnswer:");
+    tokens_release(&ids);
+    vocab_close(&v);
+    maker_release(&m);
+}
+
+/* ---- published templates ------------------------------------------------------------------ */
+
+#define SPECIALS_MAX 12
+
+static const char *string_of(const cJSON *item, const char *key)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, key));
+}
+
+/* The template as it is published. */
+static char *read_template(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "tests/templates/%s.jinja", name);
+    return test_read_file(path, NULL);
+}
+
+/* A vocabulary of the kind with the case's template and special tokens. */
+static void make_case(struct maker *m, const cJSON *one, bool spm)
+{
+    const char *special[SPECIALS_MAX + 1] = {NULL};
+    const cJSON *list = cJSON_GetObjectItem(one, "specials");
+    int n = cJSON_GetArraySize(list);
+    uint32_t bos = 0;
+    assert_true(n <= SPECIALS_MAX);
+    for (int i = 0; i < n; i++) {
+        special[i] = cJSON_GetArrayItem(list, i)->valuestring;
+        if (strcmp(special[i], string_of(one, "bos")) == 0)
+            bos = 256 + (uint32_t)i;
+    }
+    char *template = read_template(string_of(one, "template"));
+    if (spm)
+        maker_spm(m, template, special);
+    else
+        maker_vocab(m, "qwen2", template, special); /* line breaks stay together */
+    free(template);
+    if (bos)
+        maker_key_u32(m, "tokenizer.ggml.bos_token_id", bos);
+    maker_key_bool(m, "tokenizer.ggml.add_bos_token", bos > 0);
+}
+
+static void append_reply(const struct vocab *v, const char *lead, const char *text,
+                         struct tokens *out)
+{
+    char reply[100];
+    struct err err = {0};
+    int n = snprintf(reply, sizeof reply, "%s%s", lead, text);
+    bool follows = !tokenizer_starts_text(v->tokenizer, out->id[out->n - 1]);
+    assert_true(tokenizer_encode(v->tokenizer, reply, (size_t)n, follows, out, &err));
+}
+
+/* The case's conversation by parts. */
+static void append_case(const struct vocab *v, const cJSON *one, struct tokens *out)
+{
+    const cJSON *turns = cJSON_GetObjectItem(one, "turns");
+    const char *final = string_of(one, "final");
+    append(v, CHAT_BEGIN, string_of(one, "system"), out);
+    for (int i = 0; i < cJSON_GetArraySize(turns); i++) {
+        const char *text = cJSON_GetArrayItem(turns, i)->valuestring;
+        if (i % 2 == 0) {
+            append(v, CHAT_USER, text, out);
+            append(v, CHAT_REPLY, "", out);
+        } else {
+            append_reply(v, string_of(one, "lead"), text, out);
+            append(v, CHAT_END, "", out);
+        }
+    }
+    if (strcmp(final, "skip") == 0)
+        append(v, CHAT_THINK_SKIP, "", out);
+    if (strcmp(final, "open") == 0 || strcmp(final, "thought") == 0)
+        append(v, CHAT_THINK_OPEN, "", out);
+    if (strcmp(final, "thought") == 0) {
+        append_reply(v, "", "Hm,\nwell.", out);
+        append(v, CHAT_THINK_CLOSE, "", out);
+        append_reply(v, "", "So.", out);
+        append(v, CHAT_END, "", out);
+    }
+}
+
+static void check_case(const cJSON *one, bool spm)
+{
+    struct maker m;
+    struct vocab v;
+    struct tokens ids = {0};
+    const char *rendered = string_of(one, "rendered"), *name = string_of(one, "template");
+    make_case(&m, one, spm);
+    maker_open(&m, &v);
+    if (strcmp(chat_name(&v.chat), string_of(one, "family")) != 0)
+        fail_msg("%s: taken for %s", name, chat_name(&v.chat));
+    append_case(&v, one, &ids);
+    char *text = vocab_text(v.tokenizer, &ids, NULL);
+    const char *bos = string_of(one, "bos");
+    bool same = strcmp(text, rendered) == 0 || /* zephyr's template leaves the bos to others */
+                (strncmp(text, bos, strlen(bos)) == 0 && strcmp(text + strlen(bos), rendered) == 0);
+    if (!same)
+        fail_msg("%s (%s):\n%s\nexpected:\n%s", name, string_of(one, "final"), text, rendered);
+    check_ids(&v, &ids, text);
+    free(text);
+    tokens_release(&ids);
+    vocab_close(&v);
+    maker_release(&m);
+}
+
+/* The strings in chat.json were rendered by Jinja from the templates: see make_chat.py. */
+void test_chat_published(void **state)
+{
+    (void)state;
+    char *text = test_read_file("tests/golden/chat.json", NULL);
+    cJSON *all = cJSON_Parse(text);
+    const cJSON *one;
+    assert_non_null(all);
+    free(text);
+    cJSON_ArrayForEach(one, all) {
+        check_case(one, false);
+        check_case(one, true);
+    }
+    assert_true(cJSON_GetArraySize(all) > 80);
+    cJSON_Delete(all);
+}
+
+/* Files that none of the families fits. */
+void test_chat_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *template;
+        const char *specials[3];
+    } cases[] = {
+        {"{{'<|im_start|>' + role}}", {"<|im_start|>"}},
+        {"nothing known", {"<|im_start|>", "<|im_end|>"}},
+        {NULL, {"<|im_start|>", "<|im_end|>"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct maker m;
         struct vocab v;
         struct tokens ids = {0};
-        struct err err = {0};
-        maker_vocab(&m, "gpt-2", families[i].template, families[i].specials);
+        maker_vocab(&m, "gpt-2", cases[i].template, cases[i].specials);
         maker_open(&m, &v);
-        assert_string_equal(chat_name(&v.chat), families[i].name);
+        assert_string_equal(chat_name(&v.chat), "none");
         append(&v, CHAT_BEGIN, "S", &ids);
         append(&v, CHAT_USER, " U ", &ids);
         append(&v, CHAT_REPLY, "", &ids);
-        assert_true(tokenizer_encode(v.tokenizer, "...", 3, false, &ids, &err));
         append(&v, CHAT_END, "", &ids);
-        check_text(&v, &ids, families[i].conversation);
-        if (families[i].thinking)
-            check_thinking(&v, families[i].thinking);
+        check_text(&v, &ids, "S\n\n U \n\n");
         tokens_release(&ids);
         vocab_close(&v);
         maker_release(&m);
     }
+}
+
+static void check_forced(const char *name, const char *expected, const char *message)
+{
+    struct maker m;
+    struct gguf g;
+    struct tokenizer *t;
+    struct chat c;
+    struct err err = {0};
+    maker_vocab(&m, NULL, "[INST] ", chatml_specials);
+    maker_finish(&m);
+    assert_true(gguf_parse(m.data, m.n, &g, &err));
+    assert_true(tokenizer_open(&t, &g, &err));
+    bool ok = chat_init(&c, &g, t, name, &err);
+    assert_int_equal(ok, expected != NULL);
+    if (ok)
+        assert_string_equal(chat_name(&c), expected);
+    else if (!strstr(err.msg, message))
+        fail_msg("'%s', expected '%s'", err.msg, message);
+    assert_int_equal(ok && c.thinks, ok && strcmp(name, "chatml") == 0);
+    chat_release(&c);
+    tokenizer_close(&t);
+    gguf_release(&g);
+    maker_release(&m);
+}
+
+void test_chat_forced(void **state)
+{
+    (void)state;
+    check_forced("chatml", "chatml", "");
+    check_forced("none", "none", "");
+    check_forced("gemma", NULL, "chat template 'gemma' needs the token '<start_of_turn>', which "
+                 "this model's vocabulary does not have");
+    check_forced("x", NULL, "no chat template 'x'; there are phi4, smollm3, chatml, llama3.1");
+    check_forced("x", NULL, "mistral-v3-tekken, none");
 }
 
 /* DeepSeek V4 files come without a template and are known by their architecture. The form is that
@@ -360,7 +536,7 @@ void test_chat_wrong_template(void **state)
     maker_finish(&m);
     assert_true(gguf_parse(m.data, m.n, &g, &err));
     assert_true(tokenizer_open(&t, &g, &err));
-    assert_false(chat_init(&c, &g, t, &err));
+    assert_false(chat_init(&c, &g, t, NULL, &err));
     assert_string_equal(err.msg, "key 'tokenizer.chat_template' is of type u32, expected a string");
     assert_null(c.system);
     tokenizer_close(&t);

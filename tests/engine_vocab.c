@@ -10,7 +10,7 @@ static void open_parts(struct vocab *v, const uint8_t *data, size_t bytes, const
     struct err err = {0};
     if (!gguf_parse(data, bytes, &v->gguf, &err) ||
         !tokenizer_open(&v->tokenizer, &v->gguf, &err) ||
-        !chat_init(&v->chat, &v->gguf, v->tokenizer, &err))
+        !chat_init(&v->chat, &v->gguf, v->tokenizer, NULL, &err))
         fail_msg("%s: %s", name, err.msg);
 }
 
@@ -220,6 +220,32 @@ void maker_vocab(struct maker *m, const char *pre, const char *template,
     maker_key_strings(m, "tokenizer.ggml.tokens", token, n);
     maker_key_i32s(m, "tokenizer.ggml.token_type", type, n);
     maker_key_strings(m, "tokenizer.ggml.merges", &merge, 1);
+}
+
+void maker_spm(struct maker *m, const char *template, const char *const *specials)
+{
+    static char byte[256][8];
+    const char *token[300];
+    int32_t type[300];
+    float score[300] = {0};
+    size_t n = 0;
+    for (; n < 256; n++) {
+        snprintf(byte[n], sizeof byte[n], "<0x%02X>", (unsigned)n);
+        token[n] = byte[n];
+        type[n] = TOKEN_BYTE;
+    }
+    for (; *specials; specials++, n++) {
+        token[n] = *specials;
+        type[n] = TOKEN_CONTROL;
+    }
+    token[n] = "\xe2\x96\x81";
+    type[n++] = TOKEN_NORMAL;
+    maker_start(m, 3);
+    maker_key_string(m, "tokenizer.ggml.model", "llama");
+    maker_key_string(m, "tokenizer.chat_template", template);
+    maker_key_strings(m, "tokenizer.ggml.tokens", token, n);
+    maker_key_i32s(m, "tokenizer.ggml.token_type", type, n);
+    maker_key_f32s(m, "tokenizer.ggml.scores", score, n);
 }
 
 void maker_open(struct maker *m, struct vocab *v)

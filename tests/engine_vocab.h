@@ -89,6 +89,10 @@ void maker_vocab(struct maker *m, const char *pre, const char *template,
  * it. */
 void maker_refused(struct maker *m, enum err_code code, const char *text);
 
+/* The same as a SentencePiece vocabulary: the bytes, the special tokens, one token for the space; a
+ * space goes in front of a text. */
+void maker_spm(struct maker *m, const char *template, const char *const *specials);
+
 /* Opens what was written; fails the test if that is impossible. Borrows m's bytes. */
 void maker_open(struct maker *m, struct vocab *v);
 
