@@ -35,6 +35,7 @@ endif
 ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 
 UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/grid.c ui/theme.c ui/wrap.c \
+	ui/code.c ui/rows.c ui/table.c ui/boundary.c ui/markdown.c \
 	ui/transcript.c ui/list.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/history.c ui/editor.c
 
 APP_STORE := app/json.c app/paths.c app/log.c app/conversation.c app/store.c app/options.c app/mode.c
@@ -50,7 +51,7 @@ TESTS_APP    := $(wildcard tests/app_*.c)
 # ---- flags ------------------------------------------------------------------------------------
 
 PKGS_ENGINE := openblas libpcre2-8 libutf8proc libxxhash
-PKGS_UI     := ncursesw libedit libutf8proc libcjson
+PKGS_UI     := ncursesw libedit libutf8proc libcjson md4c
 PKGS_APP    := libcjson libxxhash
 PKGS_TEST   := cmocka
 

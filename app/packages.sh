@@ -8,7 +8,7 @@
 set -eu
 
 build='gcc libc6-dev make pkg-config libncurses-dev libedit-dev libopenblas-dev libcjson-dev
-       libpcre2-dev libutf8proc-dev libxxhash-dev'
+       libpcre2-dev libutf8proc-dev libxxhash-dev libmd4c-dev'
 test='libcmocka-dev tmux procps python3'
 fetch='python3 python3-pip ca-certificates'
 fuzz='clang libclang-rt-dev'

@@ -55,19 +55,20 @@ void test_transcript_code(void **state)
     (void)state;
     ui_locale();
     struct transcript *t = transcript_new();
-    add(t, ENTRY_ANSWER, "", "See\n```c\nint x;\n~~~\n```\nend\n  ~~~\ny");
+    add(t, ENTRY_USER, "", "See\n```c\nint x;\n~~~\n```\nend\n  ~~~\ny");
     char *got = show(t, 9, 50, true);
     assert_string_equal(got,
-                        "        See\n        ```c\n|........cccc\n"
+                        "        See\n|........uuu\n        ```c\n|........cccc\n"
                         "        int x;\n|........cccccc\n"
-                        "        ~~~\n|........ccc\n        ```\n|........ccc\n        end\n"
+                        "        ~~~\n|........ccc\n        ```\n|........ccc\n"
+                        "        end\n|........uuu\n"
                         "          ~~~\n|........ccccc\n        y\n|........c\n\n");
     free(got);
     transcript_free(&t);
 
     /* A fence that arrives sign by sign in a column of one cell colours all its rows. */
     t = transcript_new();
-    transcript_add(t, ENTRY_ANSWER, "", STYLE_LABEL);
+    transcript_add(t, ENTRY_USER, "", STYLE_LABEL);
     for (int i = 0; i < 3; i++) {
         transcript_append(t, 0, "`", 1);
         free(show(t, 4, 1, false));
@@ -185,7 +186,8 @@ void test_transcript_streams(void **state)
         struct transcript *t = transcript_new();
         struct buf text = {0};
         int cols = 1 + (int)ui_random(&r, round % 2 ? 4 : 70);
-        transcript_add(t, ENTRY_ANSWER, "x", STYLE_LABEL);
+        enum entry_kind kind = round % 4 < 2 ? ENTRY_USER : ENTRY_ANSWER;
+        transcript_add(t, kind, "x", STYLE_LABEL);
         for (int i = 0; i < 80; i++) {
             const char *p = pieces[ui_random(&r, sizeof pieces / sizeof pieces[0])];
             buf_puts(&text, p);
@@ -195,7 +197,7 @@ void test_transcript_streams(void **state)
                 cols = 1 + (int)ui_random(&r, 70);
         }
         struct transcript *whole = transcript_new();
-        transcript_add(whole, ENTRY_ANSWER, "x", STYLE_LABEL);
+        transcript_add(whole, kind, "x", STYLE_LABEL);
         transcript_append(whole, 0, text.data, text.bytes);
         char *one = show(t, 400, cols, true), *other = show(whole, 400, cols, true);
         assert_string_equal(one, other);
@@ -233,4 +235,25 @@ void test_transcript_random(void **state)
         assert_true(transcript_below(t) >= 0);
     }
     transcript_free(&t);
+}
+
+/* An answer whose mode changed on the way: blocks of code are numbered through, and a fence that
+ * was open stays open unless a thought came between. */
+void test_transcript_parts(void **state)
+{
+    (void)state;
+    ui_locale();
+    for (int thought = 0; thought < 2; thought++) {
+        struct transcript *t = transcript_new();
+        add(t, ENTRY_USER, "you", "q");
+        add(t, ENTRY_ANSWER, "Flash", "```c\none\n```\n```\ntwo");
+        if (thought)
+            add(t, ENTRY_THINKING, "Pro", "hm");
+        add(t, ENTRY_ANSWER, "Pro", thought ? "*so*\n~~~\nx" : "three\n```\n*so*\n~~~\nx");
+        char *got = show(t, 14, 49, false);
+        assert_non_null(strstr(got, thought ? "\nso\n" : "\n  three\n\nso\n"));
+        assert_non_null(strstr(got, "⟨3⟩\n  x\n"));
+        free(got);
+        transcript_free(&t);
+    }
 }

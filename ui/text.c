@@ -218,13 +218,18 @@ int text_cells(const char *s, size_t bytes)
     return cells;
 }
 
-void text_display(struct buf *out, const char *s, size_t bytes)
+int text_display_from(struct buf *out, const char *s, size_t bytes, int col)
 {
-    int cells = 0;
     for (size_t at = 0, n; at < bytes; at += n) {
         n = text_cluster(s + at, bytes - at);
-        cells += show_cluster(s + at, n, cells, out);
+        col += show_cluster(s + at, n, col, out);
     }
+    return col;
+}
+
+void text_display(struct buf *out, const char *s, size_t bytes)
+{
+    text_display_from(out, s, bytes, 0);
 }
 
 void text_fold(struct buf *out, const char *s, size_t bytes)

@@ -46,6 +46,9 @@ int text_cells(const char *s, size_t bytes);
 /* Appends the text as it is shown, starting at column 0; line ends are spelled out too. */
 void text_display(struct buf *out, const char *s, size_t bytes);
 
+/* The same from column col on; returns the column behind it. */
+int text_display_from(struct buf *out, const char *s, size_t bytes, int col);
+
 /* Appends the text case-folded, for comparing. */
 void text_fold(struct buf *out, const char *s, size_t bytes);
 

@@ -1,8 +1,9 @@
 /* transcript.c -- see transcript.h.
  *
- * Each entry keeps its raw text and, for one width, the rows it wraps to: offsets into the text,
- * which is made fit to show only when a row is drawn. Entries are wrapped when somebody looks at
- * them or below them, so thousands cost nothing while the view is at the end.
+ * Each entry keeps its raw text and, for one width, the rows it makes: answers those of
+ * markdown.h, others offsets into the text, which is made fit to show only when a row is drawn.
+ * Entries are laid out when somebody looks at them or below them, so thousands cost nothing while
+ * the view is at the end.
  *
  * The view is a place, entry and row, that stays while text is added; or the end. */
 #include "ui/transcript.h"
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/markdown.h"
 #include "ui/text.h"
 #include "ui/wrap.h"
 
@@ -21,7 +23,8 @@ enum {
     FENCE_BYTES = 16, /* what a line starts with decides whether it is a fence */
 };
 
-struct row {
+/* A row of what is shown as it was written. */
+struct plain_row {
     size_t start, bytes;
     size_t line; /* where its line starts */
     char fence;  /* the sign of the code fence open before its line, 0 = none */
@@ -33,7 +36,9 @@ struct entry {
     enum style label_style;
     char *label, *summary;
     struct buf raw;
-    struct row *row; /* [cap_rows], n_rows of them for this width */
+    struct markdown *md;   /* of an answer, owned; NULL = the rows below */
+    bool md_begun;         /* it knows what text it goes on from */
+    struct plain_row *row; /* [cap_rows], n_rows of them for this width */
     int n_rows, cap_rows, cols;
     size_t wrapped; /* bytes of raw the rows stand for */
 };
@@ -76,7 +81,7 @@ static char fence_after(char open, char sign)
     return open ? 0 : sign;
 }
 
-static void entry_push(struct entry *e, const struct row *r)
+static void entry_push(struct entry *e, const struct plain_row *r)
 {
     if (e->n_rows == e->cap_rows) {
         e->cap_rows = e->cap_rows ? e->cap_rows * 2 : 8;
@@ -87,11 +92,11 @@ static void entry_push(struct entry *e, const struct row *r)
 
 /* Takes back the rows that more text may change: the last one, or its whole line while that is
  * too short to tell a fence. Returns where wrapping goes on. */
-static struct row entry_reopen(struct entry *e)
+static struct plain_row entry_reopen(struct entry *e)
 {
     if (!e->n_rows)
-        return (struct row){0};
-    struct row last = e->row[--e->n_rows];
+        return (struct plain_row){0};
+    struct plain_row last = e->row[--e->n_rows];
     if (last.start - last.line < FENCE_BYTES)
         while (e->n_rows && last.start != last.line)
             last = e->row[--e->n_rows];
@@ -117,8 +122,8 @@ static void entry_wrap(struct entry *e, int cols)
         return;
     e->wrapped = ready;
     const char *text = buf_text(&e->raw);
-    bool fences = e->kind == ENTRY_ANSWER || e->kind == ENTRY_USER;
-    struct row at = entry_reopen(e);
+    bool fences = e->kind == ENTRY_USER;
+    struct plain_row at = entry_reopen(e);
     struct wrap_row w = {.next = at.start, .more = true};
     while (w.more) {
         char sign = fences ? fence_sign(text + at.line, ready - at.line) : 0;
@@ -132,6 +137,54 @@ static void entry_wrap(struct entry *e, int cols)
             at.line = w.next;
         }
     }
+}
+
+/* ---- entries as rows, of either kind ------------------------------------------------------ */
+
+/* An answer that changed its mode is several entries: blocks of code are numbered through them,
+ * and text that goes on without a thought between them is one text. */
+static void answer_begin(struct transcript *t, int i, int cols);
+
+/* The text of entry i as rows of this width. */
+static void entry_layout(struct transcript *t, int i, int cols)
+{
+    struct entry *e = &t->entry[i];
+    if (!e->md) {
+        entry_wrap(e, cols);
+        return;
+    }
+    if (!e->md_begun)
+        answer_begin(t, i, cols);
+    markdown_layout(e->md, buf_text(&e->raw), entry_ready(e), cols, t->ascii);
+}
+
+static void answer_begin(struct transcript *t, int i, int cols)
+{
+    bool open = true;
+    t->entry[i].md_begun = true;
+    for (int k = i - 1; k >= 0 && t->entry[k].kind != ENTRY_USER; k--) {
+        if (t->entry[k].md) {
+            entry_layout(t, k, cols);
+            markdown_continue(t->entry[i].md, t->entry[k].md, open);
+            return;
+        }
+        open = open && t->entry[k].kind != ENTRY_THINKING;
+    }
+}
+
+static int text_rows(const struct entry *e)
+{
+    return e->md ? markdown_rows(e->md) : e->n_rows;
+}
+
+static size_t row_source(const struct entry *e, int k)
+{
+    return e->md ? markdown_row(e->md, k)->source : e->row[k].start;
+}
+
+static bool row_empty(const struct entry *e, int k)
+{
+    return e->md ? !markdown_row(e->md, k)->n_run : !e->row[k].bytes;
 }
 
 /* ---- rows of an entry as they are shown --------------------------------------------------- */
@@ -171,22 +224,22 @@ static int head_rows(const struct transcript *t, int i)
 }
 
 /* Empty rows at the end are not shown; an empty entry is one row. */
-static int entry_rows(const struct transcript *t, int i)
+static int entry_rows(struct transcript *t, int i)
 {
     struct entry *e = &t->entry[i];
     if (is_folded(t, e))
         return head_rows(t, i) + 1;
-    entry_wrap(e, text_cols(t));
-    int n = e->n_rows;
-    while (n > 1 && !e->row[n - 1].bytes)
+    entry_layout(t, i, text_cols(t));
+    int n = text_rows(e);
+    while (n > 1 && row_empty(e, n - 1))
         n--;
-    return head_rows(t, i) + n;
+    return head_rows(t, i) + (n ? n : 1);
 }
 
 /* ---- the view ----------------------------------------------------------------------------- */
 
 /* The place `rows` rows before the end, or the beginning. */
-static struct place place_before_end(const struct transcript *t, int rows)
+static struct place place_before_end(struct transcript *t, int rows)
 {
     for (int i = t->n - 1; i >= 0; i--) {
         int n = entry_rows(t, i);
@@ -197,7 +250,7 @@ static struct place place_before_end(const struct transcript *t, int rows)
     return (struct place){0, 0};
 }
 
-static struct place view_top(const struct transcript *t)
+static struct place view_top(struct transcript *t)
 {
     if (t->stick || !t->n)
         return place_before_end(t, t->rows);
@@ -208,7 +261,7 @@ static struct place view_top(const struct transcript *t)
     return p;
 }
 
-static int rows_from(const struct transcript *t, struct place p)
+static int rows_from(struct transcript *t, struct place p)
 {
     long long rows = -(long long)p.row;
     for (int i = p.entry; i < t->n; i++)
@@ -216,7 +269,7 @@ static int rows_from(const struct transcript *t, struct place p)
     return rows > INT_MAX ? INT_MAX : (int)rows;
 }
 
-int transcript_below(const struct transcript *t)
+int transcript_below(struct transcript *t)
 {
     if (t->stick || !t->n || !t->cols)
         return 0;
@@ -282,14 +335,14 @@ static void view_resize(struct transcript *t, int rows, int cols)
         p = view_top(t);
         struct entry *e = &t->entry[p.entry];
         int k = p.row - head_rows(t, p.entry);
-        at = !is_folded(t, e) && k > 0 ? e->row[k].start : 0;
+        at = !is_folded(t, e) && k > 0 && k < text_rows(e) ? row_source(e, k) : 0;
     }
     t->rows = rows;
     t->cols = cols;
     if (anchored) {
         struct entry *e = &t->entry[p.entry];
         int head = head_rows(t, p.entry), n = entry_rows(t, p.entry) - head;
-        for (p.row = 0; at && p.row + 1 < n && e->row[p.row + 1].start <= at;)
+        for (p.row = 0; at && p.row + 1 < n && row_source(e, p.row + 1) <= at;)
             p.row++;
         t->top = (struct place){p.entry, at ? head + p.row : 0};
     }
@@ -321,6 +374,23 @@ static void draw_folded(const struct transcript *t, const struct entry *e, struc
     put_text(g, at->row, at->col + n, at->cols - n, STYLE_THINK, text, strlen(text));
 }
 
+/* Row k of an answer. */
+static void draw_runs(const struct entry *e, int k, struct grid *g, const struct strip *at)
+{
+    const struct row *r = markdown_row(e->md, k);
+    struct buf shown = {0};
+    int cells = 0;
+    for (int i = 0; i < (int)r->n_run; i++) {
+        const struct run *run = markdown_run(e->md, r, i);
+        int tab = cells > r->indent ? cells - r->indent : 0;
+        buf_clear(&shown);
+        text_display_from(&shown, markdown_text(e->md, run), run->bytes, tab);
+        cells += grid_put(g, at->row, at->col + cells, at->cols - cells, (enum style)run->style,
+                          buf_text(&shown), shown.bytes);
+    }
+    buf_release(&shown);
+}
+
 /* Row k of entry i. */
 static void draw_row(const struct transcript *t, int i, int k, struct grid *g, struct strip at)
 {
@@ -337,7 +407,13 @@ static void draw_row(const struct transcript *t, int i, int k, struct grid *g, s
         draw_folded(t, e, g, &at);
         return;
     }
-    const struct row *r = &e->row[k];
+    if (k >= text_rows(e))
+        return;
+    if (e->md) {
+        draw_runs(e, k, g, &at);
+        return;
+    }
+    const struct plain_row *r = &e->row[k];
     put_text(g, at.row, at.col, at.cols, r->code ? STYLE_CODE : kind_style[e->kind],
              buf_text(&e->raw) + r->start, r->bytes);
 }
@@ -367,6 +443,7 @@ static void entry_release(struct entry *e)
     free(e->label);
     free(e->summary);
     free(e->row);
+    markdown_free(&e->md);
     buf_release(&e->raw);
 }
 
@@ -393,7 +470,8 @@ int transcript_add(struct transcript *t, enum entry_kind kind, const char *label
         t->entry = mem_grow(t->entry, (size_t)t->cap * sizeof *t->entry);
     }
     t->entry[t->n] = (struct entry){.kind = kind, .label_style = label_style,
-                                    .label = mem_dup(label)};
+                                    .label = mem_dup(label),
+                                    .md = kind == ENTRY_ANSWER ? markdown_new() : NULL};
     return t->n++;
 }
 

@@ -49,7 +49,7 @@ void transcript_scroll(struct transcript *t, int rows);
 void transcript_to(struct transcript *t, bool end);
 
 /* Rows below the view: 0 = at the end. */
-int transcript_below(const struct transcript *t);
+int transcript_below(struct transcript *t);
 
 /* Draws into the rectangle and remembers its size for scrolling. */
 void transcript_draw(struct transcript *t, struct grid *g, int row, int col, int rows, int cols);
