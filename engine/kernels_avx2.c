@@ -35,8 +35,7 @@ INLINE __m256i first(size_t n)
 #define ROWS   4    /* of weights at once */
 #define TOKENS 32
 
-/* 256 values of a row: w = q * factor * scale + add, add being one for each half of a group. Groups
- * behind the end of the row have scale and add 0. */
+/* 256 values of a row: w = q * factor * scale + add, add being one for each half of a group. */
 struct chunk {
     __m256i q[GROUPS];       /* unsigned bytes; signed ones where the kind says so */
     __m256i factor[GROUPS];  /* 16-bit integers, the K types' */
@@ -76,107 +75,93 @@ INLINE __m256i lookup(const int8_t *table, __m256i index)
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), index);
 }
 
-/* Scales of f16 for all groups, and what is added: f times the scale. */
-INLINE void set_scales(struct chunk *c, const uint16_t *d, float f)
+/* The f16 of a field of 8 blocks, gathered in a register: written to memory one by one they would
+ * have to wait there before they can be read together. */
+#define GATHER(b, field)                                                                      \
+    _mm_setr_epi16((short)(b)[0].field, (short)(b)[1].field, (short)(b)[2].field,             \
+                   (short)(b)[3].field, (short)(b)[4].field, (short)(b)[5].field,             \
+                   (short)(b)[6].field, (short)(b)[7].field)
+
+INLINE void set_adds(struct chunk *c, __m256 add)
 {
-    __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)d));
-    __m256 add = _mm256_mul_ps(scale, _mm256_set1_ps(f));
+    _mm256_storeu_ps(c->add[0], add);
+    _mm256_storeu_ps(c->add[1], add);
+}
+
+/* Scales for all groups, and what is added: f times the scale. */
+INLINE void set_scales(struct chunk *c, __m128i d, float f)
+{
+    __m256 scale = _mm256_cvtph_ps(d);
     _mm256_storeu_ps(c->scale, scale);
-    _mm256_storeu_ps(c->add[0], add);
-    _mm256_storeu_ps(c->add[1], add);
+    set_adds(c, _mm256_mul_ps(scale, _mm256_set1_ps(f)));
 }
 
-INLINE void set_minima(struct chunk *c, const uint16_t *m)
-{
-    __m256 add = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)m));
-    _mm256_storeu_ps(c->add[0], add);
-    _mm256_storeu_ps(c->add[1], add);
-}
+/* Unpacks 256 values from w on. */
+typedef void unpack_fn(struct chunk *c, const void *w);
 
-/* Unpacks n <= GROUPS groups from w on. */
-typedef void unpack_fn(struct chunk *c, const void *w, int n);
-
-INLINE void unpack_q8_0(struct chunk *c, const void *w, int n)
+INLINE void unpack_q8_0(struct chunk *c, const void *w)
 {
     const struct block_q8_0 *b = w;
-    uint16_t d[GROUPS] = {0};
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < GROUPS; j++)
         c->q[j] = _mm256_loadu_si256((const __m256i *)b[j].q);
-        d[j] = b[j].d;
-    }
-    set_scales(c, d, 0);
+    _mm256_storeu_ps(c->scale, _mm256_cvtph_ps(GATHER(b, d)));
 }
 
-INLINE void unpack_q4_0(struct chunk *c, const void *w, int n)
+INLINE void unpack_q4_0(struct chunk *c, const void *w)
 {
     const struct block_q4_0 *b = w;
-    uint16_t d[GROUPS] = {0};
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < GROUPS; j++)
         c->q[j] = nibbles(b[j].q);
-        d[j] = b[j].d;
-    }
-    set_scales(c, d, -8);
+    set_scales(c, GATHER(b, d), -8);
 }
 
-INLINE void unpack_q4_1(struct chunk *c, const void *w, int n)
+INLINE void unpack_q4_1(struct chunk *c, const void *w)
 {
     const struct block_q4_1 *b = w;
-    uint16_t d[GROUPS] = {0}, m[GROUPS] = {0};
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < GROUPS; j++)
         c->q[j] = nibbles(b[j].q);
-        d[j] = b[j].d;
-        m[j] = b[j].m;
-    }
-    set_scales(c, d, 0);
-    set_minima(c, m);
+    _mm256_storeu_ps(c->scale, _mm256_cvtph_ps(GATHER(b, d)));
+    set_adds(c, _mm256_cvtph_ps(GATHER(b, m)));
 }
 
-INLINE void unpack_q5_0(struct chunk *c, const void *w, int n)
+INLINE void unpack_q5_0(struct chunk *c, const void *w)
 {
     const struct block_q5_0 *b = w;
-    uint16_t d[GROUPS] = {0};
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < GROUPS; j++)
         c->q[j] = _mm256_or_si256(nibbles(b[j].q), fifth_bits(b[j].high));
-        d[j] = b[j].d;
-    }
-    set_scales(c, d, -16);
+    set_scales(c, GATHER(b, d), -16);
 }
 
-INLINE void unpack_q5_1(struct chunk *c, const void *w, int n)
+INLINE void unpack_q5_1(struct chunk *c, const void *w)
 {
     const struct block_q5_1 *b = w;
-    uint16_t d[GROUPS] = {0}, m[GROUPS] = {0};
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < GROUPS; j++)
         c->q[j] = _mm256_or_si256(nibbles(b[j].q), fifth_bits(b[j].high));
-        d[j] = b[j].d;
-        m[j] = b[j].m;
-    }
-    set_scales(c, d, 0);
-    set_minima(c, m);
+    _mm256_storeu_ps(c->scale, _mm256_cvtph_ps(GATHER(b, d)));
+    set_adds(c, _mm256_cvtph_ps(GATHER(b, m)));
 }
 
-INLINE void unpack_iq4_nl(struct chunk *c, const void *w, int n)
+INLINE void unpack_iq4_nl(struct chunk *c, const void *w)
 {
     const struct block_iq4_nl *b = w;
-    uint16_t d[GROUPS] = {0};
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < GROUPS; j++)
         c->q[j] = lookup(quant_iq4_nl, nibbles(b[j].q));
-        d[j] = b[j].d;
-    }
-    set_scales(c, d, 0);
+    _mm256_storeu_ps(c->scale, _mm256_cvtph_ps(GATHER(b, d)));
 }
 
 /* The table made unsigned by adding 12. */
-INLINE void unpack_mxfp4(struct chunk *c, const void *w, int n)
+INLINE void unpack_mxfp4(struct chunk *c, const void *w)
 {
     const struct block_mxfp4 *b = w;
-    memset(c->scale, 0, sizeof c->scale);
-    memset(c->add, 0, sizeof c->add);
-    for (int j = 0; j < n; j++) {
+    float scale[GROUPS];
+    for (int j = 0; j < GROUPS; j++) {
         c->q[j] = _mm256_add_epi8(lookup(quant_mxfp4, nibbles(b[j].q)), _mm256_set1_epi8(12));
-        c->scale[j] = quant_mxfp4_scale(b[j].e);
-        c->add[0][j] = c->add[1][j] = -12 * c->scale[j];
+        scale[j] = quant_mxfp4_scale(b[j].e);
     }
+    __m256 all = _mm256_setr_ps(scale[0], scale[1], scale[2], scale[3], scale[4], scale[5],
+                                scale[6], scale[7]);
+    _mm256_storeu_ps(c->scale, all);
+    set_adds(c, _mm256_mul_ps(all, _mm256_set1_ps(-12)));
 }
 
 /* ---- K types: a chunk is a super-block ---- */
@@ -239,10 +224,9 @@ INLINE __m256i where_bit(__m256i v, int g, int value)
                             _mm256_set1_epi8((char)value));
 }
 
-INLINE void unpack_q2_k(struct chunk *c, const void *w, int n)
+INLINE void unpack_q2_k(struct chunk *c, const void *w)
 {
     const struct block_q2_k *b = w;
-    (void)n;
     __m128i s = _mm_loadu_si128((const __m128i *)b->s), low = _mm_set1_epi8(15);
     set_factors(c, halves_apart(_mm_and_si128(s, low)));
     set_k_scales(c, _cvtsh_ss(b->d), halves_apart(_mm_and_si128(_mm_srli_epi16(s, 4), low)),
@@ -252,10 +236,9 @@ INLINE void unpack_q2_k(struct chunk *c, const void *w, int n)
 }
 
 /* q - 4 as an unsigned q and an add. */
-INLINE void unpack_q3_k(struct chunk *c, const void *w, int n)
+INLINE void unpack_q3_k(struct chunk *c, const void *w)
 {
     const struct block_q3_k *b = w;
-    (void)n;
     int8_t scale[16];
     for (int i = 0; i < 16; i++) {
         int low = i < 8 ? b->s[i] & 15 : b->s[i - 8] >> 4;
@@ -269,19 +252,17 @@ INLINE void unpack_q3_k(struct chunk *c, const void *w, int n)
                                   where_bit(high, g, 4));
 }
 
-INLINE void unpack_q4_k(struct chunk *c, const void *w, int n)
+INLINE void unpack_q4_k(struct chunk *c, const void *w)
 {
     const struct block_q4_k *b = w;
-    (void)n;
     set_six_bit_scales(c, b->s, b->d, b->m);
     for (int g = 0; g < GROUPS; g++)
         c->q[g] = low_bits(load_bytes(b->q + g / 2 * 32), g % 2 * 4, 15);
 }
 
-INLINE void unpack_q5_k(struct chunk *c, const void *w, int n)
+INLINE void unpack_q5_k(struct chunk *c, const void *w)
 {
     const struct block_q5_k *b = w;
-    (void)n;
     __m256i high = load_bytes(b->high);
     set_six_bit_scales(c, b->s, b->d, b->m);
     for (int g = 0; g < GROUPS; g++)
@@ -290,10 +271,9 @@ INLINE void unpack_q5_k(struct chunk *c, const void *w, int n)
 }
 
 /* q - 32 as an unsigned q and an add. */
-INLINE void unpack_q6_k(struct chunk *c, const void *w, int n)
+INLINE void unpack_q6_k(struct chunk *c, const void *w)
 {
     const struct block_q6_k *b = w;
-    (void)n;
     __m256i s = halves_apart(_mm_loadu_si128((const __m128i *)b->s));
     set_factors(c, s);
     set_k_scales(c, _cvtsh_ss(b->d), s, -32 * _cvtsh_ss(b->d));
@@ -307,16 +287,16 @@ INLINE void unpack_q6_k(struct chunk *c, const void *w, int n)
 /* ---- the products ---- */
 
 /* R rows of weights, unpacked, against T rows of activations: adds chunk i to acc[r][t]. All but
- * the pointers and i is constant, so the loops unroll and the sums stay in registers. */
+ * the pointers, i and n, the groups there are, is constant, so the loops unroll and the sums stay
+ * in registers. */
 INLINE void multiply(const struct kind kind, int R, int T, const struct chunk *c,
-                     const struct dot *d, size_t i, int t0, __m256 (*acc)[TOKENS])
+                     const struct dot *d, size_t i, int n, int t0, __m256 *acc, int acc_step)
 {
     const char *x[4];
     const float *scale[4];
     float p[ROWS][4][GROUPS];
     __m256 sum[ROWS][4];
-    size_t n_scales = q8_scales_n(d->n), left = d->n / QUANT_BLOCK - i * GROUPS;
-    int n = left < GROUPS ? (int)left : GROUPS;
+    size_t n_scales = q8_scales_n(d->n);
     for (int t = 0; t < T; t++) {
         x[t] = (const char *)d->x + (size_t)(t0 + t) * d->x_bytes;
         scale[t] = q8_scales(x[t], d->n) + i * GROUPS;
@@ -342,39 +322,51 @@ INLINE void multiply(const struct kind kind, int R, int T, const struct chunk *c
         }
     for (int t = 0; t < T; t++)
         for (int r = 0; r < R; r++) {
-            __m256 a = acc[r][t0 + t];
+            __m256 *a = acc + r * acc_step + t0 + t;
             if (kind.has_add)
                 for (int h = 0; h < 2; h++)
-                    a = _mm256_fmadd_ps(_mm256_loadu_ps(c[r].add[h]),
-                                        _mm256_loadu_ps(scale[t] + (size_t)(h + 1) * n_scales), a);
-            acc[r][t0 + t] = kind.has_factor
-                                 ? _mm256_fmadd_ps(sum[r][t], _mm256_loadu_ps(c[r].scale), a)
-                                 : _mm256_add_ps(sum[r][t], a);
+                    *a = _mm256_fmadd_ps(_mm256_loadu_ps(c[r].add[h]),
+                                         _mm256_loadu_ps(scale[t] + (size_t)(h + 1) * n_scales),
+                                         *a);
+            *a = kind.has_factor ? _mm256_fmadd_ps(sum[r][t], _mm256_loadu_ps(c[r].scale), *a)
+                                 : _mm256_add_ps(sum[r][t], *a);
         }
 }
 
-/* R rows of weights, from row on, against all activations, at most TOKENS of them. */
+/* R rows of weights, from row on, against all n_x activations, at most TOKENS of them. single: a
+ * constant, true where n_x is 1.
+ *
+ * What stands behind a row in its last chunk is unpacked too, the next row or, behind all rows, a
+ * copy with zeros. It meets no activations but the zeros behind their scales. */
 INLINE void dot_rows(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes, int R,
-                     const struct dot *d, int row)
+                     bool single, const struct dot *d, int row)
 {
     struct chunk c[ROWS];
     __m256 acc[ROWS][TOKENS];
-    int n_x = d->n_x;
+    int n_x = single ? 1 : d->n_x, n_groups = (int)(d->n / QUANT_BLOCK);
+    const char *all_end = (const char *)d->w + (size_t)(d->n_w - 1) * d->w_bytes +
+                          (size_t)n_groups * chunk_bytes / GROUPS;
     for (int r = 0; r < R; r++)
         for (int t = 0; t < n_x; t++)
             acc[r][t] = _mm256_setzero_ps();
-    for (size_t i = 0; i * GROUPS < d->n / QUANT_BLOCK; i++) {
-        size_t left = d->n / QUANT_BLOCK - i * GROUPS;
-        for (int r = 0; r < R; r++)
-            unpack(&c[r], (const char *)d->w + (size_t)(row + r) * d->w_bytes +
-                              i * chunk_bytes,
-                   left < GROUPS ? (int)left : GROUPS);
-        int t = 0;
-        for (; t + 4 <= n_x; t += 4)
+    for (int g = 0; g < n_groups; g += GROUPS) {
+        size_t i = (size_t)(g / GROUPS);
+        int n = n_groups - g < GROUPS ? n_groups - g : GROUPS, t = 0;
+        for (int r = 0; r < R; r++) {
+            const char *w = (const char *)d->w + (size_t)(row + r) * d->w_bytes + i * chunk_bytes;
+            char end[GROUPS * sizeof(struct block_q8_0)];
+            if (n < GROUPS && (size_t)(all_end - w) < chunk_bytes) {
+                memset(end, 0, sizeof end);
+                memcpy(end, w, chunk_bytes / GROUPS * (size_t)n);
+                w = end;
+            }
+            unpack(&c[r], w);
+        }
+        for (; !single && t + 4 <= n_x; t += 4)
             for (int r = 0; r < R; r += R < 2 ? 1 : 2)
-                multiply(kind, R < 2 ? 1 : 2, 4, c + r, d, i, t, acc + r);
+                multiply(kind, R < 2 ? 1 : 2, 4, c + r, d, i, n, t, acc[r], TOKENS);
         for (; t < n_x; t++)
-            multiply(kind, R, 1, c, d, i, t, acc);
+            multiply(kind, R, 1, c, d, i, n, t, acc[0], TOKENS);
     }
     for (int r = 0; r < R; r++)
         for (int t = 0; t < n_x; t++)
@@ -392,10 +384,12 @@ INLINE void dot_rows(const struct kind kind, unpack_fn *unpack, size_t chunk_byt
             d.x = (const char *)all->x + (size_t)t * all->x_bytes;                            \
             d.y += (size_t)t * d.y_step;                                                      \
             d.n_x = all->n_x - t < TOKENS ? all->n_x - t : TOKENS;                            \
+            for (; d.n_x == 1 && row < d.n_w; row++)                                          \
+                dot_rows(kind, unpack_##fn, bytes, 1, true, &d, row);                         \
             for (; row + ROWS <= d.n_w; row += ROWS)                                          \
-                dot_rows(kind, unpack_##fn, bytes, ROWS, &d, row);                            \
+                dot_rows(kind, unpack_##fn, bytes, ROWS, false, &d, row);                     \
             for (; row < d.n_w; row++)                                                        \
-                dot_rows(kind, unpack_##fn, bytes, 1, &d, row);                               \
+                dot_rows(kind, unpack_##fn, bytes, 1, false, &d, row);                        \
         }                                                                                     \
     }
 
