@@ -4,6 +4,8 @@
 #include <float.h>
 #include <math.h>
 
+#include <cjson/cJSON.h>
+
 #include "engine/cpu.h"
 #include "engine/kernels.h"
 #include "engine/mem.h"
@@ -104,6 +106,40 @@ void test_quant_decode(void **state)
     assert_true(out[0] == 1 && out[1] == -3);
     assert_int_equal(weight_of_gguf(12345), WEIGHT_N);
     assert_int_equal(weight_of_gguf(GGUF_BF16), WEIGHT_BF16);
+}
+
+/* The blocks of tests/golden/decoders.json, decoded by a reader that shares no code with ours. */
+void test_quant_decode_golden(void **state)
+{
+    (void)state;
+    char *text = test_read_file("tests/golden/decoders.json", NULL);
+    cJSON *root = cJSON_Parse(text);
+    free(text);
+    for (int w = WEIGHT_F16; w < WEIGHT_N; w++) {
+        const struct weight_info *info = weight_info((enum weight)w);
+        const cJSON *one = cJSON_GetObjectItem(root, info->name), *value;
+        assert_non_null(one);
+        const char *hex = cJSON_GetObjectItem(one, "bytes")->valuestring;
+        uint8_t bytes[512];
+        float out[256];
+        size_t n_bytes = strlen(hex) / 2, i = 0;
+        size_t n = n_bytes / info->block_bytes * info->block_elements;
+        assert_true(n_bytes <= sizeof bytes && n <= 256);
+        for (size_t b = 0; b < n_bytes; b++) {
+            unsigned u;
+            assert_int_equal(sscanf(hex + 2 * b, "%2x", &u), 1);
+            bytes[b] = (uint8_t)u;
+        }
+        info->decode(bytes, out, n);
+        cJSON_ArrayForEach(value, cJSON_GetObjectItem(one, "values")) {
+            if (out[i] != (float)value->valuedouble)
+                fail_msg("%s, %zu: %.9g, expected %.9g", info->name, i, (double)out[i],
+                         value->valuedouble);
+            i++;
+        }
+        assert_int_equal(i, n);
+    }
+    cJSON_Delete(root);
 }
 
 /* Every format's block is what the container's table says. */
@@ -266,6 +302,43 @@ void test_kernels_dot_extremes(void **state)
             assert_true(y[1] == (float)(64 * sign * 127 * 15));
         }
     }
+}
+
+/* One byte everywhere but in the scales, which are 1, against the largest activations. */
+static void check_extreme(enum weight w, int byte, int pattern)
+{
+    const struct weight_info *info = weight_info(w);
+    uint8_t row[512];
+    const uint16_t d[2] = { 0x3c00, 0x3c00 };
+    static _Alignas(64) char x[512];
+    float values[256], y;
+    memset(row, byte, sizeof row);
+    for (size_t b = 0; b < 256 / info->block_elements; b++)
+        if (w == WEIGHT_MXFP4)
+            row[b * info->block_bytes] = 128;
+        else
+            memcpy(row + b * info->block_bytes + scales_at[w].at, d, scales_at[w].n * 2);
+    for (int i = 0; i < 256; i++)
+        values[i] = pattern == 2 && i % 2 ? -127 : pattern == 0 ? -127 : 127;
+    plain.quant_q8(values, x, 256);
+    double all, sum = exact_dot(w, row, x, 256, &all);
+    struct dot one = { .w = row, .w_bytes = weight_row_bytes(w, 256), .n_w = 1, .x = x,
+                       .n_x = 1, .n = 256, .y = &y };
+    for (int k = 0; k < 2; k++) {
+        (k ? fast : plain).dot[w](&one);
+        check_close(info->name, 256, y, (float)sum, (float)(all * 1e-5));
+    }
+}
+
+void test_kernels_dot_extreme_bytes(void **state)
+{
+    (void)state;
+    static const int bytes[] = { 0, 1, 0x0f, 0x7f, 0x80, 0x88, 0xf0, 0xff };
+    start();
+    for (int w = WEIGHT_Q8_0; w < WEIGHT_N; w++)
+        for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
+            for (int pattern = 0; pattern < 3; pattern++)
+                check_extreme((enum weight)w, bytes[i], pattern);
 }
 
 /* Each value within half a step, each sum right, and the sets agree but for ties. */
