@@ -63,7 +63,7 @@ struct chat_family {
 };
 
 /* TRIM, TRIM_SYSTEM  the template removes spaces around these texts
- * TRIM_TURN          what it trims is the whole turn: not the front of a text behind a system message
+ * TRIM_TURN          it trims the whole turn: not the front of a text behind a system message
  * JOIN               the system message has no turn of its own: it opens the first user's, so
  *                    that system[0] stands in the place of user[0]
  * ALWAYS             it writes a system turn even if there is no message */

@@ -93,8 +93,8 @@ bool engine_tokenize(const struct engine *e, const char *text, size_t bytes, str
  * Control tokens give their name only where control is true, else nothing. */
 const char *engine_piece(const struct engine *e, int32_t id, bool control, size_t *bytes);
 
-/* The same, without the names of control tokens, for a token that stands behind another, -1 = at the
- * beginning of a text: without the space that some vocabularies put in front of a text. */
+/* The same, without the names of control tokens, for a token that stands behind another, -1 = at
+ * the beginning of a text: without the space that some vocabularies put in front of a text. */
 const char *engine_piece_after(const struct engine *e, int32_t before, int32_t id, size_t *bytes);
 
 /* True for ids that end a reply: end of turn, end of text. */
