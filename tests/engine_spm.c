@@ -1,7 +1,7 @@
 /* engine_spm.c -- SentencePiece vocabularies. What could break: pairs joined in another order
- * than by score, a byte or a control token that a text spells, the space in front lost or doubled, a file
- * with wrong scores. Ids of whole texts are compared in tokens_test.py, round trips in
- * engine_tokenizer.c. */
+ * than by score, a byte or a control token that a text spells, the space in front lost or
+ * doubled, a file with wrong scores. Ids of whole texts are compared in tokens_test.py, round
+ * trips in engine_tokenizer.c. */
 #include "tests/test.h"
 
 #include <math.h>
