@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "engine/cpu.h"
+#include "engine/experts.h"
 #include "engine/kv.h"
 #include "engine/matmul.h"
 #include "engine/mem.h"
@@ -268,4 +269,87 @@ void test_matmul_products(void **state)
                 check_products(pool, &k, (enum weight)w, n);
         pool_free(&pool);
     }
+}
+
+/* ---- experts ------------------------------------------------------------------------------- */
+
+#define STACK 5
+#define EXPERT_ROWS 40
+
+/* Rows that go through matrices of a stack are what each gives alone, whatever else is there. */
+static void check_groups(struct pool *pool, const struct kernels *k, enum weight type)
+{
+    static float x[6 * COLS], y[6 * EXPERT_ROWS], alone[EXPERT_ROWS];
+    static uint8_t data[STACK * EXPERT_ROWS * COLS * 4];
+    static const int matrix[] = { 0, 3, 4 }, first[] = { 0, 1, 4, 6 };
+    static const int x_row[] = { 5, 0, 2, 5, 1, 0 };
+    struct matmul m;
+    struct err err;
+    uint64_t random = 4;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(test_random(&random) & (i % 2 ? 0x3d : 0xff));
+    for (size_t i = 0; type == WEIGHT_MXFP4 && i < sizeof data; i += 17)
+        data[i] = 120;
+    for (int i = 0; i < 6 * COLS; i++)
+        x[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
+    struct matrix w = { type, data, EXPERT_ROWS, COLS, weight_row_bytes(type, COLS), STACK };
+    assert_true(matmul_init(&m, k, pool, 6, COLS, &err));
+    for (int own = 0; own < 2; own++) {
+        struct groups g = { 3, matrix, first, own ? NULL : x_row };
+        matmul_groups(&m, x, &g, &(struct product){ &w, y }, 1);
+        for (int i = 0; i < 6; i++) {
+            struct matrix one = matrix_of_stack(&w, i < 1 ? 0 : i < 4 ? 3 : 4);
+            matmul_run(&m, x + (own ? i : x_row[i]) * COLS, 1, &(struct product){ &one, alone }, 1);
+            assert_memory_equal(alone, y + i * EXPERT_ROWS, sizeof alone);
+        }
+    }
+    matmul_release(&m);
+}
+
+void test_matmul_groups(void **state)
+{
+    (void)state;
+    struct kernels k;
+    struct pool *pool;
+    struct err err;
+    kernels_init(&k, cpu_flags());
+    assert_true(pool_new(&pool, 2, &err));
+    for (int w = 0; w < WEIGHT_N; w++)
+        check_groups(pool, &k, (enum weight)w);
+    pool_free(&pool);
+}
+
+/* Three tokens, five experts, two of them each: choice, shares, order of visits, sum. */
+void test_experts_choice(void **state)
+{
+    (void)state;
+    static const float score[3][5] = {
+        { 0, 2, 1, 2, -1 }, { 7, 1, 1, 1, 1 }, { 0, 0, 0, 0, 3 },
+    };
+    static const int choice[] = { 1, 3, 0, 1, 4, 0 };
+    struct experts e;
+    struct err err;
+    assert_true(experts_init(&e, 5, 2, 3, &err));
+    for (int t = 0; t < 3; t++)
+        experts_choose(&e, t, score[t]);
+    assert_memory_equal(e.choice, choice, sizeof choice);
+    assert_true(e.weight[0] == 0.5f && e.weight[1] == 0.5f);
+    assert_true(fabs((double)e.weight[2] - 1 / (1 + exp(-6))) < 1e-6);
+    assert_true(fabs((double)e.weight[2] + (double)e.weight[3] - 1) < 1e-6);
+
+    experts_group(&e, 3);
+    static const int matrix[] = { 0, 1, 3, 4 }, first[] = { 0, 2, 4, 5, 6 };
+    static const int token[] = { 1, 2, 0, 1, 0, 2 }, visit[] = { 2, 4, 0, 3, 5, 1 };
+    assert_int_equal(e.in.n, 4);
+    assert_memory_equal(e.in.matrix, matrix, sizeof matrix);
+    assert_memory_equal(e.in.first, first, sizeof first);
+    assert_memory_equal(e.in.x_row, token, sizeof token);
+    assert_null(e.out.x_row);
+    assert_memory_equal(e.visit, visit, sizeof visit);
+
+    static const float rows[] = { 0, 0, 0, 0, 1, 10, 0, 0, 3, 30, 0, 0 };
+    float sum[2];
+    experts_sum(&e, 0, rows, 2, sum);
+    assert_true(sum[0] == 2 && sum[1] == 20);
+    experts_release(&e);
 }
