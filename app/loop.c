@@ -5,6 +5,7 @@
  * waits. It returns when a key belongs to the editor. Actions change state and set `dirty`; only
  * draw() draws. */
 #include "app/fronts.h"
+#include "app/loop.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,40 +16,10 @@
 
 #include "app/command.h"
 #include "app/signals.h"
-#include "app/talk.h"
 #include "app/trace.h"
-#include "ui/editor.h"
-#include "ui/screen.h"
 #include "ui/term.h"
 
 enum { FRAME_MS = 33, SCROLL_ROWS = 3 };
-
-enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS };
-
-struct loop {
-    struct talk talk;
-    struct transcript *transcript;
-    struct editor *editor;
-    struct grid grid;
-    struct theme theme;
-    struct list *list;          /* the overlay, or NULL */
-    enum overlay overlay;
-    struct store_entry *session; /* the rows of OVERLAY_SESSIONS */
-    bool reader;                /* keys go to the reader */
-    bool dirty;                 /* the screen is older than the state */
-    bool leaving;
-    bool leave_asked;           /* Ctrl+C on an empty draft: the next one leaves */
-    int status;
-    int entry;                  /* transcript entry of the running part; -1 = none */
-    int thoughts;               /* parts of the running reply that are thinking */
-    int part_tokens;            /* live meters of the running part */
-    double part_seconds, turn_seconds;
-    int turn_tokens;
-    bool part_fresh;            /* nothing of it shown yet: leading blanks are dropped */
-    int64_t frame_ms;           /* when the last frame was drawn */
-    char hint[256];             /* instead of the keys, until the next key; "" = none */
-    bool hint_error;
-};
 
 static int64_t now_ms(void)
 {
@@ -57,141 +28,10 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void hint(struct loop *l, bool error, const char *text)
+void loop_hint(struct loop *l, bool error, const char *text)
 {
     snprintf(l->hint, sizeof l->hint, "%s", text);
     l->hint_error = error;
-    l->dirty = true;
-}
-
-/* ---- the front: what the conversation tells ------------------------------------------------ */
-
-static void show_entry(struct loop *l, enum entry_kind kind, const char *label, enum style style,
-                       const char *text)
-{
-    int i = transcript_add(l->transcript, kind, label, style);
-    transcript_append(l->transcript, i, text, strlen(text));
-    l->dirty = true;
-}
-
-static int show_part(struct loop *l, enum part_kind kind, enum mode_id mode)
-{
-    const struct mode *m = mode_get(mode);
-    enum entry_kind entry = kind == PART_THINKING ? ENTRY_THINKING : ENTRY_ANSWER;
-    return transcript_add(l->transcript, entry, m->title, (enum style)m->style);
-}
-
-static void show_thought(struct loop *l, int entry, int tokens, double seconds, bool over)
-{
-    char text[80];
-    snprintf(text, sizeof text, "%s %d tok, %.1f s", over ? "thought" : "thinking", tokens,
-             seconds);
-    transcript_summary(l->transcript, entry, text);
-}
-
-static void on_question(void *data, const struct talk *t, int turn)
-{
-    struct loop *l = data;
-    show_entry(l, ENTRY_USER, "you", STYLE_USER, t->c.turn[turn].question);
-    l->entry = -1;
-    l->turn_tokens = 0;
-    l->turn_seconds = 0;
-    transcript_to(l->transcript, true);
-}
-
-static void part_over(struct loop *l)
-{
-    if (l->entry >= 0 && l->part_tokens > 0 && l->thoughts > 0)
-        show_thought(l, l->entry, l->part_tokens, l->part_seconds, true);
-    l->thoughts = 0;
-    l->entry = -1;
-}
-
-static void on_part(void *data, enum part_kind kind, enum mode_id mode)
-{
-    struct loop *l = data;
-    part_over(l);
-    l->entry = show_part(l, kind, mode);
-    l->thoughts = kind == PART_THINKING;
-    l->part_tokens = 0;
-    l->part_seconds = 0;
-    l->part_fresh = true;
-    l->dirty = true;
-}
-
-static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
-{
-    struct loop *l = data;
-    (void)kind;
-    size_t blank = l->part_fresh ? strspn(text, " \n") : 0;
-    if (blank >= bytes)
-        return;
-    l->part_fresh = false;
-    transcript_append(l->transcript, l->entry, text + blank, bytes - blank);
-    l->dirty = true;
-}
-
-static void on_event(void *data, const struct event *e)
-{
-    struct loop *l = data;
-    l->dirty = true;
-    if (e->kind != EVENT_TOKENS)
-        return;
-    l->part_tokens += e->tokens;
-    l->part_seconds += e->seconds;
-    l->turn_tokens += e->tokens;
-    l->turn_seconds += e->seconds;
-    if (l->entry >= 0 && l->thoughts > 0 && e->part == PART_THINKING)
-        show_thought(l, l->entry, l->part_tokens, l->part_seconds, false);
-}
-
-static void on_done(void *data, const struct talk *t, const struct event *e)
-{
-    struct loop *l = data;
-    (void)t;
-    part_over(l);
-    if (e->reason == REASON_LENGTH)
-        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(the answer's budget is used up)");
-    if (e->reason == REASON_CONTEXT)
-        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(the context is full)");
-    if (e->reason == REASON_LOOP)
-        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped: it began to repeat itself)");
-    if (e->reason == REASON_CANCELLED && t->replying)
-        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped; what was said is kept)");
-}
-
-static void on_note(void *data, bool error, const char *text)
-{
-    show_entry(data, error ? ENTRY_ERROR : ENTRY_NOTE, "", error ? STYLE_ERROR : STYLE_NOTE,
-               text);
-}
-
-static void show_reply(struct loop *l, const struct reply *r)
-{
-    for (int i = 0; i < r->n_part; i++) {
-        const struct part *p = &r->part[i];
-        const char *text = p->text + strspn(p->text, " \n");
-        int entry = show_part(l, p->kind, p->mode);
-        transcript_append(l->transcript, entry, text, strlen(text));
-        if (p->kind == PART_THINKING)
-            show_thought(l, entry, p->tokens, (double)p->ms / 1000, true);
-    }
-}
-
-static void on_reset(void *data, const struct talk *t)
-{
-    struct loop *l = data;
-    transcript_clear(l->transcript);
-    l->entry = -1;
-    for (int i = 0; i < t->c.n_turn; i++) {
-        const struct turn *turn = &t->c.turn[i];
-        show_entry(l, ENTRY_USER, "you", STYLE_USER, turn->question);
-        if (turn->chosen >= 0)
-            show_reply(l, &turn->reply[turn->chosen]);
-        else if (i != t->turn)
-            show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(not answered)");
-    }
-    transcript_to(l->transcript, true);
     l->dirty = true;
 }
 
@@ -223,9 +63,14 @@ static void view_fill(struct loop *l, struct view *v)
                    ? l->turn_tokens / l->turn_seconds
                    : t->tok_s;
     v->re_read = t->re_read;
-    v->hint = *l->hint ? l->hint
-              : l->reader ? "j k g G scroll  t thinking  u undo  r retry  Tab back"
-                          : "F2 mode  Esc stop  F1 help";
+    v->search = l->searching || l->search.bytes ? buf_text(&l->search) : NULL;
+    v->search_typed = l->searching;
+    v->found = transcript_found(l->transcript, &v->found_now);
+    v->hint = *l->hint        ? l->hint
+              : l->searching  ? "Enter keep  Esc end"
+              : l->reader && v->search ? "n N next  / search  [ ] turns  Tab back"
+              : l->reader     ? "j k [ ] scroll  / search  y Y copy  t thinking  Tab back  ? help"
+                              : "F2 mode  Esc stop  F1 help";
     v->hint_is_error = l->hint_error;
 }
 
@@ -244,86 +89,6 @@ static void draw(struct loop *l)
     trace_event("frame", cols);
     l->dirty = false;
     l->frame_ms = now_ms();
-}
-
-/* ---- overlays ----------------------------------------------------------------------------- */
-
-static void overlay_close(struct loop *l)
-{
-    list_free(&l->list);
-    free(l->session);
-    l->session = NULL;
-    l->overlay = OVERLAY_NONE;
-    l->dirty = true;
-}
-
-static void overlay_help(struct loop *l)
-{
-    overlay_close(l);
-    l->overlay = OVERLAY_HELP;
-    l->list = list_new("Help", false);
-    for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
-        const struct action_help *h = keymap_help((enum action)a);
-        char left[120];
-        snprintf(left, sizeof left, "%s%s%s%s%s", h->keys_editor,
-                 *h->keys_editor && *h->command ? "  " : "", h->command, *h->args ? " " : "",
-                 h->args);
-        if (!*left)
-            snprintf(left, sizeof left, "%s (reader)", h->keys_reader);
-        list_add(l->list, left, h->help);
-    }
-    for (int i = 0; i < MODE_COUNT; i++) {
-        char left[80];
-        snprintf(left, sizeof left, "/%s [TEXT]", mode_get((enum mode_id)i)->name);
-        list_add(l->list, left, mode_describe((enum mode_id)i));
-    }
-}
-
-static void overlay_sessions(struct loop *l)
-{
-    struct err err;
-    int n;
-    overlay_close(l);
-    if (!store_list(l->talk.paths.sessions, &l->session, &n, &err)) {
-        hint(l, true, err.msg);
-        return;
-    }
-    if (n == 0) {
-        hint(l, false, "there are no sessions yet");
-        return;
-    }
-    l->overlay = OVERLAY_SESSIONS;
-    l->list = list_new("Sessions", true);
-    for (int i = 0; i < n; i++) {
-        char right[160], when[32];
-        time_t t = (time_t)l->session[i].changed;
-        struct tm tm;
-        strftime(when, sizeof when, "%Y-%m-%d %H:%M", localtime_r(&t, &tm));
-        snprintf(right, sizeof right, "%d turns  %s  %s", l->session[i].turns, when,
-                 l->session[i].id);
-        list_add(l->list, l->session[i].title, right);
-    }
-}
-
-static void overlay_key(struct loop *l, const struct key *k)
-{
-    char id[80];
-    l->dirty = true;
-    switch (list_key(l->list, k)) {
-    case LIST_MORE:
-        return;
-    case LIST_CLOSED:
-        overlay_close(l);
-        return;
-    case LIST_CHOSEN:
-        if (l->overlay == OVERLAY_SESSIONS && list_chosen(l->list) >= 0) {
-            snprintf(id, sizeof id, "%s", l->session[list_chosen(l->list)].id);
-            overlay_close(l);
-            talk_switch(&l->talk, id);
-            return;
-        }
-        overlay_close(l);
-    }
 }
 
 /* ---- actions ------------------------------------------------------------------------------ */
@@ -361,14 +126,14 @@ static void set_setting(struct loop *l, const char *args)
 {
     char msg[200];
     if (strncmp(args, "theme ", 6) != 0) {
-        on_note(l, true, "/set knows seed, max-tokens and theme");
+        shown_note(l, true, "/set knows seed, max-tokens and theme");
         return;
     }
     if (theme_load(l, args + 6 + strspn(args + 6, " "), msg, sizeof msg)) {
         term_theme(&l->theme);
         term_redraw();
     } else {
-        on_note(l, true, msg);
+        shown_note(l, true, msg);
     }
 }
 
@@ -378,7 +143,7 @@ static bool stop(struct loop *l, bool esc)
 {
     if (talk_busy(&l->talk) || l->talk.state == TALK_RESUMING) {
         talk_stop(&l->talk);
-        hint(l, false, "stopping");
+        loop_hint(l, false, "stopping");
         return true;
     }
     if (esc)
@@ -390,7 +155,7 @@ static bool stop(struct loop *l, bool esc)
     if (l->leave_asked)
         l->leaving = true;
     l->leave_asked = true;
-    hint(l, false, "again to leave; the conversation is saved");
+    loop_hint(l, false, "again to leave; the conversation is saved");
     return true;
 }
 
@@ -439,6 +204,13 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_SCROLL_DOWN: scroll(l, scroll_rows(l, k)); return true;
     case ACTION_SCROLL_TOP: transcript_to(l->transcript, false); return true;
     case ACTION_SCROLL_END: transcript_to(l->transcript, true); return true;
+    case ACTION_TURN_BACK: transcript_turn(l->transcript, -1); return true;
+    case ACTION_TURN_ON: transcript_turn(l->transcript, 1); return true;
+    case ACTION_SEARCH: reader_search(l); return true;
+    case ACTION_FIND_NEXT: reader_find_next(l, true); return true;
+    case ACTION_FIND_BACK: reader_find_next(l, false); return true;
+    case ACTION_COPY: reader_copy(l, ""); return true;
+    case ACTION_COPY_BLOCK: l->copying = true; return true;
     case ACTION_FOLD: fold(l); return true;
     case ACTION_READER: l->reader = !l->reader; return true;
     case ACTION_SUSPEND: suspend(l); return true;
@@ -499,6 +271,8 @@ static bool take_key(struct loop *l, const struct key *k)
         overlay_key(l, k);
         return false;
     }
+    if (reader_key(l, k))
+        return false;
     if (k->code == KEYCODE_ESC && !l->reader && editor_takes_esc(l->editor)) {
         editor_feed(l->editor, k);
         return true;
@@ -555,6 +329,12 @@ static bool pump(void *data)
     return false;
 }
 
+static void search_for(struct loop *l, const char *text)
+{
+    l->reader = true;
+    reader_find(l, text);
+}
+
 static void send_line(struct loop *l, const char *line)
 {
     const char *args;
@@ -562,6 +342,10 @@ static void send_line(struct loop *l, const char *line)
     enum action a = command_line(&l->talk, line, &args);
     if (a == ACTION_SET)
         set_setting(l, args);
+    else if (a == ACTION_COPY)
+        reader_copy(l, args);
+    else if (a == ACTION_SEARCH && *args)
+        search_for(l, args);
     else if (a != ACTION_NONE)
         act(l, a, &none);
     l->dirty = true;
@@ -628,8 +412,7 @@ static void farewell(const struct loop *l, const char *id)
 int screen_run(const struct options *o, const char *model, bool *started)
 {
     struct loop l = {.entry = -1};
-    struct front front = {.data = &l, .question = on_question, .part = on_part, .text = on_text,
-                          .done = on_done, .note = on_note, .reset = on_reset, .event = on_event};
+    struct front front = shown_front(&l);
     struct err err;
     char msg[256] = "", id[80] = "";
     *started = screen_start(&l, o, msg, sizeof msg);
@@ -649,7 +432,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
         snprintf(id, sizeof id, "%s", l.talk.store.id);
     if (l.talk.state == TALK_FAILED)
         l.status = STATUS_MODEL;
-    hint(&l, false, "saving");
+    loop_hint(&l, false, "saving");
     if (open)
         draw(&l);
     talk_close(&l.talk);
@@ -658,6 +441,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     overlay_close(&l);
     transcript_free(&l.transcript);
     grid_release(&l.grid);
+    buf_release(&l.search);
     if (!open) {
         fprintf(stderr, "duet: %s\n", err.msg);
         return STATUS_SESSION;

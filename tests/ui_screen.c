@@ -261,6 +261,30 @@ void test_screen_busy(void **state)
     transcript_free(&t);
 }
 
+void test_screen_search(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = talk();
+    struct view v = idle_view(t, false);
+    transcript_find(t, "LOCK", 4);
+    v.draft = (struct editor_view){"", 0, 0};
+    v.reader = v.search_typed = true;
+    v.search = "LOCK";
+    v.hint = "Enter keep  Esc end";
+    v.found = transcript_found(t, &v.found_now);
+    matches("search-80x24", &v, 24, 80, 23, 6);
+    v.search_typed = false;
+    transcript_find_next(t, true);
+    v.found = transcript_found(t, &v.found_now);
+    matches("search-60x14", &v, 14, 60, -1, 2);
+    v.search = "nowhere";
+    v.found = 0;
+    v.search_typed = true;
+    matches("search-40x12", &v, 12, 40, 11, 9);
+    transcript_free(&t);
+}
+
 /* No size and no draft is too small or too large. */
 void test_screen_sizes(void **state)
 {

@@ -78,6 +78,8 @@ static void report_key(const struct key *k)
     report(text);
 }
 
+static char long_text[75000];
+
 /* Reads keys until one says how to end. */
 static void read_keys(void)
 {
@@ -99,6 +101,20 @@ static void read_keys(void)
             term_stop();
         if (k.code == KEYCODE_CHAR && k.ch == 'k')
             term_restore();
+        if (k.code == KEYCODE_CHAR && k.ch == 'c')
+            report(term_clipboard("a draft", 7) ? "offered" : "refused");
+        if (k.code == KEYCODE_CHAR && k.ch == 'C')
+            report(term_clipboard(long_text, sizeof long_text) ? "offered" : "refused");
+        if (k.code == KEYCODE_CHAR && k.ch == 'l') {
+            term_leave();
+            report("away");
+            char byte;
+            while (read(STDIN_FILENO, &byte, 1) != 1 || byte != '\n')
+                continue;
+            term_return();
+            draw_text("hello 漢字", 0);
+            report("back");
+        }
         if (k.code == KEYCODE_CHAR && k.ch == 's') {
             term_suspend();
             draw_text("hello 漢字", 0);
@@ -461,6 +477,47 @@ void test_term_few_bytes(void **state)
         continue;
     if (r.out.bytes > 100000)
         fail_msg("%zu bytes for a thousand frames", r.out.bytes);
+    rig_end(&r, 0);
+}
+
+void test_term_clipboard(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_keys);
+    rig_expect(&r, "ready");
+    rig_keys(&r, "c");
+    rig_expect(&r, "c");
+    rig_expect(&r, "offered");
+    rig_keys(&r, "C");
+    rig_expect(&r, "C");
+    rig_expect(&r, "refused");
+    rig_keys(&r, "q");
+    rig_expect(&r, "q");
+    while (rig_take(&r))
+        continue;
+    assert_non_null(strstr(buf_text(&r.out), "\033]52;c;YSBkcmFmdA==\a"));
+    rig_end(&r, 0);
+}
+
+/* Another program has the terminal for a while: it finds it as it was, and so does the end. */
+void test_term_leaves(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_keys);
+    rig_expect(&r, "ready");
+    rig_keys(&r, "l");
+    rig_expect(&r, "l");
+    rig_expect(&r, "away");
+    same_settings(&r);
+    assert_non_null(strstr(buf_text(&r.out), "\033[?1049l"));
+    rig_keys(&r, "line\n");
+    rig_expect(&r, "back");
+    rig_keys(&r, "xq");
+    rig_expect(&r, "x");
+    rig_expect(&r, "q");
+    was_restored(&r);
     rig_end(&r, 0);
 }
 

@@ -257,3 +257,147 @@ void test_transcript_parts(void **state)
         transcript_free(&t);
     }
 }
+
+/* What is marked in a view: the letters of the styles where a hit is, dots elsewhere. */
+static void marks(struct transcript *t, int rows, int cols, const char *expect)
+{
+    struct grid g;
+    struct buf out = {0};
+    grid_init(&g, rows, cols);
+    transcript_draw(t, &g, 0, 0, rows, cols);
+    for (int row = 0; row < rows; row++) {
+        for (int col = 0; col < cols; col++) {
+            int s = g.cell[row * cols + col].style;
+            buf_puts(&out, s == STYLE_MATCH_NOW ? "N" : s == STYLE_MATCH ? "m" : ".");
+        }
+        buf_puts(&out, "\n");
+    }
+    assert_string_equal(buf_text(&out), expect);
+    buf_release(&out);
+    grid_release(&g);
+}
+
+void test_transcript_find(void **state)
+{
+    (void)state;
+    ui_locale();
+    int now;
+    struct transcript *t = transcript_new();
+    add(t, ENTRY_USER, "", "Ab STRASSE");
+    add(t, ENTRY_ANSWER, "", "x **ab** ab\nxab");
+    add(t, ENTRY_THINKING, "", "ab");
+    transcript_find(t, "ab", 2); /* before the first drawing */
+    assert_int_equal(transcript_found(t, &now), 4);
+    marks(t, 5, 12, "NN..........\n..mm.mm.....\n.mm.........\n............\n............\n");
+    transcript_find_next(t, true);
+    assert_int_equal(transcript_found(t, &now), 4);
+    assert_int_equal(now, 2);
+    transcript_find_next(t, false);
+    transcript_find_next(t, false); /* round the beginning */
+    transcript_found(t, &now);
+    assert_int_equal(now, 4);
+    marks(t, 3, 12, "..mm.mm.....\n.NN.........\n............\n");
+    transcript_fold(t, false);
+    assert_int_equal(transcript_found(t, &now), 5);
+    transcript_append(t, 2, " ab", 3);
+    assert_int_equal(transcript_found(t, &now), 6);
+    transcript_fold(t, true);
+    assert_int_equal(transcript_found(t, &now), 4);
+    transcript_find(t, "stra\u00DFe", strlen("stra\u00DFe"));
+    assert_int_equal(transcript_found(t, &now), 1);
+    transcript_cut(t, 0);
+    assert_int_equal(transcript_found(t, &now), 0);
+    transcript_find_next(t, true);
+    transcript_find(t, "", 0);
+    assert_int_equal(transcript_found(t, &now), 0);
+    transcript_free(&t);
+}
+
+/* A hit out of view is brought into it; one that is wrapped is marked in both rows. */
+void test_transcript_find_shows(void **state)
+{
+    (void)state;
+    ui_locale();
+    int now;
+    struct transcript *t = numbers(100);
+    transcript_append(t, 50, " the needle", 11);
+    shows(t, 3, 40, "n97\nn98\nn99\n");
+    transcript_find(t, "NEEDLE", 6);
+    shows(t, 3, 40, "n49\nn50 the needle\nn51\n");
+    transcript_scroll(t, 1);
+    transcript_find_next(t, true);
+    shows(t, 3, 40, "n50 the needle\nn51\nn52\n");
+    transcript_find(t, "the needle", 10);
+    marks(t, 3, 10, "....NNN...\nNNNNNN....\n..........\n");
+    transcript_to(t, true);
+    transcript_find(t, "n1", 2); /* none behind the view: the first of all */
+    shows(t, 3, 40, "n0\nn1\nn2\n");
+    assert_int_equal(transcript_found(t, &now), 11);
+    assert_int_equal(now, 1);
+    transcript_free(&t);
+}
+
+void test_transcript_turns(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = transcript_new();
+    transcript_turn(t, 1);
+    for (int i = 0; i < 3; i++) {
+        add(t, ENTRY_USER, "", i == 0 ? "q0" : i == 1 ? "q1" : "q2");
+        add(t, ENTRY_ANSWER, "", "a\nb\nc");
+    }
+    shows(t, 2, 20, "b\nc\n");
+    transcript_turn(t, -1);
+    shows(t, 2, 20, "q2\na\n");
+    transcript_turn(t, -1);
+    shows(t, 2, 20, "q1\na\n");
+    transcript_scroll(t, 1);
+    transcript_turn(t, -1);
+    shows(t, 2, 20, "q1\na\n");
+    transcript_turn(t, 1);
+    shows(t, 2, 20, "q2\na\n");
+    transcript_turn(t, 1);
+    shows(t, 2, 20, "b\nc\n");
+    for (int i = 0; i < 5; i++)
+        transcript_turn(t, -1);
+    shows(t, 2, 20, "q0\na\n");
+    transcript_free(&t);
+}
+
+void test_transcript_copies(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct buf out = {0};
+    struct transcript *t = transcript_new();
+    assert_false(transcript_answer(t, &out));
+    assert_false(transcript_code(t, 1, &out));
+    add(t, ENTRY_USER, "you", "q");
+    add(t, ENTRY_ANSWER, "Flash", "*one*\n```\nfirst\n```\n```\nother\n```\n");
+    add(t, ENTRY_THINKING, "Pro", "hidden");
+    add(t, ENTRY_ANSWER, "Pro", "and\033[2J\n");
+    assert_true(transcript_answer(t, &out));
+    assert_string_equal(buf_text(&out),
+                        "*one*\n```\nfirst\n```\n```\nother\n```\nand\033[2J\n");
+    buf_clear(&out);
+    transcript_plain(t, &out);
+    assert_string_equal(buf_text(&out), "you:\nq\n\nFlash:\n*one*\n```\nfirst\n```\n```\nother\n"
+                                        "```\n\nPro:\nand^[[2J\n");
+    add(t, ENTRY_USER, "you", "q");
+    add(t, ENTRY_ANSWER, "Flash", "```\nlast\n```\n");
+    shows(t, 2, 20, "                 ⟨1⟩\n  last\n");
+    buf_clear(&out);
+    assert_true(transcript_code(t, 1, &out)); /* of the answer in view */
+    assert_string_equal(buf_text(&out), "last\n");
+    buf_clear(&out);
+    assert_true(transcript_code(t, 2, &out)); /* that one has no second block */
+    assert_string_equal(buf_text(&out), "other\n");
+    transcript_to(t, false);
+    buf_clear(&out);
+    assert_true(transcript_code(t, 1, &out));
+    assert_string_equal(buf_text(&out), "first\n");
+    assert_false(transcript_code(t, 3, &out));
+    buf_release(&out);
+    transcript_free(&t);
+}

@@ -88,4 +88,8 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
         status_draw(v, g, l.status.row, l.status.cols);
     if (v->reader || v->list)
         *cursor_row = -1;
+    if (v->search && v->search_typed && l.status.rows) {
+        *cursor_row = l.status.row;
+        *cursor_col = status_search_col(v, l.status.cols);
+    }
 }

@@ -12,7 +12,8 @@
 #include "ui/theme.h"
 #include "ui/transcript.h"
 
-/* Everything the screen shows. All strings borrowed, terminated, never NULL. */
+/* Everything the screen shows. All strings borrowed, terminated, never NULL except
+ * where that means something. */
 struct view {
     bool ascii;             /* ASCII forms of all signs */
 
@@ -34,6 +35,9 @@ struct view {
     int queued;             /* messages waiting their turn */
 
     /* status row */
+    const char *search;     /* what is looked for; NULL = nothing */
+    bool search_typed;      /* it is being typed: the cursor stands behind it */
+    int found, found_now;   /* places, and which of them it stands at (0 = none) */
     const char *state;      /* "idle", "reading", "thinking", "answering", "loading" */
     int done, total;        /* progress of loading or reading; total 0 = none to show */
     double tok_s;           /* 0 = not measured yet */

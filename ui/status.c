@@ -161,9 +161,30 @@ static void progress_text(const struct view *v, struct buf *out)
     buf_printf(out, " %s/%s", done, total);
 }
 
+static void search_text(const struct view *v, struct buf *out)
+{
+    buf_printf(out, "/%s", v->search);
+    if (!*v->search)
+        return;
+    if (v->found)
+        buf_printf(out, "  %d of %d", v->found_now, v->found);
+    else
+        buf_puts(out, "  not found");
+}
+
+int status_search_col(const struct view *v, int cols)
+{
+    int at = (cols > 2) + 1 + text_cells(v->search, strlen(v->search));
+    return at < cols ? at : cols - 1;
+}
+
 /* Everything on the left, as one text. */
 static void status_left(const struct view *v, struct buf *out)
 {
+    if (v->search) {
+        search_text(v, out);
+        return;
+    }
     buf_puts(out, v->state);
     if (v->total > 0) {
         buf_puts(out, " ");

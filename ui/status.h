@@ -9,8 +9,11 @@
  * title is shortened. */
 void status_draw_header(const struct view *v, struct grid *g, int row, int cols);
 
-/* State, speed, progress, what was read again, at the right the hint. */
+/* State, speed, progress, what was read again, or a search; at the right the hint. */
 void status_draw(const struct view *v, struct grid *g, int row, int cols);
+
+/* The column behind the text that is being looked for. */
+int status_search_col(const struct view *v, int cols);
 
 /* "950", "1.2k", "41k", "1.2M". */
 void status_count(char *out, size_t bytes, uint64_t n);

@@ -31,7 +31,8 @@
 #include "ui/decode.h"
 #include "ui/text.h"
 
-enum { RESTORE_BYTES = 256, READ_BYTES = 65536, READS_MAX = 64, LOOK_MS = 1000 };
+enum { RESTORE_BYTES = 256, READ_BYTES = 65536, READS_MAX = 64, LOOK_MS = 1000,
+       CLIPBOARD_BYTES_MAX = 74994 /* 100,000 signs of base64 */ };
 
 static const char modes_on[] = "\033[?2004h", modes_off[] = "\033[?2004l";
 static const char mouse_on[] = "\033[?1000h\033[?1006h", mouse_off[] = "\033[?1006l\033[?1000l";
@@ -227,7 +228,7 @@ void term_restore(void)
     errno = saved_errno;
 }
 
-void term_suspend(void)
+void term_leave(void)
 {
     if (!term.on)
         return;
@@ -236,6 +237,24 @@ void term_suspend(void)
     def_prog_mode();
     endwin();
     tcsetattr(STDIN_FILENO, TCSADRAIN, &restore.saved);
+}
+
+void term_return(void)
+{
+    if (!term.on)
+        return;
+    reset_prog_mode();
+    clearok(curscr, TRUE);
+    refresh();
+    modes(true);
+    term.all = true;
+}
+
+void term_suspend(void)
+{
+    if (!term.on)
+        return;
+    term_leave();
     /* The signal's own meaning: curses has put a handler there. */
     struct sigaction usual = {.sa_handler = SIG_DFL}, old;
     sigemptyset(&usual.sa_mask);
@@ -243,11 +262,45 @@ void term_suspend(void)
     kill(0, SIGTSTP);
     /* Here again: the program goes on. */
     sigaction(SIGTSTP, &old, NULL);
-    reset_prog_mode();
-    clearok(curscr, TRUE);
-    refresh();
-    modes(true);
-    term.all = true;
+    term_return();
+}
+
+/* ---- clipboard ---------------------------------------------------------------------------- */
+
+static void base64(struct buf *out, const char *text, size_t bytes)
+{
+    static const char sign[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes; i += 3) {
+        unsigned v = 0;
+        for (size_t k = 0; k < 3; k++)
+            v = v << 8 | (i + k < bytes ? (unsigned char)text[i + k] : 0u);
+        char four[4] = {sign[v >> 18], sign[v >> 12 & 63], i + 1 < bytes ? sign[v >> 6 & 63] : '=',
+                        i + 2 < bytes ? sign[v & 63] : '='};
+        buf_append(out, four, sizeof four);
+    }
+}
+
+static bool has_clipboard(void)
+{
+    static const char *const without[] = {"linux", "vt", "ansi", "cons", "dumb"};
+    const char *name = getenv("TERM");
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
+        if (name && strncmp(name, without[i], strlen(without[i])) == 0)
+            return false;
+    return term.on;
+}
+
+bool term_clipboard(const char *text, size_t bytes)
+{
+    struct buf out = {0};
+    if (bytes > CLIPBOARD_BYTES_MAX || !has_clipboard())
+        return false;
+    buf_puts(&out, "\033]52;c;");
+    base64(&out, text, bytes);
+    buf_puts(&out, "\a");
+    write_all(buf_text(&out), out.bytes);
+    buf_release(&out);
+    return true;
 }
 
 /* ---- size and theme ----------------------------------------------------------------------- */

@@ -30,6 +30,14 @@ void term_restore(void);
 /* Stops the process group as Ctrl+Z does and comes back when it is continued. */
 void term_suspend(void);
 
+/* Gives the terminal back for a while, for another program; term_return() takes it again. */
+void term_leave(void);
+void term_return(void);
+
+/* Offers text to the clipboard of the terminal (OSC 52); whether it takes it cannot be known.
+ * False: nothing was sent, because the text is too long for most or the terminal has none. */
+bool term_clipboard(const char *text, size_t bytes);
+
 int term_fd(void); /* to poll for input */
 void term_size(int *rows, int *cols);
 void term_theme(const struct theme *t);

@@ -10,9 +10,11 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/find.h"
 #include "ui/markdown.h"
 #include "ui/text.h"
 #include "ui/wrap.h"
@@ -41,6 +43,7 @@ struct entry {
     struct plain_row *row; /* [cap_rows], n_rows of them for this width */
     int n_rows, cap_rows, cols;
     size_t wrapped; /* bytes of raw the rows stand for */
+    size_t searched; /* bytes of raw the hits stand for */
 };
 
 struct place {
@@ -54,6 +57,8 @@ struct transcript {
     bool stick;       /* the view is the end */
     struct place top; /* the first row shown, while it is not */
     int rows, cols;   /* of the last drawing */
+    struct find find;
+    int hit;          /* the one it stands at, -1 = none */
 };
 
 static const enum style kind_style[] = {
@@ -277,17 +282,30 @@ int transcript_below(struct transcript *t)
     return below > 0 ? below : 0;
 }
 
-static void scroll_back(struct transcript *t, int rows)
+/* The place `rows` rows before p, or the beginning. */
+static struct place place_before(struct transcript *t, struct place p, int rows)
 {
-    struct place p = view_top(t);
     while (rows > p.row && p.entry > 0) {
         rows -= p.row;
         p.entry--;
         p.row = entry_rows(t, p.entry);
     }
     p.row = rows < p.row ? p.row - rows : 0;
+    return p;
+}
+
+static void view_to(struct transcript *t, struct place p)
+{
     t->stick = false;
     t->top = p;
+    if (!transcript_below(t))
+        t->stick = true;
+}
+
+static void scroll_back(struct transcript *t, int rows)
+{
+    t->top = place_before(t, view_top(t), rows);
+    t->stick = false;
 }
 
 static void scroll_forward(struct transcript *t, int rows)
@@ -325,6 +343,22 @@ void transcript_to(struct transcript *t, bool end)
         t->stick = true;
 }
 
+void transcript_turn(struct transcript *t, int step)
+{
+    if (!t->n || !t->cols)
+        return;
+    struct place top = view_top(t);
+    int i = top.entry;
+    if (step > 0 || top.row <= gap_rows(t, i))
+        i += step;
+    while (i >= 0 && i < t->n && t->entry[i].kind != ENTRY_USER)
+        i += step;
+    if (i < t->n)
+        view_to(t, i < 0 ? (struct place){0, 0} : (struct place){i, gap_rows(t, i)});
+    else
+        transcript_to(t, true);
+}
+
 /* Takes the new size. A view that is not the end stays at the text it shows first. */
 static void view_resize(struct transcript *t, int rows, int cols)
 {
@@ -348,6 +382,108 @@ static void view_resize(struct transcript *t, int rows, int cols)
     }
     if (!transcript_below(t))
         t->stick = true;
+}
+
+/* ---- searching ---------------------------------------------------------------------------- */
+
+static bool is_searched(const struct transcript *t, int i)
+{
+    const struct entry *e = &t->entry[i];
+    return is_folded(t, e) ? e->searched == SIZE_MAX : e->searched == e->raw.bytes;
+}
+
+/* Looks into the entries that have changed, and those behind them. */
+static void find_update(struct transcript *t)
+{
+    int i = 0;
+    if (!t->find.folded.bytes)
+        return;
+    while (i < t->n && is_searched(t, i))
+        i++;
+    find_cut(&t->find, i);
+    for (; i < t->n; i++) {
+        struct entry *e = &t->entry[i];
+        bool folded = is_folded(t, e);
+        if (!folded)
+            find_add(&t->find, i, buf_text(&e->raw), e->raw.bytes);
+        e->searched = folded ? SIZE_MAX : e->raw.bytes;
+    }
+    if (t->hit >= t->find.n)
+        t->hit = t->find.n - 1;
+}
+
+static bool row_holds(const struct entry *e, int k, size_t at)
+{
+    if (!e->md)
+        return e->row[k].start <= at && at < e->row[k].start + e->row[k].bytes;
+    const struct row *r = markdown_row(e->md, k);
+    for (int i = 0; i < (int)r->n_run; i++) {
+        const struct run *run = markdown_run(e->md, r, i);
+        if (!run->own && run->at <= at && at < run->at + run->bytes)
+            return true;
+    }
+    return false;
+}
+
+/* Where a byte of an entry is shown, or what stands before it. */
+static struct place place_of(struct transcript *t, int i, size_t at)
+{
+    struct entry *e = &t->entry[i];
+    int n = entry_rows(t, i) - head_rows(t, i), best = 0;
+    for (int k = 0; k < n && k < text_rows(e); k++) {
+        if (row_holds(e, k, at))
+            return (struct place){i, head_rows(t, i) + k};
+        if (row_source(e, k) <= at)
+            best = k;
+    }
+    return (struct place){i, head_rows(t, i) + best};
+}
+
+/* Leaves the view alone if it shows the hit already. */
+static void show_hit(struct transcript *t)
+{
+    if (t->hit < 0 || !t->cols)
+        return;
+    const struct hit *h = &t->find.hit[t->hit];
+    struct place p = place_of(t, h->entry, h->at), top = view_top(t);
+    int above = rows_from(t, top) - rows_from(t, p);
+    if (above < 0 || above >= t->rows)
+        view_to(t, place_before(t, p, t->rows / 3));
+}
+
+void transcript_find(struct transcript *t, const char *text, size_t bytes)
+{
+    struct place top = t->n && t->cols ? view_top(t) : (struct place){0, 0};
+    find_set(&t->find, text, bytes);
+    for (int i = 0; i < t->n; i++)
+        t->entry[i].searched = SIZE_MAX - 1;
+    t->hit = -1;
+    find_update(t);
+    if (!t->find.n)
+        return;
+    struct entry *e = &t->entry[top.entry];
+    int k = top.row - head_rows(t, top.entry);
+    size_t at = !is_folded(t, e) && k > 0 && k < text_rows(e) ? row_source(e, k) : 0;
+    t->hit = find_from(&t->find, top.entry, at);
+    if (t->hit == t->find.n)
+        t->hit = 0;
+    show_hit(t);
+}
+
+void transcript_find_next(struct transcript *t, bool forward)
+{
+    find_update(t);
+    if (!t->find.n)
+        return;
+    t->hit = (t->hit + (forward ? 1 : t->find.n - 1)) % t->find.n;
+    show_hit(t);
+}
+
+int transcript_found(struct transcript *t, int *now)
+{
+    find_update(t);
+    *now = t->hit + 1;
+    return t->find.n;
 }
 
 /* ---- drawing ------------------------------------------------------------------------------ */
@@ -374,21 +510,57 @@ static void draw_folded(const struct transcript *t, const struct entry *e, struc
     put_text(g, at->row, at->col + n, at->cols - n, STYLE_THINK, text, strlen(text));
 }
 
-/* Row k of an answer. */
-static void draw_runs(const struct entry *e, int k, struct grid *g, const struct strip *at)
+/* A row being drawn. */
+struct pen {
+    struct grid *g;
+    struct strip at;
+    int cells;  /* drawn so far */
+    int indent; /* cells before its text */
+};
+
+static void pen_put(struct pen *p, enum style s, const char *text, size_t bytes)
 {
-    const struct row *r = markdown_row(e->md, k);
     struct buf shown = {0};
-    int cells = 0;
-    for (int i = 0; i < (int)r->n_run; i++) {
-        const struct run *run = markdown_run(e->md, r, i);
-        int tab = cells > r->indent ? cells - r->indent : 0;
-        buf_clear(&shown);
-        text_display_from(&shown, markdown_text(e->md, run), run->bytes, tab);
-        cells += grid_put(g, at->row, at->col + cells, at->cols - cells, (enum style)run->style,
-                          buf_text(&shown), shown.bytes);
-    }
+    int tab = p->cells > p->indent ? p->cells - p->indent : 0;
+    text_display_from(&shown, text, bytes, tab);
+    p->cells += grid_put(p->g, p->at.row, p->at.col + p->cells, p->at.cols - p->cells, s,
+                         buf_text(&shown), shown.bytes);
     buf_release(&shown);
+}
+
+/* Bytes [at, end) of the text of entry i, with the hits in it. */
+static void pen_put_text(struct pen *p, const struct transcript *t, int i, enum style s, size_t at,
+                         size_t end)
+{
+    const char *text = buf_text(&t->entry[i].raw);
+    int k = find_from(&t->find, i, at);
+    if (k > 0 && t->find.hit[k - 1].entry == i)
+        k--; /* it may reach into the piece */
+    for (; at < end && k < t->find.n && t->find.hit[k].entry == i; k++) {
+        const struct hit *h = &t->find.hit[k];
+        size_t a = h->at > at ? h->at : at, b = h->at + h->bytes < end ? h->at + h->bytes : end;
+        if (a >= b)
+            continue;
+        pen_put(p, s, text + at, a - at);
+        pen_put(p, k == t->hit ? STYLE_MATCH_NOW : STYLE_MATCH, text + a, b - a);
+        at = b;
+    }
+    pen_put(p, s, text + at, end > at ? end - at : 0);
+}
+
+/* Row k of an answer. */
+static void draw_runs(const struct transcript *t, int i, int k, struct pen *p)
+{
+    const struct entry *e = &t->entry[i];
+    const struct row *r = markdown_row(e->md, k);
+    p->indent = r->indent;
+    for (int n = 0; n < (int)r->n_run; n++) {
+        const struct run *run = markdown_run(e->md, r, n);
+        if (run->own)
+            pen_put(p, (enum style)run->style, markdown_text(e->md, run), run->bytes);
+        else
+            pen_put_text(p, t, i, (enum style)run->style, run->at, run->at + run->bytes);
+    }
 }
 
 /* Row k of entry i. */
@@ -409,13 +581,14 @@ static void draw_row(const struct transcript *t, int i, int k, struct grid *g, s
     }
     if (k >= text_rows(e))
         return;
+    struct pen p = {.g = g, .at = at};
     if (e->md) {
-        draw_runs(e, k, g, &at);
+        draw_runs(t, i, k, &p);
         return;
     }
     const struct plain_row *r = &e->row[k];
-    put_text(g, at.row, at.col, at.cols, r->code ? STYLE_CODE : kind_style[e->kind],
-             buf_text(&e->raw) + r->start, r->bytes);
+    pen_put_text(&p, t, i, r->code ? STYLE_CODE : kind_style[e->kind], r->start,
+                 r->start + r->bytes);
 }
 
 void transcript_draw(struct transcript *t, struct grid *g, int row, int col, int rows, int cols)
@@ -423,6 +596,7 @@ void transcript_draw(struct transcript *t, struct grid *g, int row, int col, int
     if (rows < 1 || cols < 1)
         return;
     view_resize(t, rows, cols);
+    find_update(t);
     struct place p = view_top(t);
     for (int shown = 0; p.entry < t->n && shown < rows; p = (struct place){p.entry + 1, 0})
         for (int n = entry_rows(t, p.entry); p.row < n && shown < rows; p.row++, shown++)
@@ -435,6 +609,7 @@ struct transcript *transcript_new(void)
 {
     struct transcript *t = mem_new(sizeof *t);
     t->stick = t->folded = true;
+    t->hit = -1;
     return t;
 }
 
@@ -452,6 +627,7 @@ void transcript_free(struct transcript **t)
     if (!*t)
         return;
     transcript_clear(*t);
+    find_release(&(*t)->find);
     free((*t)->entry);
     free(*t);
     *t = NULL;
@@ -515,4 +691,85 @@ void transcript_cut(struct transcript *t, int n)
         entry_release(&t->entry[--t->n]);
     if (t->top.entry >= t->n)
         t->stick = true;
+    find_cut(&t->find, n);
+    if (t->hit >= t->find.n)
+        t->hit = t->find.n - 1;
+}
+
+/* ---- copying ------------------------------------------------------------------------------ */
+
+bool transcript_answer(const struct transcript *t, struct buf *out)
+{
+    int last = t->n - 1, first;
+    while (last >= 0 && t->entry[last].kind != ENTRY_ANSWER)
+        last--;
+    for (first = last; first > 0 && t->entry[first - 1].kind != ENTRY_USER;)
+        first--;
+    for (int i = first < 0 ? 0 : first; i <= last; i++)
+        if (t->entry[i].kind == ENTRY_ANSWER)
+            buf_append(out, buf_text(&t->entry[i].raw), t->entry[i].raw.bytes);
+    return last >= 0;
+}
+
+/* The entry of the last row that is shown. */
+static int view_last(struct transcript *t)
+{
+    struct place p = view_top(t);
+    int rows = t->rows + p.row;
+    while (p.entry + 1 < t->n && (rows -= entry_rows(t, p.entry)) > 0)
+        p.entry++;
+    return p.entry;
+}
+
+static bool entry_code(struct transcript *t, int i, int n, struct buf *out)
+{
+    int first, last;
+    if (!t->entry[i].md)
+        return false;
+    entry_layout(t, i, text_cols(t));
+    markdown_codes(t->entry[i].md, &first, &last);
+    if (n < first || n > last)
+        return false;
+    markdown_code(t->entry[i].md, n, out);
+    return true;
+}
+
+bool transcript_code(struct transcript *t, int n, struct buf *out)
+{
+    if (!t->n || !t->cols)
+        return false;
+    int shown = view_last(t);
+    for (int i = shown; i >= 0; i--)
+        if (entry_code(t, i, n, out))
+            return true;
+    for (int i = shown + 1; i < t->n; i++)
+        if (entry_code(t, i, n, out))
+            return true;
+    return false;
+}
+
+/* Fit to be sent to a terminal, line ends kept. */
+static void put_plain(struct buf *out, const char *text, size_t bytes)
+{
+    for (size_t at = 0; at < bytes;) {
+        const char *end = memchr(text + at, '\n', bytes - at);
+        size_t n = end ? (size_t)(end - text) - at : bytes - at;
+        text_display(out, text + at, n && text[at + n - 1] == '\r' ? n - 1 : n);
+        buf_puts(out, "\n");
+        at += n + 1;
+    }
+}
+
+void transcript_plain(const struct transcript *t, struct buf *out)
+{
+    for (int i = 0; i < t->n; i++) {
+        const struct entry *e = &t->entry[i];
+        if (is_folded(t, e))
+            continue;
+        if (out->bytes)
+            buf_puts(out, "\n");
+        if (*e->label)
+            buf_printf(out, "%s:\n", e->label);
+        put_plain(out, buf_text(&e->raw), e->raw.bytes);
+    }
 }

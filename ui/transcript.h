@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ui/buf.h"
 #include "ui/grid.h"
 #include "ui/theme.h"
 
@@ -50,6 +51,27 @@ void transcript_to(struct transcript *t, bool end);
 
 /* Rows below the view: 0 = at the end. */
 int transcript_below(struct transcript *t);
+
+/* To the beginning of a question: the one before what is shown first (step -1) or behind it (1). */
+void transcript_turn(struct transcript *t, int step);
+
+/* Looks for a text in any case of letters, "" for none, and shows the first place at or behind
+ * what is shown first. Folded thinking is left out. */
+void transcript_find(struct transcript *t, const char *text, size_t bytes);
+void transcript_find_next(struct transcript *t, bool forward); /* round the ends */
+
+/* How many places there are, and which of them it stands at, counted from 1; 0 = at none. */
+int transcript_found(struct transcript *t, int *now);
+
+/* Append what is to be copied. The last answer as it was written, and block of code n of the
+ * answer in view: the last one shown that has it, else the nearest before, else behind. False:
+ * there is none. */
+bool transcript_answer(const struct transcript *t, struct buf *out);
+bool transcript_code(struct transcript *t, int n, struct buf *out);
+
+/* Appends all of it with its labels, as it was written but fit to be sent to a terminal. Folded
+ * thinking is left out. */
+void transcript_plain(const struct transcript *t, struct buf *out);
 
 /* Draws into the rectangle and remembers its size for scrolling. */
 void transcript_draw(struct transcript *t, struct grid *g, int row, int col, int rows, int cols);

@@ -1,0 +1,72 @@
+/* loop.h -- the state of the full screen, shared by the files that make it: loop.c (the pump, keys,
+ * drawing), shown.c (what the conversation tells), overlay.c (lists over it), reader.c (copying,
+ * searching), outside.c (other programs on the terminal). Nobody else includes it.
+ *
+ * All of it belongs to the UI thread. What changes something sets `dirty`; only loop.c draws. */
+#ifndef DUET_APP_LOOP_H
+#define DUET_APP_LOOP_H
+
+#include "app/talk.h"
+#include "ui/editor.h"
+#include "ui/keymap.h"
+#include "ui/screen.h"
+
+enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS };
+
+struct loop {
+    struct talk talk;
+    struct transcript *transcript;
+    struct editor *editor;
+    struct grid grid;
+    struct theme theme;
+    struct list *list;          /* the overlay, or NULL */
+    enum overlay overlay;
+    struct store_entry *session; /* the rows of OVERLAY_SESSIONS */
+    bool reader;                /* keys go to the reader */
+    bool copying;               /* the next key is the number of a block */
+    bool searching;             /* keys go into `search` */
+    struct buf search;          /* what is looked for; empty = nothing */
+    bool dirty;                 /* the screen is older than the state */
+    bool leaving;
+    bool leave_asked;           /* Ctrl+C on an empty draft: the next one leaves */
+    int status;
+    int entry;                  /* transcript entry of the running part; -1 = none */
+    int thoughts;               /* parts of the running reply that are thinking */
+    int part_tokens;            /* live meters of the running part */
+    double part_seconds, turn_seconds;
+    int turn_tokens;
+    bool part_fresh;            /* nothing of it shown yet: leading blanks are dropped */
+    int64_t frame_ms;           /* when the last frame was drawn */
+    char hint[256];             /* instead of the keys, until the next key; "" = none */
+    bool hint_error;
+};
+
+/* A line at the right of the status row, until the next key. */
+void loop_hint(struct loop *l, bool error, const char *text);
+
+/* ---- shown.c ------------------------------------------------------------------------------- */
+
+struct front shown_front(struct loop *l);
+void shown_note(struct loop *l, bool error, const char *text); /* a line in the transcript */
+
+/* ---- overlay.c ----------------------------------------------------------------------------- */
+
+void overlay_help(struct loop *l);
+void overlay_sessions(struct loop *l);
+void overlay_key(struct loop *l, const struct key *k);
+void overlay_close(struct loop *l);
+
+/* ---- reader.c ------------------------------------------------------------------------------ */
+
+/* Copies the last answer, or its block of code with this number ("3"). */
+void reader_copy(struct loop *l, const char *number);
+
+/* Looks for a text from now on; "" for nothing. */
+void reader_find(struct loop *l, const char *text);
+void reader_find_next(struct loop *l, bool forward);
+void reader_search(struct loop *l); /* the text is typed from now on */
+
+/* A key while the reader waits for a number or a text. False: it was not for that. */
+bool reader_key(struct loop *l, const struct key *k);
+
+#endif

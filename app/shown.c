@@ -1,0 +1,148 @@
+/* shown.c -- what the conversation tells, as entries of the transcript. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/loop.h"
+
+static void show_entry(struct loop *l, enum entry_kind kind, const char *label, enum style style,
+                       const char *text)
+{
+    int i = transcript_add(l->transcript, kind, label, style);
+    transcript_append(l->transcript, i, text, strlen(text));
+    l->dirty = true;
+}
+
+static int show_part(struct loop *l, enum part_kind kind, enum mode_id mode)
+{
+    const struct mode *m = mode_get(mode);
+    enum entry_kind entry = kind == PART_THINKING ? ENTRY_THINKING : ENTRY_ANSWER;
+    return transcript_add(l->transcript, entry, m->title, (enum style)m->style);
+}
+
+static void show_thought(struct loop *l, int entry, int tokens, double seconds, bool over)
+{
+    char text[80];
+    snprintf(text, sizeof text, "%s %d tok, %.1f s", over ? "thought" : "thinking", tokens,
+             seconds);
+    transcript_summary(l->transcript, entry, text);
+}
+
+static void on_question(void *data, const struct talk *t, int turn)
+{
+    struct loop *l = data;
+    show_entry(l, ENTRY_USER, "you", STYLE_USER, t->c.turn[turn].question);
+    l->entry = -1;
+    l->turn_tokens = 0;
+    l->turn_seconds = 0;
+    transcript_to(l->transcript, true);
+}
+
+static void part_over(struct loop *l)
+{
+    if (l->entry >= 0 && l->part_tokens > 0 && l->thoughts > 0)
+        show_thought(l, l->entry, l->part_tokens, l->part_seconds, true);
+    l->thoughts = 0;
+    l->entry = -1;
+}
+
+static void on_part(void *data, enum part_kind kind, enum mode_id mode)
+{
+    struct loop *l = data;
+    part_over(l);
+    l->entry = show_part(l, kind, mode);
+    l->thoughts = kind == PART_THINKING;
+    l->part_tokens = 0;
+    l->part_seconds = 0;
+    l->part_fresh = true;
+    l->dirty = true;
+}
+
+static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
+{
+    struct loop *l = data;
+    (void)kind;
+    size_t blank = l->part_fresh ? strspn(text, " \n") : 0;
+    if (blank >= bytes)
+        return;
+    l->part_fresh = false;
+    transcript_append(l->transcript, l->entry, text + blank, bytes - blank);
+    l->dirty = true;
+}
+
+static void on_event(void *data, const struct event *e)
+{
+    struct loop *l = data;
+    l->dirty = true;
+    if (e->kind != EVENT_TOKENS)
+        return;
+    l->part_tokens += e->tokens;
+    l->part_seconds += e->seconds;
+    l->turn_tokens += e->tokens;
+    l->turn_seconds += e->seconds;
+    if (l->entry >= 0 && l->thoughts > 0 && e->part == PART_THINKING)
+        show_thought(l, l->entry, l->part_tokens, l->part_seconds, false);
+}
+
+static void on_done(void *data, const struct talk *t, const struct event *e)
+{
+    struct loop *l = data;
+    (void)t;
+    part_over(l);
+    if (e->reason == REASON_LENGTH)
+        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(the answer's budget is used up)");
+    if (e->reason == REASON_CONTEXT)
+        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(the context is full)");
+    if (e->reason == REASON_LOOP)
+        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped: it began to repeat itself)");
+    if (e->reason == REASON_CANCELLED && t->replying)
+        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped; what was said is kept)");
+}
+
+static void on_note(void *data, bool error, const char *text)
+{
+    show_entry(data, error ? ENTRY_ERROR : ENTRY_NOTE, "", error ? STYLE_ERROR : STYLE_NOTE,
+               text);
+}
+
+static void show_reply(struct loop *l, const struct reply *r)
+{
+    for (int i = 0; i < r->n_part; i++) {
+        const struct part *p = &r->part[i];
+        const char *text = p->text + strspn(p->text, " \n");
+        int entry = show_part(l, p->kind, p->mode);
+        transcript_append(l->transcript, entry, text, strlen(text));
+        if (p->kind == PART_THINKING)
+            show_thought(l, entry, p->tokens, (double)p->ms / 1000, true);
+    }
+}
+
+static void on_reset(void *data, const struct talk *t)
+{
+    struct loop *l = data;
+    transcript_clear(l->transcript);
+    l->entry = -1;
+    for (int i = 0; i < t->c.n_turn; i++) {
+        const struct turn *turn = &t->c.turn[i];
+        show_entry(l, ENTRY_USER, "you", STYLE_USER, turn->question);
+        if (turn->chosen >= 0)
+            show_reply(l, &turn->reply[turn->chosen]);
+        else if (i != t->turn)
+            show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(not answered)");
+    }
+    transcript_to(l->transcript, true);
+    l->dirty = true;
+}
+
+/* ---- the door ----------------------------------------------------------------------------- */
+
+void shown_note(struct loop *l, bool error, const char *text)
+{
+    on_note(l, error, text);
+}
+
+struct front shown_front(struct loop *l)
+{
+    return (struct front){.data = l, .question = on_question, .part = on_part, .text = on_text,
+                          .done = on_done, .note = on_note, .reset = on_reset,
+                          .event = on_event};
+}
