@@ -28,7 +28,7 @@ ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/
 	engine/matmul.c engine/experts.c engine/bind.c engine/model.c engine/attention.c engine/dense.c \
 	engine/deepseek4_bind.c engine/deepseek4_attn.c engine/deepseek4.c \
 	engine/kv.c engine/kv_deepseek4.c engine/kv_file.c \
-	engine/sampler.c engine/seen.c engine/session.c engine/batch.c engine/engine.c engine/bandwidth.c
+	engine/sampler.c engine/seen.c engine/session.c engine/batch.c engine/engine.c engine/inspect.c engine/bandwidth.c
 ifeq ($(shell uname -m),x86_64)
 ENGINE_MATH += engine/kernels_avx2.c
 endif
@@ -41,7 +41,7 @@ UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/grid.c ui/theme.c u
 APP_STORE := app/json.c app/paths.c app/log.c app/conversation.c app/store.c app/options.c app/mode.c
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
 	app/answer.c app/vote.c app/choose.c
-APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/loop.c app/shown.c app/overlay.c app/reader.c app/trace.c
+APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/inspect.c app/loop.c app/shown.c app/overlay.c app/reader.c app/trace.c
 APP := $(APP_STORE) $(APP_CHOOSE) $(APP_RUN)
 
 TESTS_ENGINE := $(wildcard tests/engine_*.c)

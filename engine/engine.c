@@ -8,25 +8,6 @@
 #include "engine/mem.h"
 #include "engine/utf8.h"
 
-/* A printable copy of n bytes, cut at a whole character to fit. */
-static void copy_printable(char *out, size_t room, const char *s, size_t n)
-{
-    size_t used = 0;
-    while (n > 0) {
-        uint32_t cp;
-        int c = utf8_decode(s, n, &cp);
-        bool good = c > 0 && utf8_printable(cp);
-        size_t take = c > 0 ? (size_t)c : 1, put = good ? take : 1;
-        if (used + put + 1 > room)
-            break;
-        memcpy(out + used, good ? s : "?", put);
-        used += put;
-        s += take;
-        n -= take;
-    }
-    out[used] = 0;
-}
-
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -99,10 +80,10 @@ static void fill_info(struct engine *e, const struct gguf *g, const char *path)
     const struct model *m = &e->model;
     struct gguf_str name;
     const char *base = base_name(path);
-    copy_printable(e->path, sizeof e->path, path, strlen(path));
+    utf8_copy_printable(e->path, sizeof e->path, path, strlen(path));
     if (!gguf_string_or(g, "general.name", base, &name, NULL) || name.bytes == 0)
         name = (struct gguf_str){ base, strlen(base) };
-    copy_printable(e->name, sizeof e->name, name.data, name.bytes);
+    utf8_copy_printable(e->name, sizeof e->name, name.data, name.bytes);
     e->info = (struct engine_info){
         .path = e->path, .name = e->name, .arch = m->family->arch,
         .template_name = chat_name(&e->chat), .kernels = e->kernels.name,

@@ -82,6 +82,44 @@ const struct engine_info *engine_info(const struct engine *e);
  * best of reps passes. The limit of decoding; takes a fraction of a second a pass. */
 double engine_bandwidth(struct engine *e, int reps);
 
+/* ---- a model that is not opened ----------------------------------------------------------- */
+
+#define FACTS_FORMATS_MAX 40
+#define FACTS_REFUSED_MAX 4
+
+/* The weights in one format. */
+struct engine_format {
+    const char *name;       /* "Q4_K" */
+    int n_tensors;
+    uint64_t bytes;
+    bool supported;
+};
+
+/* What a file says, whether it can be run or not. Texts are printable; 0 and "" where the file says
+ * nothing. */
+struct engine_facts {
+    char arch[64], name[128];
+    char tokenizer[80];         /* "byte-level BPE, qwen2" */
+    char template_name[32];     /* "none": there is none, or none that is known */
+    bool has_template;
+    bool thinks;
+    int n_files, n_tensors;
+    uint64_t file_bytes, weight_bytes, n_parameters;
+    int n_layer, d_model, d_ff, n_head, n_kv_head, n_expert, n_expert_used, n_vocab, n_ctx_train;
+    struct engine_format format[FACTS_FORMATS_MAX];  /* [n_formats], the most bytes first */
+    int n_formats;
+    uint64_t kv_f16_bytes;      /* of one more token in a cache of f16; 0 = not known */
+    uint64_t kv_f32_bytes;
+    char refused[FACTS_REFUSED_MAX][256];  /* [n_refused] why engine_open() would fail */
+    int n_refused;
+};
+
+/* Reads the header of a GGUF file, and no weights.
+ *
+ * errors  ERR_IO, ERR_FORMAT, ERR_UNSUPPORTED, ERR_NOMEM: the header cannot be read at all. All
+ *         else that is wrong with the file is told in *out. */
+bool engine_inspect(struct engine_facts *out, const char *path, struct err *err);
+
 /* ---- text and tokens ---------------------------------------------------------------------- */
 
 /* Appends the ids of untrusted text: control tokens are never recognised in it, whatever it

@@ -10,24 +10,6 @@
 
 #include "engine/utf8.h"
 
-/* Copies text to out as one printable line, cut at a character's border where it does not fit. */
-static void copy_printable(char *out, size_t out_bytes, const char *text)
-{
-    size_t n = strlen(text), used = 0;
-    for (size_t i = 0; i < n;) {
-        uint32_t cp = 0;
-        int len = utf8_decode(text + i, n - i, &cp);
-        bool ok = len > 0 && utf8_printable(cp);
-        size_t take = len > 0 ? (size_t)len : 1, put = ok ? take : 1;
-        if (used + put >= out_bytes)
-            break;
-        memcpy(out + used, ok ? text + i : "?", put);
-        used += put;
-        i += take;
-    }
-    out[used] = 0;
-}
-
 bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
     if (!e)
@@ -39,7 +21,8 @@ bool err_set(struct err *e, enum err_code code, const char *fmt, ...)
     va_end(args);
     e->code = code;
     /* The C library refuses results beyond INT_MAX: then the general text has to do. */
-    copy_printable(e->msg, sizeof e->msg, n < 0 ? err_text(code) : text);
+    const char *message = n < 0 ? err_text(code) : text;
+    utf8_copy_printable(e->msg, sizeof e->msg, message, strlen(message));
     return false;
 }
 

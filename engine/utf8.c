@@ -125,3 +125,20 @@ size_t utf8_hold_add(struct utf8_hold *h, const char *bytes, size_t n, bool flus
     }
     return flush ? written + hold_drain(h, true, out + written) : written;
 }
+
+void utf8_copy_printable(char *out, size_t room, const char *s, size_t n)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n;) {
+        uint32_t cp = 0;
+        int len = utf8_decode(s + i, n - i, &cp);
+        bool ok = len > 0 && utf8_printable(cp);
+        size_t take = len > 0 ? (size_t)len : 1, put = ok ? take : 1;
+        if (used + put >= room)
+            break;
+        memcpy(out + used, ok ? s + i : "?", put);
+        used += put;
+        i += take;
+    }
+    out[used] = 0;
+}

@@ -23,4 +23,8 @@ int utf8_encode(uint32_t cp, char out[4]);
  * line or paragraph separator, direction override. */
 bool utf8_printable(uint32_t cp);
 
+/* Copies s[0..n) as one printable line: what is not printable becomes '?', what does not fit is cut
+ * off at a character's border. room > 0; the copy is terminated. */
+void utf8_copy_printable(char *out, size_t room, const char *s, size_t n);
+
 #endif

@@ -22,7 +22,7 @@ struct run {
     int resumed_back, resumed_re_read;
 };
 
-static void run_open(struct run *r, const char *fixture)
+static void run_open_path(struct run *r, const char *model, const char *template)
 {
     static char path[8][512];
     static int next;
@@ -31,8 +31,9 @@ static void run_open(struct run *r, const char *fixture)
     memset(r, 0, sizeof *r);
     conversation_init(&r->c);
     r->o.threads = 1;
+    r->o.template = template;
     next = (next + 1) % 8;
-    snprintf(path[next], sizeof path[next], "%s", test_fixture(fixture));
+    snprintf(path[next], sizeof path[next], "%s", model);
     r->b = local_new(path[next], &r->o);
     if (!r->b->ops->open(r->b, &r->list, &err))
         fail_msg("%s", err.msg);
@@ -40,6 +41,16 @@ static void run_open(struct run *r, const char *fixture)
     assert_int_equal(e->kind, EVENT_LOADED);
     conversation_model(&r->c, e->info.name, e->info.fingerprint);
     event_free(&e);
+}
+
+static void run_open_as(struct run *r, const char *fixture, const char *template)
+{
+    run_open_path(r, test_fixture(fixture), template);
+}
+
+static void run_open(struct run *r, const char *fixture)
+{
+    run_open_as(r, fixture, NULL);
 }
 
 static void run_close(struct run *r)
@@ -373,5 +384,96 @@ void test_local_renders_what_the_log_damaged(void **state)
     assert_int_equal(r.c.turn[0].ids.n, n);
     assert_true(r.c.turn[0].ids.id[n / 2] < 512);
     assert_true(r.done.usage.reused_tokens >= n);
+    run_close(&r);
+}
+
+/* ---- thoughts of the model's own ------------------------------------------------------------ */
+
+static void check_reply(const struct run *r, int turn, const char *thought, const char *answer)
+{
+    const struct reply *reply = &r->c.turn[turn].reply[r->c.turn[turn].chosen];
+    char *text = reply_join(reply, PART_THINKING);
+    assert_string_equal(text, thought);
+    free(text);
+    text = reply_join(reply, PART_ANSWER);
+    assert_string_equal(text, answer);
+    free(text);
+    assert_int_equal(r->done.reason, REASON_STOP);
+    assert_nothing_re_read(r);
+}
+
+/* The chain model opens a thought behind the header of its answer, in whatever mode. Its template
+ * knows no thoughts, or it is forced to one that does. Markers are never a part of a text. */
+void test_local_own_thoughts(void **state)
+{
+    (void)state;
+    struct run r;
+    run_open(&r, "chain.gguf");
+    int turn = ask(&r, "hi", MODE_FLASH, 0, -1, MODE_FLASH);
+    check_reply(&r, turn, "", "yes"); /* opened, closed at once, answered */
+    assert_int_equal(r.thought, 1);
+    turn = ask(&r, "hi", MODE_PRO, 0, -1, MODE_PRO);
+    check_reply(&r, turn, "Let me think step by step.\nhm", "ok");
+    assert_int_equal(r.generated - r.thought, 2);
+    run_close(&r);
+    run_open_as(&r, "chain.gguf", "chatml");
+    turn = ask(&r, "hi", MODE_FLASH, 0, -1, MODE_FLASH);
+    check_reply(&r, turn, "", "yes");
+    assert_int_equal(r.thought, 0); /* skipped by the template */
+    turn = ask(&r, "hi", MODE_PRO, 0, -1, MODE_PRO);
+    check_reply(&r, turn, "hm", "ok");
+    run_close(&r);
+}
+
+/* ---- templates ------------------------------------------------------------------------------ */
+
+static int count_notes(struct run *r)
+{
+    struct event *e;
+    int n = 0;
+    while ((e = event_take(&r->list))) {
+        n += e->kind == EVENT_NOTE && strstr(buf_text(&e->text), "--template NAME") != NULL;
+        event_free(&e);
+    }
+    return n;
+}
+
+void test_local_template(void **state)
+{
+    (void)state;
+    struct run r;
+    struct options o = {.template = "nothing", .threads = 1};
+    struct event_list list = {0};
+    struct err err;
+    run_open(&r, "tiny-llama.gguf");
+    assert_int_equal(count_notes(&r), 0);
+    run_close(&r);
+    run_open_as(&r, "tiny-llama.gguf", "none"); /* as asked for: no note */
+    assert_int_equal(count_notes(&r), 0);
+    run_close(&r);
+    struct backend *b = local_new(test_fixture("tiny-llama.gguf"), &o);
+    assert_false(b->ops->open(b, &list, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.msg, "no chat template 'nothing'; there are "));
+    b->ops->close(&b);
+    event_clear(&list);
+}
+
+/* A model without a known template says so when it is opened. */
+void test_local_no_template_is_told(void **state)
+{
+    (void)state;
+    struct run r;
+    size_t bytes;
+    char path[200];
+    char *data = test_read_file(test_fixture("chain.gguf"), &bytes);
+    for (size_t i = 0; i + 12 < bytes; i++) /* in the template and the vocabulary alike */
+        if (memcmp(data + i, "<|im_start|>", 12) == 0)
+            memcpy(data + i, "<|xx_start|>", 12);
+    snprintf(path, sizeof path, "%s/m.gguf", test_folder());
+    test_write_file(path, data, bytes);
+    free(data);
+    run_open_path(&r, path, NULL);
+    assert_int_equal(count_notes(&r), 1);
     run_close(&r);
 }

@@ -195,3 +195,28 @@ void test_turn_repeats(void **state)
     assert_int_equal(t.phase, TURN_OVER);
     assert_int_equal(t.reason, REASON_LOOP);
 }
+
+/* A thought that the model opens in its answer: a thought of the mode's, or closed at once. */
+void test_turn_own_thought(void **state)
+{
+    (void)state;
+    struct turn_state t = begun(MODE_PRO, 5000);
+    turn_opened(&t);
+    turn_token(&t, TURN_TOKEN_THINK_END);
+    assert_int_equal(turn_token(&t, TURN_TOKEN_TEXT), TURN_KEEP);
+    assert_int_equal(turn_token(&t, TURN_TOKEN_THINK_BEGIN), TURN_KEEP);
+    assert_int_equal(t.phase, TURN_THINK);
+    assert_int_equal(turn_token(&t, TURN_TOKEN_THINK_BEGIN), TURN_KEEP); /* a word like others */
+    assert_int_equal(turn_token(&t, TURN_TOKEN_THINK_END), TURN_KEEP);
+    assert_int_equal(t.phase, TURN_ANSWER);
+    t = begun(MODE_FLASH, 5000);
+    turn_opened(&t);
+    assert_int_equal(turn_token(&t, TURN_TOKEN_THINK_BEGIN), TURN_KEEP_CLOSE);
+    assert_int_equal(t.phase, TURN_ANSWER);
+    assert_int_equal(t.n_answer, 1);
+    t = begun(MODE_FLASH, 12); /* no room to close it */
+    turn_opened(&t);
+    turn_token(&t, TURN_TOKEN_TEXT);
+    assert_int_equal(turn_token(&t, TURN_TOKEN_THINK_BEGIN), TURN_KEEP);
+    assert_int_equal(t.phase, TURN_ANSWER);
+}
