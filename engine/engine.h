@@ -268,7 +268,9 @@ int session_ctx(const struct session *s);
  * read. */
 int session_held(const struct session *s, const int32_t *ids, int n);
 
-/* Keeps the first n tokens, 0 <= n <= session_len(). Costs nothing. */
+/* Keeps the first n tokens, 0 <= n <= session_len(). Costs nothing. A cache that cannot be cut at
+ * any position (deepseek4) may hold less than n then: the next call reads the rest again, and
+ * counts it; session_held() tells. */
 void session_cut(struct session *s, int n);
 
 /* Makes the running or next session_read()/session_next() return early, within a layer's time.
@@ -308,7 +310,7 @@ bool session_score(struct session *s, const int32_t *ids, int n,
 bool session_save(struct session *s, const char *path, struct err *err);
 
 /* Takes the cache back from a file that session_save() wrote for the same model: full blocks are
- * mapped, not read. The session must be empty.
+ * mapped, not read, but for those of deepseek4. The session must be empty.
  *
  * errors  ERR_IO: no such file. ERR_FORMAT: damaged, cut, foreign, another version. ERR_LIMIT: it
  *         does not fit n_ctx. The session is then empty and usable. */

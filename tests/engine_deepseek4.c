@@ -18,6 +18,13 @@
 #define N     400
 #define MODEL "tiny-deepseek4"
 
+/* Cuts that are tried. The thread sanitizer, slow, has the same to find in a few. */
+#ifdef __SANITIZE_THREAD__
+#define N_CUTS 4
+#else
+#define N_CUTS 60
+#endif
+
 static struct engine *engine;
 static int32_t ids[N];
 
@@ -270,7 +277,7 @@ void test_deepseek4_cuts(void **state)
         model_read(s, ids, n);
         memcpy(all[n], session_logits(s), sizeof all[n]);
     }
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < N_CUTS; i++) {
         int end = session_len(s), n = 1 + (int)(test_random(&random) % (uint64_t)end);
         uint64_t before = stats(s).n_read;
         int held = session_held(s, ids, n);
@@ -284,7 +291,7 @@ void test_deepseek4_cuts(void **state)
         read_steps(s, more);
         assert_memory_equal(session_logits(s), all[more], sizeof all[more]);
     }
-    assert_true(stats(s).n_re_read > 60);
+    assert_true(stats(s).n_re_read > N_CUTS);
     finish(s);
 }
 
@@ -292,12 +299,12 @@ void test_deepseek4_cuts(void **state)
 void test_deepseek4_cuts_in_chunks(void **state)
 {
     (void)state;
-    static const int at[] = { 399, 340, 333, 320, 200, 129, 128, 127, 64, 5, 1, 0 };
+    static const int at[] = { 399, 335, 127, 4, 340, 333, 320, 200, 129, 128, 64, 5, 1, 0 };
     float expected[FIXTURE_VOCAB];
     struct session *s = start(KV_F32);
     model_read(s, ids, N);
     memcpy(expected, session_logits(s), sizeof expected);
-    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+    for (size_t i = 0; i < sizeof at / sizeof *at && i < N_CUTS; i++) {
         session_cut(s, at[i]);
         model_read(s, ids, N);
         assert_true(max_difference(session_logits(s), expected, FIXTURE_VOCAB) <= 2e-4);
