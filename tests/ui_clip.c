@@ -1,5 +1,5 @@
-/* ui_clip.c -- copying text out. What could break: the wrong road is taken, or the right one is said
- * to have worked when it has not. */
+/* ui_clip.c -- copying text out. What could break: the wrong road is taken, or the right one is
+ * said to have worked when it has not. */
 #include <sys/stat.h>
 
 #include "tests/ui.h"
