@@ -447,6 +447,7 @@ static bool local_step(struct backend *b, struct event_list *out)
             snprintf(l->why, sizeof l->why, "%s", err.msg);
             more = false;
         }
+        more = more && l->unread;
         if (!more)
             resume_over(l, out);
         return more;

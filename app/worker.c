@@ -114,11 +114,11 @@ static void run_resume(struct worker *w, struct command *c)
     struct event_list fresh = {0};
     const struct backend_ops *ops = w->backend->ops;
     ops->resume(w->backend, &c->prompt, c->kv, &fresh);
-    bool more = true;
-    while (more && !command_waits(w)) {
+    bool more;
+    do { /* one slice at least: with nothing to read it is over, and says so */
         more = ops->step(w->backend, &fresh);
         publish(w, &fresh);
-    }
+    } while (more && !command_waits(w));
 }
 
 static void run_save(struct worker *w, struct command *c)

@@ -1,9 +1,9 @@
 /* worker.h -- the one thread that owns the backend: commands in, events out.
  *
  * Everything here is called by the UI thread, which alone owns the conversation. Commands are
- * carried out in order; a resume that is still reading is left without an event when another
- * command waits (a turn reads on from there). Events are taken all at once; worker_fd() becomes
- * readable when some wait, once for a burst. */
+ * carried out in order; a resume that has more than a chunk to read is left without an event when
+ * another command waits (a turn reads on from there). Events are taken all at once; worker_fd()
+ * becomes readable when some wait, once for a burst. */
 #ifndef DUET_APP_WORKER_H
 #define DUET_APP_WORKER_H
 
