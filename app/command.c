@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/export.h"
+
 static void cmd_mode(struct talk *t, const char *args)
 {
     const struct mode *m = mode_find(args, strlen(args));
@@ -101,6 +103,14 @@ static void cmd_context(struct talk *t)
     talk_say(t, false, "session: %s", t->stored ? t->store.folder : "not saved");
 }
 
+static void cmd_export(struct talk *t, const char *args)
+{
+    struct err err;
+    char msg[256];
+    bool good = export_write(&t->c, args, msg, sizeof msg, &err);
+    talk_say(t, !good, "%s", good ? msg : err.msg);
+}
+
 /* Carries out what is the conversation's; the rest is the front's. */
 static enum action carry_out(struct talk *t, enum action a, const char *args)
 {
@@ -120,6 +130,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_SYSTEM: cmd_system(t, args); return ACTION_NONE;
     case ACTION_SET: return cmd_set(t, args) ? ACTION_NONE : a;
     case ACTION_CONTEXT: cmd_context(t); return ACTION_NONE;
+    case ACTION_EXPORT: cmd_export(t, args); return ACTION_NONE;
     default: return a;
     }
 }

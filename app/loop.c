@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "app/command.h"
+#include "app/complete.h"
 #include "app/signals.h"
 #include "app/trace.h"
 #include "ui/term.h"
@@ -71,6 +72,7 @@ static void view_fill(struct loop *l, struct view *v)
               : l->reader && v->search ? "n N next  / search  [ ] turns  Tab back"
               : l->reader     ? "j k [ ] scroll  / search  y Y copy  t thinking  Tab back  ? help"
                               : "F2 mode  Esc stop  F1 help";
+    v->hint_is_message = *l->hint != 0;
     v->hint_is_error = l->hint_error;
 }
 
@@ -186,6 +188,27 @@ static bool typed(const struct key *k)
     return k->code == KEYCODE_CHAR && k->mod == 0;
 }
 
+static void complete(struct loop *l)
+{
+    struct buf insert = {0}, choices = {0};
+    struct editor_view v;
+    struct store_entry *e = NULL;
+    struct err err;
+    int n = 0;
+    editor_view(l->editor, &v);
+    if (!store_list(l->talk.paths.sessions, &e, &n, &err))
+        n = 0;
+    if (!complete_line(v.text, v.caret, e, n, &insert, &choices))
+        loop_hint(l, false, "nothing to complete here");
+    else if (choices.bytes)
+        loop_hint(l, false, buf_text(&choices));
+    if (insert.bytes)
+        editor_insert(l->editor, insert.data, insert.bytes);
+    free(e);
+    buf_release(&insert);
+    buf_release(&choices);
+}
+
 static int scroll_rows(const struct loop *l, const struct key *k)
 {
     bool line = k->code == KEYCODE_UP || k->code == KEYCODE_DOWN || typed(k);
@@ -211,6 +234,11 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_FIND_BACK: reader_find_next(l, false); return true;
     case ACTION_COPY: reader_copy(l, ""); return true;
     case ACTION_COPY_BLOCK: l->copying = true; return true;
+    case ACTION_EDIT: outside_edit(l); return true;
+    case ACTION_BARE: outside_bare(l); return true;
+    case ACTION_PAGER: outside_pager(l); return true;
+    case ACTION_HISTORY: overlay_history(l); return true;
+    case ACTION_COMPLETE: complete(l); return true;
     case ACTION_FOLD: fold(l); return true;
     case ACTION_READER: l->reader = !l->reader; return true;
     case ACTION_SUSPEND: suspend(l); return true;
@@ -267,24 +295,34 @@ static bool take_key(struct loop *l, const struct key *k)
         scroll(l, k->code == KEYCODE_WHEEL_UP ? -SCROLL_ROWS : SCROLL_ROWS);
         return false;
     }
-    if (l->list) {
-        overlay_key(l, k);
-        return false;
-    }
+    if (l->list)
+        return overlay_key(l, k);
     if (reader_key(l, k))
         return false;
     if (k->code == KEYCODE_ESC && !l->reader && editor_takes_esc(l->editor)) {
         editor_feed(l->editor, k);
         return true;
     }
+    enum key_context context = l->reader ? CONTEXT_READER : CONTEXT_EDITOR;
     enum action a = empty_draft_action(l, k);
+    struct key first = l->prefix;
+    l->prefix = (struct key){0};
+    if (first.code)
+        a = keymap_sequence(context, &first, k);
+    if (first.code && a == ACTION_NONE) /* it was not ours */
+        editor_feed(l->editor, &first);
+    else if (!first.code && keymap_begins(context, k)) {
+        l->prefix = *k;
+        return false;
+    }
     if (a == ACTION_NONE)
-        a = keymap_action(l->reader ? CONTEXT_READER : CONTEXT_EDITOR, k);
+        a = keymap_action(context, k);
     bool used = a != ACTION_NONE && act(l, a, k);
     if (asked && a != ACTION_STOP)
         l->leave_asked = false;
     if (used)
-        return a == ACTION_SEND || a == ACTION_NEWLINE || a == ACTION_STOP;
+        return first.code || a == ACTION_SEND || a == ACTION_NEWLINE || a == ACTION_STOP ||
+               a == ACTION_COMPLETE;
     if (l->reader && typed(k)) /* typing leads back to the draft */
         l->reader = false;
     if (!l->reader)

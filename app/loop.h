@@ -11,7 +11,7 @@
 #include "ui/keymap.h"
 #include "ui/screen.h"
 
-enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS };
+enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS, OVERLAY_HISTORY };
 
 struct loop {
     struct talk talk;
@@ -22,7 +22,10 @@ struct loop {
     struct list *list;          /* the overlay, or NULL */
     enum overlay overlay;
     struct store_entry *session; /* the rows of OVERLAY_SESSIONS */
+    char **draft;               /* [n_draft] the rows of OVERLAY_HISTORY, owned */
+    int n_draft, cap_draft;
     bool reader;                /* keys go to the reader */
+    struct key prefix;          /* it may begin a sequence of two; code 0 = none */
     bool copying;               /* the next key is the number of a block */
     bool searching;             /* keys go into `search` */
     struct buf search;          /* what is looked for; empty = nothing */
@@ -53,7 +56,8 @@ void shown_note(struct loop *l, bool error, const char *text); /* a line in the 
 
 void overlay_help(struct loop *l);
 void overlay_sessions(struct loop *l);
-void overlay_key(struct loop *l, const struct key *k);
+void overlay_history(struct loop *l);
+bool overlay_key(struct loop *l, const struct key *k); /* true: the editor has something to do */
 void overlay_close(struct loop *l);
 
 /* ---- reader.c ------------------------------------------------------------------------------ */
@@ -68,5 +72,11 @@ void reader_search(struct loop *l); /* the text is typed from now on */
 
 /* A key while the reader waits for a number or a text. False: it was not for that. */
 bool reader_key(struct loop *l, const struct key *k);
+
+/* ---- outside.c ----------------------------------------------------------------------------- */
+
+void outside_edit(struct loop *l);  /* the draft, in the person's editor */
+void outside_pager(struct loop *l); /* the conversation, to be read */
+void outside_bare(struct loop *l);  /* printed plainly, until a key comes */
 
 #endif

@@ -1,34 +1,56 @@
-/* overlay.c -- lists over the transcript: help and sessions. */
+/* overlay.c -- lists over the transcript: help, sessions, earlier drafts. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "app/loop.h"
+#include "ui/text.h"
 
 void overlay_close(struct loop *l)
 {
     list_free(&l->list);
     free(l->session);
     l->session = NULL;
+    while (l->n_draft)
+        free(l->draft[--l->n_draft]);
+    free(l->draft);
+    l->draft = NULL;
+    l->cap_draft = 0;
     l->overlay = OVERLAY_NONE;
     l->dirty = true;
 }
 
+/* The keys of an action where the person is; "" = none there. */
+static const char *keys_here(const struct loop *l, const struct action_help *h)
+{
+    return l->reader ? h->keys_reader : h->keys_editor;
+}
+
+static void help_action(struct loop *l, const struct action_help *h)
+{
+    const char *keys = keys_here(l, h);
+    char left[120];
+    snprintf(left, sizeof left, "%s%s%s%s%s", keys, *keys && *h->command ? "  " : "", h->command,
+             *h->args ? " " : "", h->args);
+    if (!*left)
+        snprintf(left, sizeof left, "%s (%s)", l->reader ? h->keys_editor : h->keys_reader,
+                 l->reader ? "editor" : "reader");
+    list_add(l->list, left, h->help);
+}
+
+/* What has a key here comes first. */
 void overlay_help(struct loop *l)
 {
     overlay_close(l);
     l->overlay = OVERLAY_HELP;
-    l->list = list_new("Help", false);
-    for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
-        const struct action_help *h = keymap_help((enum action)a);
-        char left[120];
-        snprintf(left, sizeof left, "%s%s%s%s%s", h->keys_editor,
-                 *h->keys_editor && *h->command ? "  " : "", h->command, *h->args ? " " : "",
-                 h->args);
-        if (!*left)
-            snprintf(left, sizeof left, "%s (reader)", h->keys_reader);
-        list_add(l->list, left, h->help);
-    }
+    l->list = list_new(l->reader ? "Help for the reader" : "Help", false);
+    for (int keys = 1; keys >= 0; keys--)
+        for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
+            const struct action_help *h = keymap_help((enum action)a);
+            if ((*keys_here(l, h) != 0) == keys)
+                help_action(l, h);
+        }
     for (int i = 0; i < MODE_COUNT; i++) {
         char left[80];
         snprintf(left, sizeof left, "/%s [TEXT]", mode_get((enum mode_id)i)->name);
@@ -62,23 +84,63 @@ void overlay_sessions(struct loop *l)
     }
 }
 
-void overlay_key(struct loop *l, const struct key *k)
+/* A draft in one row: its beginning, line ends as signs. */
+static void add_draft(void *data, const char *text, size_t bytes)
 {
-    char id[80];
+    enum { LABEL_BYTES = 1000 };
+    struct loop *l = data;
+    struct buf label = {0};
+    if (l->n_draft && strcmp(l->draft[l->n_draft - 1], text) == 0)
+        return;
+    if (l->n_draft == l->cap_draft) {
+        l->cap_draft = l->cap_draft ? l->cap_draft * 2 : 64;
+        l->draft = mem_grow(l->draft, (size_t)l->cap_draft * sizeof *l->draft);
+    }
+    l->draft[l->n_draft++] = mem_dup(text);
+    buf_append(&label, text, text_whole(text, bytes < LABEL_BYTES ? bytes : LABEL_BYTES));
+    for (size_t i = 0; i < label.bytes; i++)
+        if (label.data[i] == '\n' || label.data[i] == '\t')
+            label.data[i] = ' ';
+    list_add(l->list, buf_text(&label), "");
+    buf_release(&label);
+}
+
+void overlay_history(struct loop *l)
+{
+    overlay_close(l);
+    l->overlay = OVERLAY_HISTORY;
+    l->list = list_new("Drafts", true);
+    editor_history(l->editor, add_draft, l);
+}
+
+/* The chosen row, which is there. */
+static void choose(struct loop *l, int i)
+{
+    char id[80] = "";
+    if (l->overlay == OVERLAY_SESSIONS)
+        snprintf(id, sizeof id, "%s", l->session[i].id);
+    if (l->overlay == OVERLAY_HISTORY)
+        editor_set(l->editor, l->draft[i], strlen(l->draft[i]));
+    overlay_close(l);
+    if (*id)
+        talk_switch(&l->talk, id);
+}
+
+bool overlay_key(struct loop *l, const struct key *k)
+{
+    bool drafts = l->overlay == OVERLAY_HISTORY;
     l->dirty = true;
     switch (list_key(l->list, k)) {
     case LIST_MORE:
-        return;
+        return false;
     case LIST_CLOSED:
         overlay_close(l);
-        return;
+        return false;
     case LIST_CHOSEN:
-        if (l->overlay == OVERLAY_SESSIONS && list_chosen(l->list) >= 0) {
-            snprintf(id, sizeof id, "%s", l->session[list_chosen(l->list)].id);
+        if (list_chosen(l->list) >= 0)
+            choose(l, list_chosen(l->list));
+        else
             overlay_close(l);
-            talk_switch(&l->talk, id);
-            return;
-        }
-        overlay_close(l);
     }
+    return drafts;
 }

@@ -44,7 +44,8 @@ class Terminal:
         self.home = home or tempfile.mkdtemp(prefix="duet-terminal-")
         self.socket = os.path.join(self.home, "tmux")
         shown = {k: v for k, v in os.environ.items()
-                 if k not in ("TMUX", "NO_COLOR", "EDITRC", "DUET_TRACE", "COLORFGBG", "TERM")}
+                 if k not in ("TMUX", "NO_COLOR", "EDITRC", "DUET_TRACE", "COLORFGBG", "TERM",
+                              "VISUAL", "EDITOR", "PAGER", "DISPLAY", "WAYLAND_DISPLAY")}
         for kind in ("DATA", "CONFIG", "STATE"):
             shown["XDG_%s_HOME" % kind] = os.path.join(self.home, kind.lower())
         shown.update(HOME=self.home, LC_ALL="C.UTF-8", PS1="$ ", TERM="xterm-256color",
@@ -52,7 +53,7 @@ class Terminal:
         self.env = shown
         self.inner = env or {}
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", str(cols), "-y", str(rows),
-                  "env", "TERM=%s" % self.inner.get("TERM", "screen-256color"),
+                  "-c", self.home, "env", "TERM=%s" % self.inner.get("TERM", "screen-256color"),
                   *["%s=%s" % p for p in self.inner.items() if p[0] != "TERM"], "sh")
         self.tmux("set-option", "-g", "status", "off")
         self.tmux("resize-window", "-x", str(cols), "-y", str(rows))
@@ -246,6 +247,90 @@ def test_draft(t):
     t.keys("Escape")
     t.wait("no help", lambda s: "Switch between Flash" not in s)
     true("nothing was asked", not os.path.exists(os.path.join(t.home, "data/duet/sessions")))
+
+
+def test_reader(t):
+    """Search, turns, copying, the bare view, the pager."""
+    t.duet("--max-tokens 8", "--session reader")
+    t.idle()
+    for n, text in enumerate(("a zebra here", "another Zebra there")):
+        ask(t, text)
+        answered(t, n + 1)
+    t.keys("Tab")
+    t.wait("the reader", lambda s: "/ search" in s)
+    t.type("/zeb")
+    t.wait("the hits", lambda s: "/zeb  1 of 2" in s)
+    t.keys("Enter", "n")
+    t.wait("the second", lambda s: "/zeb  2 of 2" in s)
+    t.type("N")
+    t.wait("the first", lambda s: "/zeb  1 of 2" in s)
+    t.type("y3")
+    t.wait("no block", lambda s: "there is no block 3 to copy" in s)
+    t.type("Y")
+    t.wait("the road", lambda s: "bytes copied by tmux" in s)
+    answer = [e for e in t.logs()[0] if e["type"] == "reply"][-1]["parts"][-1]["text"]
+    true("the answer was copied", t.tmux("show-buffer").strip() == answer.strip())
+    t.type("v")
+    s = t.wait("the bare view", lambda s: "any key leads back" in s)
+    true("plain:\n" + s, "another Zebra there" in s and "F1 help" not in s)
+    t.keys("Space")
+    t.wait("the screen again", lambda s: "/zeb  1 of 2" in s)
+    t.type("o")
+    t.wait("the screen after the pager", lambda s: "/zeb  1 of 2" in s)
+    seen = [f for f in os.listdir(t.home) if f.startswith("duet-") and f.endswith(".md")]
+    true("the pager had the conversation", len(seen) == 1 and "another Zebra there" in
+         open(os.path.join(t.home, seen[0]), encoding="utf-8").read())
+    t.type("/")
+    t.keys("Escape")
+    t.wait("the reader", lambda s: "y Y copy" in s)
+    t.type("?")
+    same("help-reader", t.wait("the help", lambda s: "Look for a text" in s))
+    t.keys("Escape")
+    t.wait("the reader", lambda s: "Look for a text" not in s)
+    t.type("q")
+    t.wait("the editor", lambda s: "F1 help" in s and "zeb  " not in s)
+
+
+test_reader.env = {"PAGER": "cp -t ."}
+
+
+def test_editor_comforts(t):
+    """The draft in an editor, drafts of before, completion, a folded paste."""
+    t.duet("--max-tokens 8", "--session editor")
+    t.idle()
+    ask(t, "a question to find again")
+    answered(t, 1)
+    t.type("my draft")
+    t.keys("C-x", "C-e")
+    t.wait("the edited draft", lambda s: "my edited" in s and " idle" in s)
+    t.keys("C-x", "x")
+    t.wait("a sequence that is none", lambda s: re.search(r"^❯ my editedx?$", s, re.M))
+    t.keys("C-c")
+    t.wait("an empty draft", lambda s: re.search(r"^❯$", s, re.M))
+    t.keys("C-r")
+    t.wait("the drafts", lambda s: s.startswith(" ") and "\nDrafts" in s)
+    t.type("find")
+    t.wait("one of them", lambda s: "> a question to find again" in s and "> my" not in s)
+    t.keys("Enter")
+    t.wait("the draft from before", lambda s: "❯ a question to find again" in s)
+    t.keys("C-c")
+    t.type("/tog")
+    t.keys("Tab")
+    t.wait("the command", lambda s: "❯ /toggle" in s)
+    t.keys("C-c")
+    t.tmux("set-buffer", "\n".join("line %d" % i for i in range(30)))
+    t.tmux("paste-buffer", "-p")
+    t.wait("the stub", lambda s: "❯ [paste: 30 lines, 229 bytes]" in s)
+    t.keys("BSpace")
+    t.wait("an empty draft", lambda s: "[paste" not in s)
+    t.type("/export md out.md")
+    t.keys("Enter")
+    t.wait("the export", lambda s: "bytes written to out.md" in s)
+    with open(os.path.join(t.home, "out.md"), encoding="utf-8") as f:
+        true("the export", "## You\n\na question to find again\n" in f.read())
+
+
+test_editor_comforts.env = {"EDITOR": "sed -i s/draft/edited/"}
 
 
 def test_stop_keeps_what_was_done(t):

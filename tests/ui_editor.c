@@ -304,6 +304,86 @@ void test_editor_paste(void **state)
     editor_free(&ed);
 }
 
+/* A long paste is one character to the caret, and whole when it is sent, edited or kept. */
+void test_editor_folds(void **state)
+{
+    (void)state;
+    struct editor *ed = plain_editor();
+    struct buf big = {0}, want = {0}, whole = {0};
+    for (int i = 0; i < 30; i++)
+        buf_puts(&big, "a\033b\n");
+    for (int i = 0; i < 30; i++)
+        buf_puts(&want, "ab\n");
+    struct script s = {.ed = ed, .text = big.data, .text_bytes = big.bytes};
+    s.at = "'x +paste 'y =x[paste:_30_lines,_90_bytes]y| Left Left =x|[paste:_30_lines,_90_bytes]y "
+           "Right Right +leave";
+    assert_null(editor_read(ed, play, &s));
+    expect_draft(ed, "x[paste:_30_lines,_90_bytes]y|");
+    buf_puts(&whole, "x");
+    buf_append(&whole, want.data, want.bytes);
+    buf_puts(&whole, "y");
+    struct buf got = {0};
+    editor_whole(ed, &got);
+    assert_string_equal(buf_text(&got), whole.data);
+    s.at = "=x[paste:_30_lines,_90_bytes]y| +send";
+    char *sent = editor_read(ed, play, &s);
+    assert_string_equal(sent, whole.data);
+    free(sent);
+    expect_draft(ed, "|");
+    /* Deleted as one, and the rows above and below it are found. */
+    editor_resize(ed, 12);
+    s.at = "'x +paste 'y Left Backspace =x|y +paste End +paste Up Home Down Down Down End "
+           "Backspace Backspace Left =x|[paste:_30_lines,_90_bytes] +send";
+    sent = editor_read(ed, play, &s);
+    buf_clear(&whole);
+    buf_puts(&whole, "x");
+    buf_append(&whole, want.data, want.bytes);
+    assert_string_equal(sent, whole.data);
+    free(sent);
+    /* More of them than there is room for are not folded; the character of one is no text. */
+    struct buf many = {0};
+    for (int i = 0; i < 201; i++)
+        buf_puts(&many, "+paste ");
+    buf_puts(&many, "+send");
+    s.at = buf_text(&many);
+    sent = editor_read(ed, play, &s);
+    assert_int_equal(strlen(sent), 201 * want.bytes);
+    free(sent);
+    s = (struct script){.ed = ed, .at = "+set =a| +send", .text = "a\xF4\x8F\x80\x80",
+                        .text_bytes = 5};
+    sent = editor_read(ed, play, &s);
+    assert_string_equal(sent, "a");
+    free(sent);
+    buf_release(&big);
+    buf_release(&want);
+    buf_release(&whole);
+    buf_release(&got);
+    buf_release(&many);
+    editor_free(&ed);
+}
+
+static void collect_entry(void *data, const char *text, size_t bytes)
+{
+    buf_append(data, text, bytes);
+    buf_puts(data, ";");
+}
+
+void test_editor_lists_history(void **state)
+{
+    (void)state;
+    struct editor *ed = plain_editor();
+    struct buf got = {0};
+    editor_history(ed, collect_entry, &got);
+    assert_int_equal(got.bytes, 0);
+    plays(ed, "'one +send", "one");
+    plays(ed, "'two +newline 'lines +send", "two\nlines");
+    editor_history(ed, collect_entry, &got);
+    assert_string_equal(buf_text(&got), "two\nlines;one;");
+    plays(ed, "Up =two\nlines| Up =|two\nlines Up =one| Down Down =| +send", "");
+    buf_release(&got);
+    editor_free(&ed);
+}
+
 /* Real C1 characters, should one get this far, are no keys of the program. */
 void test_editor_c1(void **state)
 {

@@ -7,6 +7,7 @@
 void test_key_names(void **state)
 {
     (void)state;
+    ui_locale();
     static const char *const names[] = {
         "Enter", "Alt+Enter", "Shift+Enter", "Tab", "Backtab", "Esc", "Backspace", "Del", "Ins",
         "Up", "Ctrl+Up", "Shift+Down", "Left", "Ctrl+Alt+Right", "Home", "Ctrl+End", "PgUp",
@@ -42,6 +43,8 @@ static void each_key(const char *list, void (*call)(const struct key *, const ch
     snprintf(copy, sizeof copy, "%s", list);
     for (char *name = strtok(copy, " "); name; name = strtok(NULL, " ")) {
         struct key k;
+        if (strchr(name + 1, ',')) /* a sequence */
+            continue;
         if (!key_parse(name, &k))
             fail_msg("action.def: '%s' is no key", name);
         call(&k, name, data);
@@ -264,4 +267,21 @@ void test_decode_noise(void **state)
         }
         decode_release(&d);
     }
+}
+
+void test_keymap_sequences(void **state)
+{
+    (void)state;
+    struct key x, e, comma;
+    assert_true(key_parse("Ctrl+X", &x) && key_parse("Ctrl+E", &e) && key_parse(",", &comma));
+    assert_int_equal(keymap_sequence(CONTEXT_EDITOR, &x, &e), ACTION_EDIT);
+    assert_int_equal(keymap_sequence(CONTEXT_EDITOR, &x, &x), ACTION_NONE);
+    assert_int_equal(keymap_sequence(CONTEXT_EDITOR, &e, &e), ACTION_NONE);
+    assert_int_equal(keymap_sequence(CONTEXT_READER, &x, &e), ACTION_NONE);
+    assert_int_equal(keymap_action(CONTEXT_EDITOR, &x), ACTION_NONE);
+    assert_int_equal(keymap_action(CONTEXT_EDITOR, &e), ACTION_NONE);
+    assert_int_equal(keymap_action(CONTEXT_EDITOR, &comma), ACTION_NONE);
+    assert_true(keymap_begins(CONTEXT_EDITOR, &x));
+    assert_false(keymap_begins(CONTEXT_EDITOR, &e));
+    assert_false(keymap_begins(CONTEXT_READER, &x));
 }

@@ -279,6 +279,12 @@ void test_screen_search(void **state)
     v.found = transcript_found(t, &v.found_now);
     matches("search-60x14", &v, 14, 60, -1, 2);
     v.search = "nowhere";
+    v.hint = "answer: 1234 bytes copied by wl-copy, a long message";
+    v.search_typed = true;
+    v.hint_is_message = true;
+    matches("message-40x12", &v, 12, 40, 11, 9);
+    v.hint_is_message = false;
+    v.hint = "Enter keep  Esc end";
     v.found = 0;
     v.search_typed = true;
     matches("search-40x12", &v, 12, 40, 11, 9);

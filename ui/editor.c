@@ -58,6 +58,8 @@ enum {
     HISTORY_COPY = 1024,  /* what libedit keeps of a draft it leaves for the history */
     CLUSTER_LOOK = 64,    /* characters looked at for the cluster beside the caret */
     IDLE_READS = 2,       /* reads in a row that asked for no character: libedit is broken */
+    STUBS_MAX = 200,      /* pastes folded in one draft */
+    STUB_FIRST = 0x10F000, /* the character that stands for the first of them: for private use */
 };
 
 /* Something on its way to libedit: a character, or a code with its text. */
@@ -65,6 +67,13 @@ struct item {
     wchar_t wc;
     char *text; /* owned, NULL = none */
     size_t bytes, caret;
+};
+
+/* A long paste is one character of the draft, so that it is moved over and deleted as one. */
+struct stub {
+    char *text; /* owned */
+    size_t bytes;
+    char label[48];
 };
 
 struct editor {
@@ -89,8 +98,12 @@ struct editor {
     int goal;          /* the column that moving by rows aims at, -1 = the caret's */
     char *sent;        /* the draft that was sent, owned; ends the read */
 
-    struct buf draft;  /* the draft while nobody reads, and the copy for editor_view() */
+    struct stub stub[STUBS_MAX];
+    int n_stub;
+
+    struct buf draft;  /* the draft while nobody reads, stubs as their characters */
     size_t draft_caret;
+    struct buf view;   /* what editor_view() lends out */
 
     wchar_t *left;     /* [n_left] the draft that was left for the history, NULL = not there */
     size_t n_left;
@@ -115,6 +128,11 @@ static void put_wide(struct buf *out, const wchar_t *text, size_t n)
 static bool is_text(uint32_t ch)
 {
     return ch == '\n' || ch == '\t' || (ch >= 0x20 && ch != 0x7F && !(ch >= 0x80 && ch < 0xA0));
+}
+
+static bool is_stub(uint32_t ch)
+{
+    return ch >= STUB_FIRST && ch < STUB_FIRST + STUBS_MAX;
 }
 
 /* Owned by the caller, terminated. */
@@ -150,15 +168,57 @@ static size_t caret_chars(const LineInfoW *l)
     return (size_t)(l->cursor - l->buffer);
 }
 
-/* The text from libedit as UTF-8, and the caret in bytes. */
+/* What a character of the draft becomes: a stub its label, or all it stands for. */
+static void put_shown(const struct editor *ed, struct buf *out, wchar_t wc, bool whole)
+{
+    int i = (int)(wc - STUB_FIRST);
+    if (!is_stub((uint32_t)wc) || i >= ed->n_stub)
+        put_wide(out, &wc, 1);
+    else if (whole)
+        buf_append(out, ed->stub[i].text, ed->stub[i].bytes);
+    else
+        buf_puts(out, ed->stub[i].label);
+}
+
+/* Characters as UTF-8, stubs by their labels, or with `whole` by their texts. */
+static void put_line(const struct editor *ed, struct buf *out, const wchar_t *text, size_t n,
+                     bool whole)
+{
+    for (size_t i = 0; i < n; i++)
+        put_shown(ed, out, text[i], whole);
+}
+
+/* The text from libedit as it is shown, and the caret in bytes. */
 static void take_line(struct editor *ed, struct buf *out, size_t *caret)
 {
     const LineInfoW *l = el_wline(ed->el);
     size_t at = caret_chars(l);
     buf_clear(out);
-    put_wide(out, l->buffer, at);
+    put_line(ed, out, l->buffer, at, false);
     *caret = out->bytes;
-    put_wide(out, l->buffer + at, line_chars(l) - at);
+    put_line(ed, out, l->buffer + at, line_chars(l) - at, false);
+}
+
+/* All of it, as it is sent. */
+static void take_whole(struct editor *ed, struct buf *out)
+{
+    const LineInfoW *l = el_wline(ed->el);
+    put_line(ed, out, l->buffer, line_chars(l), true);
+}
+
+/* The characters before a place in the text as it is shown. */
+static size_t chars_before(struct editor *ed, size_t at)
+{
+    const LineInfoW *l = el_wline(ed->el);
+    struct buf shown = {0};
+    size_t n = 0, done = 0;
+    for (; n < line_chars(l) && done < at; n++) {
+        buf_clear(&shown);
+        put_shown(ed, &shown, l->buffer[n], false);
+        done += shown.bytes;
+    }
+    buf_release(&shown);
+    return n;
 }
 
 /* ---- changing libedit's line -------------------------------------------------------------- */
@@ -189,6 +249,58 @@ static void line_set(struct editor *ed, const struct item *it)
     line_clear(ed);
     line_insert(ed, it->text, it->bytes);
     move_to(ed, count_chars(it->text, it->caret));
+}
+
+/* ---- stubs -------------------------------------------------------------------------------- */
+
+static bool is_long(const char *text, size_t bytes)
+{
+    int lines = 1;
+    for (size_t i = 0; i < bytes; i++)
+        lines += text[i] == '\n';
+    return lines > EDITOR_FOLD_LINES || bytes > EDITOR_FOLD_BYTES;
+}
+
+/* The text without what may not stand in a draft. */
+static char *clean(const char *text, size_t bytes, size_t *n)
+{
+    struct buf out = {0};
+    size_t used;
+    for (size_t at = 0; at < bytes; at += used) {
+        uint32_t ch = text_decode(text + at, bytes - at, &used);
+        if (is_text(ch) && !is_stub(ch))
+            buf_append(&out, text + at, used);
+    }
+    *n = out.bytes;
+    return buf_take(&out);
+}
+
+static void stub_label(struct stub *s)
+{
+    size_t lines = 1;
+    for (size_t i = 0; i + 1 < s->bytes; i++)
+        lines += s->text[i] == '\n';
+    snprintf(s->label, sizeof s->label, "[paste: %zu line%s, %zu %s]", lines, lines == 1 ? "" : "s",
+             s->bytes < 10000 ? s->bytes : s->bytes / 1000, s->bytes < 10000 ? "bytes" : "kB");
+}
+
+static void insert_paste(struct editor *ed, const char *text, size_t bytes)
+{
+    if (!is_long(text, bytes) || ed->n_stub == STUBS_MAX) {
+        line_insert(ed, text, bytes);
+        return;
+    }
+    wchar_t wc[2] = {STUB_FIRST + ed->n_stub, 0};
+    struct stub *s = &ed->stub[ed->n_stub++];
+    s->text = clean(text, bytes, &s->bytes);
+    stub_label(s);
+    el_winsertstr(ed->el, wc);
+}
+
+static void stubs_forget(struct editor *ed)
+{
+    while (ed->n_stub)
+        free(ed->stub[--ed->n_stub].text);
 }
 
 /* ---- history ------------------------------------------------------------------------------ */
@@ -329,7 +441,7 @@ static void move_row(struct editor *ed, int step)
     row += step;
     if (row >= 0 && row < rows) {
         size_t to = wrap_offset(buf_text(&text), text.bytes, row, ed->goal, ed->cols);
-        move_to(ed, count_chars(buf_text(&text), to));
+        move_to(ed, chars_before(ed, to));
     } else if (history_has(ed, step < 0)) {
         wchar_t push[2] = {step < 0 ? CODE_PREV_HISTORY : CODE_NEXT_HISTORY, 0};
         el_wpush(ed->el, push);
@@ -340,8 +452,7 @@ static void move_row(struct editor *ed, int step)
 static unsigned char send_draft(struct editor *ed)
 {
     struct buf text = {0};
-    size_t caret;
-    take_line(ed, &text, &caret);
+    take_whole(ed, &text);
     free(ed->sent);
     ed->sent = buf_take(&text);
     return CC_NEWLINE;
@@ -350,8 +461,7 @@ static unsigned char send_draft(struct editor *ed)
 static void clear_draft(struct editor *ed, bool keep)
 {
     struct buf text = {0};
-    size_t caret;
-    take_line(ed, &text, &caret);
+    take_whole(ed, &text);
     if (keep)
         remember(ed, buf_text(&text), text.bytes);
     buf_release(&text);
@@ -398,7 +508,7 @@ static unsigned char editor_key(EditLine *el, wint_t ch)
         break;
     case CODE_PASTE:
         if (ed->given.text)
-            line_insert(ed, ed->given.text, ed->given.bytes);
+            insert_paste(ed, ed->given.text, ed->given.bytes);
         break;
     default: break;
     }
@@ -644,7 +754,9 @@ void editor_free(struct editor **editor)
     if (ed->null)
         fclose(ed->null);
     left_forget(ed);
+    stubs_forget(ed);
     buf_release(&ed->draft);
+    buf_release(&ed->view);
     free(ed->queue);
     free(ed->path);
     free(ed->sent);
@@ -666,7 +778,7 @@ static void read_once(struct editor *ed)
         return;
     n -= line[n - 1] == '\n';
     struct buf text = {0};
-    put_wide(&text, line, (size_t)n);
+    put_line(ed, &text, line, (size_t)n, true);
     ed->sent = buf_take(&text);
 }
 
@@ -691,6 +803,7 @@ char *editor_read(struct editor *ed, bool (*pump)(void *data), void *data)
     if (sent) {
         buf_clear(&ed->draft);
         ed->draft_caret = 0;
+        stubs_forget(ed);
         remember(ed, sent, strlen(sent));
     }
     return sent;
@@ -725,7 +838,7 @@ static void feed_char(struct editor *ed, const struct key *k)
         queue_code(ed, (wchar_t)(k->ch == ' ' ? 0 : k->ch & 0x1F));
         return;
     }
-    if (!is_text(k->ch))
+    if (!is_text(k->ch) || is_stub(k->ch))
         return;
     if (k->mod & KEY_ALT) {
         if (k->ch >= 0x80)
@@ -789,16 +902,66 @@ void editor_clear(struct editor *ed, bool into_history)
 
 void editor_set(struct editor *ed, const char *text, size_t bytes)
 {
-    queue_text(ed, CODE_SET, text, bytes, bytes);
+    size_t n;
+    char *good = clean(text, bytes, &n);
+    queue_text(ed, CODE_SET, good, n, n);
+    free(good);
+}
+
+void editor_insert(struct editor *ed, const char *text, size_t bytes)
+{
+    queue_text(ed, CODE_PASTE, text, bytes, 0);
 }
 
 /* ---- the door: looking -------------------------------------------------------------------- */
 
+/* The draft that is kept while nobody reads, in characters. */
+static void kept_line(struct editor *ed, struct buf *out, size_t bytes, bool whole)
+{
+    size_t n;
+    wchar_t *wide = to_wide(buf_text(&ed->draft), bytes, &n);
+    put_line(ed, out, wide, n, whole);
+    free(wide);
+}
+
 void editor_view(struct editor *ed, struct editor_view *v)
 {
+    size_t caret;
+    if (ed->reading && !ed->leaving) {
+        take_line(ed, &ed->view, &caret);
+    } else {
+        buf_clear(&ed->view);
+        kept_line(ed, &ed->view, ed->draft_caret, false);
+        caret = ed->view.bytes;
+        buf_clear(&ed->view);
+        kept_line(ed, &ed->view, ed->draft.bytes, false);
+    }
+    *v = (struct editor_view){buf_text(&ed->view), ed->view.bytes, caret};
+}
+
+void editor_whole(struct editor *ed, struct buf *out)
+{
     if (ed->reading && !ed->leaving)
-        take_line(ed, &ed->draft, &ed->draft_caret);
-    *v = (struct editor_view){buf_text(&ed->draft), ed->draft.bytes, ed->draft_caret};
+        take_whole(ed, out);
+    else
+        kept_line(ed, out, ed->draft.bytes, true);
+}
+
+void editor_history(struct editor *ed, void (*add)(void *data, const char *text, size_t bytes),
+                    void *data)
+{
+    HistEventW ev;
+    struct buf text = {0};
+    history_w(ed->history, &ev, H_GETSIZE);
+    int n = ev.num;
+    for (int found = n ? history_w(ed->history, &ev, H_FIRST) : -1; found == 0 && n-- > 0;
+         found = history_w(ed->history, &ev, H_NEXT)) {
+        buf_clear(&text);
+        put_wide(&text, ev.str, wcslen(ev.str));
+        add(data, buf_text(&text), text.bytes);
+    }
+    history_w(ed->history, &ev, H_FIRST);
+    buf_release(&text);
 }
 
 void editor_resize(struct editor *ed, int cols)

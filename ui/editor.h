@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ui/buf.h"
 #include "ui/key.h"
 
 struct editor;
@@ -47,8 +48,20 @@ void editor_send(struct editor *ed);                      /* ends editor_read() 
 void editor_newline(struct editor *ed);
 void editor_clear(struct editor *ed, bool into_history);
 void editor_set(struct editor *ed, const char *text, size_t bytes);
+void editor_insert(struct editor *ed, const char *text, size_t bytes); /* at the caret */
 
-/* The draft as plain data, borrowed until the next call on ed. */
+/* A paste of more lines or bytes than these stands in the draft as "[paste: 2500 lines, 200 kB]":
+ * one character for the caret, and whole again when it is sent. */
+enum { EDITOR_FOLD_LINES = 20, EDITOR_FOLD_BYTES = 8192 };
+
+/* Appends the draft with its pastes unfolded. */
+void editor_whole(struct editor *ed, struct buf *out);
+
+/* Calls add for each entry of the history, the newest first. */
+void editor_history(struct editor *ed, void (*add)(void *data, const char *text, size_t bytes),
+                    void *data);
+
+/* The draft as it is shown, borrowed until the next call on ed. */
 struct editor_view {
     const char *text;   /* UTF-8, terminated */
     size_t bytes;

@@ -22,19 +22,37 @@ static const struct action_help helps[ACTION_COUNT] = {
 #undef ACTION
 };
 
-/* Does the list of key names hold this key? */
-static bool holds_key(const char *list, const struct key *k)
+/* The key that a name of a list stands for; *next is the name behind a comma, NULL if there is
+ * none: a sequence. */
+static bool name_key(const char *name, size_t bytes, struct key *k, const char **next)
+{
+    char one[32];
+    const char *comma = bytes > 1 ? memchr(name + 1, ',', bytes - 1) : NULL;
+    size_t n = comma ? (size_t)(comma - name) : bytes;
+    *next = comma ? comma + 1 : NULL;
+    if (!n || n >= sizeof one)
+        return false;
+    memcpy(one, name, n);
+    one[n] = 0;
+    return key_parse(one, k);
+}
+
+/* Does the list of key names hold this key, or with `second` the sequence of both? With any, the
+ * beginning of a sequence is enough. */
+static bool holds_key(const char *list, const struct key *k, const struct key *second, bool any)
 {
     for (const char *at = list; *at;) {
         size_t n = strcspn(at, " ");
-        char name[32];
+        const char *rest;
         struct key have;
-        if (n && n < sizeof name) {
-            memcpy(name, at, n);
-            name[n] = 0;
-            if (key_parse(name, &have) && key_same(&have, k))
-                return true;
-        }
+        bool first = name_key(at, n, &have, &rest) && key_same(&have, k);
+        if (first && !rest && !second && !any)
+            return true;
+        if (first && rest && any)
+            return true;
+        if (first && rest && second && name_key(rest, n - (size_t)(rest - at), &have, &rest) &&
+            key_same(&have, second))
+            return true;
         at += n + (at[n] == ' ');
     }
     return false;
@@ -43,9 +61,25 @@ static bool holds_key(const char *list, const struct key *k)
 enum action keymap_action(enum key_context c, const struct key *k)
 {
     for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
-        if (holds_key(actions[a].keys[c], k))
+        if (holds_key(actions[a].keys[c], k, NULL, false))
             return (enum action)a;
     return ACTION_NONE;
+}
+
+enum action keymap_sequence(enum key_context c, const struct key *first, const struct key *second)
+{
+    for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
+        if (holds_key(actions[a].keys[c], first, second, false))
+            return (enum action)a;
+    return ACTION_NONE;
+}
+
+bool keymap_begins(enum key_context c, const struct key *k)
+{
+    for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
+        if (holds_key(actions[a].keys[c], k, NULL, true))
+            return true;
+    return false;
 }
 
 enum action keymap_command(const char *name, size_t bytes)

@@ -20,6 +20,10 @@ enum key_context { CONTEXT_EDITOR, CONTEXT_READER, CONTEXT_COUNT };
 /* The action of a key, ACTION_NONE if it has none there. */
 enum action keymap_action(enum key_context c, const struct key *k);
 
+/* The same for two keys, one after the other ("Ctrl+X,Ctrl+E"); whether a key begins such. */
+enum action keymap_sequence(enum key_context c, const struct key *first, const struct key *second);
+bool keymap_begins(enum key_context c, const struct key *k);
+
 /* The action a typed command names, without its slash: "mode"; ACTION_NONE if there is none. */
 enum action keymap_command(const char *name, size_t bytes);
 

@@ -43,7 +43,8 @@ struct view {
     double tok_s;           /* 0 = not measured yet */
     int re_read;            /* tokens re-read by the last turn or toggle; -1 = nothing to say */
     const char *hint;       /* right side: "F2 mode  Esc stop  F1 help" or a message */
-    bool hint_is_error;
+    bool hint_is_message;   /* no list of keys: where both do not fit, it takes the whole row */
+    bool hint_is_error;     /* likewise, and says what went wrong */
 };
 
 /* Draws the whole frame at the grid's size and says where the cursor belongs (row -1 = hidden).

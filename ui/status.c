@@ -219,14 +219,14 @@ void status_draw(const struct view *v, struct grid *g, int row, int cols)
     grid_fill(g, row, 0, cols, STYLE_STATUS, " ");
     status_left(v, &left);
     int n = text_cells(buf_text(&left), left.bytes);
-    if (v->hint_is_error && n + 2 + cells > room) {
-        /* What went wrong is worth the whole row. */
-        line_put_cut(&l, STYLE_ERROR, v->hint, v->ascii);
+    enum style s = v->hint_is_error ? STYLE_ERROR : STYLE_STATUS;
+    if ((v->hint_is_error || v->hint_is_message) && n + 2 + cells > room) {
+        line_put_cut(&l, s, v->hint, v->ascii);
     } else {
         line_put(&l, STYLE_STATUS, buf_text(&left));
         hint_cut(v->hint, room - n - 2, &hint);
         l.col = l.end - text_cells(buf_text(&hint), hint.bytes);
-        line_put(&l, v->hint_is_error ? STYLE_ERROR : STYLE_STATUS, buf_text(&hint));
+        line_put(&l, s, buf_text(&hint));
     }
     buf_release(&left);
     buf_release(&hint);
