@@ -3,6 +3,7 @@
 #include "engine/pretok.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,20 @@
 
 #define QWEN2_WORDS \
     CONTRACTIONS "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES
+
+/* Words that begin with capitals and go on in small letters; letters without case are both. */
+#define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define ENDING "(?:'[sStTmMdD]|'[rR][eE]|'[vV][eE]|'[lL][lL])?"
+#define SIGNS " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|"
+
+#define O200K_WORDS                                                                            \
+    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" ENDING                                        \
+    "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" ENDING "|\\p{N}{1,3}|" SIGNS SPACES
+
+#define TEKKEN_WORDS                                                                           \
+    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*"     \
+    "|\\p{N}|" SIGNS SPACES
 
 #define QWEN35_WORDS                                               \
     CONTRACTIONS "[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}|"   \
@@ -74,20 +89,44 @@ static const struct row {
     bool adds_bos;
     const char *pattern[PASSES_MAX];
 } rows[] = {
+    {"default", false, false, {"[\\p{P}$+<=>^~|]+", GPT2_WORDS, "\\p{N}+", "[0-9][0-9][0-9]"}},
     {"gpt-2", false, false, {GPT2_WORDS}},
     {"llama-bpe", true, true, {LLAMA3_WORDS}},
     {"smollm", false, false, {"\\p{N}", GPT2_WORDS}},
-    {"starcoder", false, false, {"\\p{N}", GPT2_WORDS}},
     {"qwen2", false, false, {QWEN2_WORDS}},
-    {"deepseek-r1-qwen", false, false, {QWEN2_WORDS}},
     {"qwen35", false, false, {QWEN35_WORDS}},
+    {"gpt-4o", false, false, {O200K_WORDS}},
+    {"tekken", true, true, {TEKKEN_WORDS}},
     {"deepseek-llm", false, false,
      {"[\\r\\n]", "\\s?[" CASED "]+", "\\s?[" WIDE_PUNCTUATION "]+", TRAILING_SPACES, CJK,
       "\\p{N}+"}},
     {"deepseek-coder", false, false, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", CJK, "\\p{N}"}},
     {"deepseek-v3", false, false, {"\\p{N}{1,3}", HAN_KANA, DEEPSEEK3_WORDS}},
+    {"falcon", false, false, {"[\\p{P}$+<=>^~|`]+", GPT2_WORDS, "[0-9][0-9][0-9]"}},
+    /* Other names of the same patterns. */
     {"joyai-llm", false, false, {"\\p{N}{1,3}", HAN_KANA, DEEPSEEK3_WORDS}},
-    {"default", false, false, {"[\\p{P}$+<=>^~|]+", GPT2_WORDS, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {"llama3", true, true, {LLAMA3_WORDS}},
+    {"llama-v3", true, true, {LLAMA3_WORDS}},
+    {"falcon3", true, true, {LLAMA3_WORDS}},
+    {"dbrx", false, false, {LLAMA3_WORDS}},
+    {"smaug-bpe", false, false, {LLAMA3_WORDS}},
+    {"chatglm-bpe", false, false, {LLAMA3_WORDS}},
+    {"glm4", false, false, {LLAMA3_WORDS}},
+    {"llama4", false, false, {O200K_WORDS}},
+    {"stablelm2", false, false, {QWEN2_WORDS}},
+    {"deepseek-r1-qwen", false, false, {QWEN2_WORDS}},
+    {"hunyuan", false, false, {QWEN2_WORDS}},
+    {"starcoder", false, false, {"\\p{N}", GPT2_WORDS}},
+    {"refact", false, false, {"\\p{N}", GPT2_WORDS}},
+    {"command-r", false, false, {"\\p{N}", GPT2_WORDS}},
+    {"codeshell", false, false, {"\\p{N}", GPT2_WORDS}},
+    {"exaone", false, false, {"\\p{N}", GPT2_WORDS}},
+    {"minerva-7b", false, false, {"\\p{N}", GPT2_WORDS}},
+    {"phi-2", false, false, {GPT2_WORDS}},
+    {"mpt", false, false, {GPT2_WORDS}},
+    {"olmo", false, false, {GPT2_WORDS}},
+    {"jais", false, false, {GPT2_WORDS}},
+    {"mellum", false, false, {GPT2_WORDS}},
 };
 #define N_ROWS (sizeof rows / sizeof *rows)
 
@@ -100,25 +139,19 @@ struct pretok {
 
 /* ---- open and close ----------------------------------------------------------------------- */
 
+/* As many of the names as fit; those that stand in front are the ones that tell most. */
 static bool unknown_name(struct gguf_str name, struct err *err)
 {
-    char known[200] = "";
-    size_t n = 0;
-    for (size_t i = 0; i < N_ROWS; i++) {
-        size_t len = strlen(rows[i].name);
-        if (n + len + 3 > sizeof known)
-            break;
-        if (i > 0) {
-            memcpy(known + n, ", ", 2);
-            n += 2;
-        }
-        memcpy(known + n, rows[i].name, len);
-        n += len;
-        known[n] = 0;
-    }
+    char known[160] = "", more[24] = "";
+    size_t n = 0, i = 0;
+    for (; i < N_ROWS && n + strlen(rows[i].name) + 3 < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i > 0 ? ", " : "",
+                              rows[i].name);
+    if (i < N_ROWS)
+        snprintf(more, sizeof more, " and %zu more", N_ROWS - i);
     int shown = name.bytes > 40 ? 40 : (int)name.bytes;
-    return err_set(err, ERR_UNSUPPORTED, "unknown pre-tokenizer '%.*s'; known are %s", shown,
-                   name.data, known);
+    return err_set(err, ERR_UNSUPPORTED, "unknown pre-tokenizer '%.*s'; known are %s%s", shown,
+                   name.data, known, more);
 }
 
 static const struct row *find_row(struct gguf_str name)

@@ -319,6 +319,30 @@ static const struct {
      "\x82\xab\xe3\x83\x8a\xef\xbc\x8c ok~x \xc3\xa9\xcc\x81 ",
      "\xe0\xb8\xaa\xe0\xb8\xb8\xe0\xb8\x82| ABc|\xe4\xb8\xad\xe6\x96\x87|1|\xe3\x82\xab\xe3"
      "\x83\x8a|\xef\xbc\x8c| ok|~x| \xc3\xa9\xcc\x81| "},
+    {"gpt-4o", "It's I'LL 1234 x_1  a\n\n b!!\n  ",
+     "It's| I'LL| |123|4| x|_|1| | a|\n\n| b|!!\n|  "},
+    {"gpt-4o", "\xe0\xb8\xaa\xe0\xb8\xb8\xe0\xb8\x82 ABc\xe4\xb8\xad\xe6\x96\x87" "1\xe3"
+     "\x82\xab\xe3\x83\x8a\xef\xbc\x8c ok~x \xc3\xa9\xcc\x81 ",
+     "\xe0\xb8\xaa\xe0\xb8\xb8\xe0\xb8\x82| ABc\xe4\xb8\xad\xe6\x96\x87|1|\xe3\x82\xab\xe3"
+     "\x83\x8a|\xef\xbc\x8c| ok|~x| \xc3\xa9\xcc\x81| "},
+    {"gpt-4o", "HelloWorld XMLHttp iPhone's ABC'd //\n/a/ 12345",
+     "Hello|World| XMLHttp| i|Phone's| ABC'd| //\n/|a|/| |123|45"},
+    {"tekken", "It's I'LL 1234 x_1  a\n\n b!!\n  ",
+     "It|'s| I|'LL| |1|2|3|4| x|_|1| | a|\n\n| b|!!\n|  "},
+    {"tekken", "\xe0\xb8\xaa\xe0\xb8\xb8\xe0\xb8\x82 ABc\xe4\xb8\xad\xe6\x96\x87" "1\xe3"
+     "\x82\xab\xe3\x83\x8a\xef\xbc\x8c ok~x \xc3\xa9\xcc\x81 ",
+     "\xe0\xb8\xaa\xe0\xb8\xb8\xe0\xb8\x82| ABc\xe4\xb8\xad\xe6\x96\x87|1|\xe3\x82\xab\xe3"
+     "\x83\x8a|\xef\xbc\x8c| ok|~x| \xc3\xa9\xcc\x81| "},
+    {"tekken", "HelloWorld XMLHttp iPhone's ABC'd //\n/a/ 12345",
+     "Hello|World| XMLHttp| i|Phone|'s| ABC|'d| //\n/|a|/| |1|2|3|4|5"},
+    {"falcon", "It's I'LL 1234 x_1  a\n\n b!!\n  ",
+     "It|'|s| I|'|LL| |123|4| x|_|1| | a|\n\n| b|!!|\n  "},
+    {"falcon", "\xe0\xb8\xaa\xe0\xb8\xb8\xe0\xb8\x82 ABc\xe4\xb8\xad\xe6\x96\x87" "1\xe3"
+     "\x82\xab\xe3\x83\x8a\xef\xbc\x8c ok~x \xc3\xa9\xcc\x81 ",
+     "\xe0\xb8\xaa|\xe0\xb8\xb8|\xe0\xb8\x82| ABc\xe4\xb8\xad\xe6\x96\x87|1|\xe3\x82\xab"
+     "\xe3\x83\x8a|\xef\xbc\x8c| ok|~|x| \xc3\xa9|\xcc\x81| "},
+    {"falcon", "HelloWorld XMLHttp iPhone's ABC'd //\n/a/ 12345",
+     "HelloWorld| XMLHttp| iPhone|'|s| ABC|'|d| |//|\n|/|a|/| |123|45"},
     {"default", "It's I'LL 1234 x_1  a\n\n b!!\n  ",
      "It|'|s| I|'|LL| |123|4| x|_|1| | a|\n\n| b|!!|\n  "},
     {"default", "\xe0\xb8\xaa\xe0\xb8\xb8\xe0\xb8\x82 ABc\xe4\xb8\xad\xe6\x96\x87" "1\xe3"
@@ -376,8 +400,8 @@ void test_pretok_unknown(void **state)
     assert_false(pretok_open(&p, (struct gguf_str){"mystery", 7}, &err));
     assert_int_equal(err.code, ERR_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "'mystery'"));
-    assert_non_null(strstr(err.msg, "gpt-2, llama-bpe, smollm"));
-    assert_non_null(strstr(err.msg, "default"));
+    assert_non_null(strstr(err.msg, "default, gpt-2, llama-bpe, smollm"));
+    assert_non_null(strstr(err.msg, " more"));
     assert_null(p);
 }
 
