@@ -2,8 +2,13 @@
 """compare_logits.py -- the engine's logits beside llama.cpp's, on real models and text.
 
     compare_logits.py MODEL                  both engines on the same ids: perplexity, best tokens
+    compare_logits.py MODEL --decoded        llama.cpp has the weights decoded to floats
     compare_logits.py MODEL --freeze FILE    and keeps some of llama.cpp's numbers in FILE
     compare_logits.py MODEL --check FILE     the engine alone, against such numbers
+
+With weights of few bits llama.cpp rounds activations to 8 bits, as this engine does, but not the
+same ones: after some layers the two roundings have nothing in common, and each engine is as far
+from exact arithmetic as from the other. --decoded is nearer to the truth, and four times as big.
 
 All but --check needs llama-cpp-python (pip install llama-cpp-python). BUILD is the folder of
 `probe` (default build). Three texts: prose (a licence of Debian's), code (of this project), and
@@ -17,6 +22,7 @@ import math
 import os
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROSE = "/usr/share/common-licenses/GFDL-1.3"
@@ -47,13 +53,22 @@ def probe(model, ids, every, options=()):
 class Peer:
     """llama.cpp."""
 
-    def __init__(self, model, n_ctx):
+    def __init__(self, model, n_ctx, decoded):
         import llama_cpp
         import numpy
         self.lib, self.np = llama_cpp, numpy
         self.quiet = llama_cpp.llama_log_callback(lambda level, text, data: None)
         llama_cpp.llama_log_set(self.quiet, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
+        with tempfile.TemporaryDirectory() as folder:
+            if decoded:
+                path = os.path.join(folder, "decoded.gguf")
+                self.decode(model, path)
+                model = path
+            self.load(model, n_ctx)
+
+    def load(self, model, n_ctx):
+        llama_cpp = self.lib
         self.model = llama_cpp.llama_model_load_from_file(
             model.encode(), llama_cpp.llama_model_default_params())
         if not self.model:
@@ -64,6 +79,13 @@ class Peer:
         params.n_ctx, params.n_batch = n_ctx, 256
         params.flash_attn_type = 0            # off: it sums in half precision
         self.context = llama_cpp.llama_init_from_model(self.model, params)
+
+    def decode(self, model, path):
+        """Writes the model with all weights in F32."""
+        params = self.lib.llama_model_quantize_default_params()
+        params.ftype, params.allow_requantize = 0, True
+        if self.lib.llama_model_quantize(model.encode(), path.encode(), params):
+            sys.exit("llama.cpp does not decode " + model)
 
     def tokenize(self, text, n):
         data = text.encode()
@@ -101,8 +123,8 @@ def expected(peer, ids):
     return rows
 
 
-def compare(model, n, options):
-    peer, good, frozen = Peer(model, n), True, {}
+def compare(model, n, decoded, options):
+    peer, good, frozen = Peer(model, n, decoded), True, {}
     for name, text in texts().items():
         ids = peer.tokenize(text, n)
         theirs = expected(peer, ids)
@@ -160,6 +182,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("model")
     p.add_argument("--tokens", type=int, default=2048)
+    p.add_argument("--decoded", action="store_true")
     p.add_argument("--freeze", metavar="FILE")
     p.add_argument("--check", metavar="FILE")
     p.add_argument("--kernels", help="the kernel set to use at most")
@@ -167,7 +190,7 @@ def main():
     options = ["--kernels", a.kernels] if a.kernels else []
     if a.check:
         return 0 if check(a.model, a.check, options) else 1
-    good, frozen = compare(a.model, a.tokens, options)
+    good, frozen = compare(a.model, a.tokens, a.decoded, options)
     if a.freeze:
         with open(a.freeze, "w", encoding="utf-8") as f:
             json.dump({"bytes": os.path.getsize(a.model), "texts": frozen}, f,
