@@ -43,7 +43,8 @@ APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read
 	app/answer.c app/vote.c app/choose.c
 APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/export.c \
 	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/inspect.c app/trace.c
-APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/reader.c app/outside.c app/complete.c
+APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/reader.c app/outside.c app/complete.c \
+	app/look.c app/themes.c
 APP := $(APP_STORE) $(APP_CHOOSE) $(APP_RUN) $(APP_SCREEN)
 
 TESTS_ENGINE := $(wildcard tests/engine_*.c)

@@ -63,14 +63,12 @@ static void settings(struct word *w)
 {
     candidate(w, "max-tokens");
     candidate(w, "seed");
-    candidate(w, "theme");
-    for (int i = 0; theme_builtin_name(i); i++) {
-        struct buf name = {0};
-        buf_printf(&name, "theme %s", theme_builtin_name(i));
-        if (w->bytes >= strlen("theme "))
-            candidate(w, buf_text(&name));
-        buf_release(&name);
-    }
+}
+
+static void themes(struct word *w)
+{
+    for (int i = 0; theme_builtin_name(i); i++)
+        candidate(w, theme_builtin_name(i));
 }
 
 /* The files of the folder that the word names. */
@@ -108,6 +106,7 @@ static bool arguments(struct word *w, enum action a, const struct store_entry *e
     case ACTION_MODE: modes(w); return true;
     case ACTION_OPEN: sessions(w, e, n); return true;
     case ACTION_SET: settings(w); return true;
+    case ACTION_THEME: themes(w); return true;
     case ACTION_EXPORT:
         if (first < w->bytes) {
             w->typed += first + 1;

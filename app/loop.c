@@ -20,7 +20,7 @@
 #include "app/trace.h"
 #include "ui/term.h"
 
-enum { FRAME_MS = 33, SCROLL_ROWS = 3 };
+enum { FRAME_MS = 33, SCROLL_ROWS = 3, THEME_ROWS = 9 };
 
 static int64_t now_ms(void)
 {
@@ -54,6 +54,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->kv_bytes = t->kv_bytes;
     v->transcript = l->transcript;
     v->list = l->list;
+    v->list_rows = l->overlay == OVERLAY_THEMES ? THEME_ROWS : 0;
     editor_view(l->editor, &v->draft);
     v->reader = l->reader;
     v->queued = t->n_queue;
@@ -100,43 +101,6 @@ static bool draft_empty(struct loop *l)
     struct editor_view v;
     editor_view(l->editor, &v);
     return v.bytes == 0;
-}
-
-/* A theme by name or file; false: *msg says why. */
-static bool theme_load(struct loop *l, const char *name, char *msg, size_t msg_bytes)
-{
-    const char *text = theme_builtin(name);
-    if (text)
-        return theme_parse(&l->theme, text, strlen(text), name, msg, msg_bytes);
-    struct buf b = {0};
-    char part[4096];
-    size_t n;
-    FILE *f = fopen(name, "re");
-    if (!f) {
-        snprintf(msg, msg_bytes, "theme '%s': %s", name, strerror(errno));
-        return false;
-    }
-    while (b.bytes < 1 << 20 && (n = fread(part, 1, sizeof part, f)) > 0)
-        buf_append(&b, part, n);
-    fclose(f);
-    bool ok = theme_parse(&l->theme, buf_text(&b), b.bytes, name, msg, msg_bytes);
-    buf_release(&b);
-    return ok;
-}
-
-static void set_setting(struct loop *l, const char *args)
-{
-    char msg[200];
-    if (strncmp(args, "theme ", 6) != 0) {
-        shown_note(l, true, "/set knows seed, max-tokens and theme");
-        return;
-    }
-    if (theme_load(l, args + 6 + strspn(args + 6, " "), msg, sizeof msg)) {
-        term_theme(&l->theme);
-        term_redraw();
-    } else {
-        shown_note(l, true, msg);
-    }
 }
 
 /* Busy: stop. A draft: into the history. Nothing: say how to leave, then leave. Esc never leaves
@@ -245,6 +209,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_REDRAW: term_redraw(); return true;
     case ACTION_HELP: overlay_help(l); return true;
     case ACTION_OPEN: overlay_sessions(l); return true;
+    case ACTION_THEME: overlay_themes(l); return true;
     case ACTION_QUIT: l->leaving = true; return true;
     case ACTION_TOGGLE: line = "/toggle"; break;
     case ACTION_UNDO: line = "/undo"; break;
@@ -379,7 +344,9 @@ static void send_line(struct loop *l, const char *line)
     struct key none = {0};
     enum action a = command_line(&l->talk, line, &args);
     if (a == ACTION_SET)
-        set_setting(l, args);
+        shown_note(l, true, "/set knows seed and max-tokens");
+    else if (a == ACTION_THEME && *args)
+        look_theme(l, args);
     else if (a == ACTION_COPY)
         reader_copy(l, args);
     else if (a == ACTION_SEARCH && *args)
@@ -402,15 +369,6 @@ static void run(struct loop *l)
 
 /* ---- setting up and tearing down ----------------------------------------------------------- */
 
-static const char *theme_name(const struct options *o)
-{
-    const char *colors = getenv("COLORFGBG"); /* "foreground;background", of some terminals */
-    const char *back = colors ? strrchr(colors, ';') : NULL;
-    if (o->theme)
-        return o->theme;
-    return back && (strcmp(back, ";7") == 0 || strcmp(back, ";15") == 0) ? "light" : "dark";
-}
-
 static bool editor_start(struct loop *l, const struct options *o, char *msg, size_t msg_bytes)
 {
     struct err err;
@@ -426,9 +384,9 @@ static bool screen_start(struct loop *l, const struct options *o, char *msg, siz
 {
     const char *no_color = getenv("NO_COLOR");
     struct term_opts to = {.color = !o->no_color && !(no_color && *no_color)};
-    if (!theme_load(l, theme_name(o), msg, msg_bytes) || !editor_start(l, o, msg, msg_bytes))
-        return false;
     signals_init(term_restore);
+    if (!look_start(l, o, msg, msg_bytes) || !editor_start(l, o, msg, msg_bytes))
+        return false;
     if (!term_start(&to, msg, msg_bytes))
         return false;
     term_theme(&l->theme);
@@ -477,6 +435,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     term_stop();
     editor_free(&l.editor);
     overlay_close(&l);
+    names_release(&l.themes);
     transcript_free(&l.transcript);
     grid_release(&l.grid);
     buf_release(&l.search);

@@ -1,24 +1,28 @@
 /* loop.h -- the state of the full screen, shared by the files that make it: loop.c (the pump, keys,
- * drawing), shown.c (what the conversation tells), overlay.c (lists over it), reader.c (copying,
- * searching), outside.c (other programs on the terminal). Nobody else includes it.
+ * drawing), shown.c (what the conversation tells), overlay.c (lists over it), look.c (themes),
+ * reader.c (copying, searching), outside.c (other programs on the terminal). Nobody else includes
+ * it.
  *
  * All of it belongs to the UI thread. What changes something sets `dirty`; only loop.c draws. */
 #ifndef DUET_APP_LOOP_H
 #define DUET_APP_LOOP_H
 
 #include "app/talk.h"
+#include "app/themes.h"
 #include "ui/editor.h"
 #include "ui/keymap.h"
 #include "ui/screen.h"
 
-enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS, OVERLAY_HISTORY };
+enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS, OVERLAY_HISTORY, OVERLAY_THEMES };
 
 struct loop {
     struct talk talk;
     struct transcript *transcript;
     struct editor *editor;
     struct grid grid;
-    struct theme theme;
+    struct theme theme;         /* shown now */
+    struct theme theme_before;  /* while the list of themes is open */
+    struct names themes;        /* that list */
     struct list *list;          /* the overlay, or NULL */
     enum overlay overlay;
     struct store_entry *session; /* the rows of OVERLAY_SESSIONS */
@@ -59,6 +63,18 @@ void overlay_sessions(struct loop *l);
 void overlay_history(struct loop *l);
 bool overlay_key(struct loop *l, const struct key *k); /* true: the editor has something to do */
 void overlay_close(struct loop *l);
+
+void overlay_themes(struct loop *l);
+
+/* ---- look.c -------------------------------------------------------------------------------- */
+
+/* The theme that the options name, or the one that fits the terminal's background; before the
+ * screen is there. */
+bool look_start(struct loop *l, const struct options *o, char *msg, size_t msg_bytes);
+
+void look_theme(struct loop *l, const char *name); /* takes it and says so, or why not */
+void look_show(struct loop *l, const char *name);  /* takes it silently, if it is one */
+void look_take(struct loop *l, const struct theme *t);
 
 /* ---- reader.c ------------------------------------------------------------------------------ */
 

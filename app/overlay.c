@@ -1,4 +1,4 @@
-/* overlay.c -- lists over the transcript: help, sessions, earlier drafts. */
+/* overlay.c -- lists over the transcript: help, sessions, earlier drafts, themes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,10 +113,36 @@ void overlay_history(struct loop *l)
     editor_history(l->editor, add_draft, l);
 }
 
+/* The bar is on the theme that is shown. */
+void overlay_themes(struct loop *l)
+{
+    const struct key down = {.code = KEYCODE_DOWN};
+    overlay_close(l);
+    l->overlay = OVERLAY_THEMES;
+    l->theme_before = l->theme;
+    l->list = list_new("Themes", true);
+    names_release(&l->themes);
+    theme_names(&l->talk.paths, &l->themes);
+    for (int i = 0; i < l->themes.n; i++)
+        list_add(l->list, l->themes.name[i], theme_builtin(l->themes.name[i]) ? "" : "your own");
+    for (int i = 0; i < l->themes.n && strcmp(l->themes.name[i], l->theme.name) != 0; i++)
+        list_key(l->list, &down);
+}
+
+/* Each theme is shown while the bar is on it. */
+static void preview(struct loop *l)
+{
+    int i = list_chosen(l->list);
+    if (l->overlay == OVERLAY_THEMES && i >= 0)
+        look_show(l, l->themes.name[i]);
+}
+
 /* The chosen row, which is there. */
 static void choose(struct loop *l, int i)
 {
     char id[80] = "";
+    if (l->overlay == OVERLAY_THEMES)
+        look_theme(l, l->themes.name[i]);
     if (l->overlay == OVERLAY_SESSIONS)
         snprintf(id, sizeof id, "%s", l->session[i].id);
     if (l->overlay == OVERLAY_HISTORY)
@@ -132,8 +158,11 @@ bool overlay_key(struct loop *l, const struct key *k)
     l->dirty = true;
     switch (list_key(l->list, k)) {
     case LIST_MORE:
+        preview(l);
         return false;
     case LIST_CLOSED:
+        if (l->overlay == OVERLAY_THEMES)
+            look_take(l, &l->theme_before);
         overlay_close(l);
         return false;
     case LIST_CHOSEN:

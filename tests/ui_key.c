@@ -242,12 +242,58 @@ void test_decode_waits(void **state)
     decode_release(&d);
 }
 
+static struct decode_answers answers(const char *bytes)
+{
+    struct decode_answers a;
+    decode_answers(bytes, strlen(bytes), &a);
+    return a;
+}
+
+/* What a terminal says of itself; what it says too late is no text. */
+void test_decode_answers(void **state)
+{
+    (void)state;
+    static const char *const light[] = {"\033]11;rgb:ffff/ffff/ffff\a", "x\033]11;rgb:f/f/8\033\\",
+                                        "\033]11;rgba:80/ff/00/00\a"};
+    static const char *const dark[] = {"\033]11;rgb:0/0/ffff\a", "\033]11;rgb:80/70/00\a"};
+    static const char *const none[] = {"", "\033]11;?\a", "\033]11;rgb:g/g/g\a", "\033]11;rgb:",
+                                       "\033]11;rgb:ff/ff\a", "\033]10;rgb:ff/ff/ff\a", "\033"};
+    for (size_t i = 0; i < sizeof light / sizeof *light; i++)
+        assert_true(answers(light[i]).background && answers(light[i]).light);
+    for (size_t i = 0; i < sizeof dark / sizeof *dark; i++)
+        assert_true(answers(dark[i]).background && !answers(dark[i]).light);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        assert_false(answers(none[i]).background);
+    assert_true(answers("\033[?62;4c").attributes);
+    assert_false(answers("\033[62;4c").attributes || answers("\033[?62;4").attributes);
+    assert_true(answers("\033[?2026;1$y").sync && answers("\033[?2026;2$y").sync);
+    assert_false(answers("\033[?2026;0$y").sync || answers("\033[?2004;1$y").sync);
+    for (size_t i = 0; i < sizeof light / sizeof *light; i++) {
+        struct decode d = {0};
+        struct key k;
+        const char *osc = strchr(light[i], '\033');
+        for (const char *p = osc; *p; p++) {
+            decode_feed(&d, p, 1, 0);
+            assert_false(decode_key(&d, 0, &k));
+        }
+        assert_int_equal(decode_wait_ms(&d, 0), -1);
+        decode_release(&d);
+    }
+    struct decode d = {0};
+    struct key k;
+    decode_feed(&d, "\033]", 2, 0); /* Alt+] is a key still */
+    assert_true(decode_key(&d, 1000, &k) && k.mod == KEY_ALT && k.ch == ']');
+    decode_feed(&d, "\033]1\rz", 5, 1000);
+    assert_true(decode_key(&d, 1000, &k) && k.code == KEYCODE_ENTER);
+    decode_release(&d);
+}
+
 /* Whatever bytes come, in whatever pieces: no crash, and no C1 or control character as text. */
 void test_decode_noise(void **state)
 {
     (void)state;
     ui_locale();
-    static const char alphabet[] = "\033\033\033[[O;;0123456789ABCHFRMmu~^<?"
+    static const char alphabet[] = "\033\033\033[[O];;0123456789ABCHFRMmu~^<?"
                                    "\r\n\x9B\xC2\x85\xE6\xFF z";
     struct ui_random r = {7};
     for (int round = 0; round < 300; round++) {

@@ -163,6 +163,15 @@ static void child_stream(void)
     read_keys();
 }
 
+/* Asks first; the rest as usual. */
+static void child_asks(void)
+{
+    static const char *const names[] = {"unknown", "dark", "light"};
+    report("asks");
+    report(names[term_ask(PATIENCE_MS)]);
+    child_keys();
+}
+
 static void child_unknown_type(void)
 {
     setenv("TERM", "no-such-type", 1);
@@ -444,6 +453,37 @@ void test_term_suspends(void **state)
     const char *first = strstr(r.out.data, "hello 漢字");
     assert_true(first && strstr(first + 1, "hello 漢字")); /* all of the screen came again */
     rig_end(&r, 0);
+}
+
+/* The terminal is asked before the start: what it says, what is typed meanwhile, a frame that it
+ * is told to show as one. */
+void test_term_asks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer, *background;
+        bool sync;
+    } rows[] = {{"\033]11;rgb:ffff/ffff/dddd\033\\\033[?2026;2$y\033[?1;2c", "light", true},
+                {"a\033]11;rgb:1c/1c/1c\a\033[?2026;0$y\033[?62;4c", "dark", false},
+                {"\033[?6c", "unknown", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rig r;
+        rig_start(&r, child_asks);
+        rig_expect(&r, "asks");
+        while (!strstr(buf_text(&r.out), "\033[c"))
+            assert_true(rig_take(&r));
+        rig_keys(&r, rows[i].answer);
+        rig_expect(&r, rows[i].background);
+        rig_expect(&r, "ready");
+        if (rows[i].answer[0] == 'a')
+            rig_expect(&r, "a");
+        rig_keys(&r, "\033]11;rgb:ffff/ffff/ffff\033\\q"); /* too late */
+        rig_expect(&r, "q");
+        was_restored(&r);
+        assert_int_equal(strstr(r.out.data, "\033[?2026h") != NULL, rows[i].sync);
+        assert_int_equal(strstr(r.out.data, "\033[?2026l") != NULL, rows[i].sync);
+        rig_end(&r, 0);
+    }
 }
 
 /* Attributes may be sent without colour, colours may not. */

@@ -7,7 +7,7 @@
 
 #include "ui/text.h"
 
-enum { ESC = 27, SEQUENCE_MAX = 64, PARAMS_MAX = 4 };
+enum { ESC = 27, SEQUENCE_MAX = 64, OSC_MAX = 4096, PARAMS_MAX = 4 };
 
 /* What the bytes at the front of the input turned out to be. */
 enum found {
@@ -261,6 +261,21 @@ static struct token decode_own(const struct decode *d, const char *s, size_t byt
     return t;
 }
 
+/* "ESC ] NUMBER ... BEL" or "... ESC \\": a late answer of the terminal. */
+static struct token decode_osc(const char *s, size_t bytes)
+{
+    for (size_t i = 2; i < bytes && i < OSC_MAX; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c == '\a')
+            return skip(i + 1);
+        if (c == ESC)
+            return i + 1 == bytes ? part() : skip(s[i + 1] == '\\' ? i + 2 : i);
+        if (c < 0x20 || c == 127)
+            return skip(i);
+    }
+    return bytes < OSC_MAX ? part() : skip(OSC_MAX);
+}
+
 static struct token decode_escape(const struct decode *d, const char *s, size_t bytes)
 {
     if (bytes == 1)
@@ -272,6 +287,8 @@ static struct token decode_escape(const struct decode *d, const char *s, size_t 
         return decode_csi(s, bytes);
     if (s[1] == 'O')
         return decode_ss3(s, bytes);
+    if (s[1] == ']' && (bytes == 2 || (s[2] >= '0' && s[2] <= '9')))
+        return bytes == 2 ? part() : decode_osc(s, bytes);
     if (s[1] == ESC) {
         /* Alt with a key that is a sequence itself; two times Esc otherwise. */
         t = bytes > 2 && (s[2] == '[' || s[2] == 'O') ? decode_escape(d, s + 1, bytes - 1)
@@ -293,7 +310,7 @@ static struct token give_up(const char *s, size_t bytes)
         return skip(bytes);
     if (bytes == 1 || s[1] == ESC)
         return is_key(1, KEYCODE_ESC, 0, 0);
-    if (bytes == 2 && (s[1] == '[' || s[1] == 'O'))
+    if (bytes == 2 && (s[1] == '[' || s[1] == 'O' || s[1] == ']'))
         return is_key(2, KEYCODE_CHAR, KEY_ALT, (uint32_t)s[1]);
     return skip(bytes);
 }
@@ -362,6 +379,58 @@ static bool paste_collect(struct decode *d, bool late, struct key *k)
         }
     }
     return late && paste_done(d, k);
+}
+
+/* ---- answers ------------------------------------------------------------------------------ */
+
+/* One of the three numbers of a colour, 0 to 1: one to four hexadecimal digits. */
+static bool color_part(const char **at, const char *end, double *out)
+{
+    unsigned v = 0, most = 0;
+    for (int n = 0; n < 4 && *at < end && strchr("0123456789abcdefABCDEF", **at) && **at; n++) {
+        char digit = *(*at)++;
+        v = v * 16 + (unsigned)(digit <= '9' ? digit - '0' : (digit | 32) - 'a' + 10);
+        most = most * 16 + 15;
+    }
+    *out = most ? (double)v / most : 0;
+    return most > 0;
+}
+
+/* "rgb:1c1c/1c1c/1c1c" or "rgba:...": its brightness as the eye weighs it. */
+static bool color_light(const char *at, const char *end, bool *light)
+{
+    static const double weight[] = {0.2126, 0.7152, 0.0722};
+    double sum = 0, part_of;
+    if (end - at < 4 || memcmp(at, "rgb", 3) != 0)
+        return false;
+    at += 3 + (at[3] == 'a');
+    for (int i = 0; i < 3; i++) {
+        if (at == end || *at++ != (i ? '/' : ':') || !color_part(&at, end, &part_of))
+            return false;
+        sum += weight[i] * part_of;
+    }
+    *light = sum > 0.5;
+    return true;
+}
+
+void decode_answers(const char *bytes, size_t n, struct decode_answers *a)
+{
+    static const char color[] = "]11;";
+    *a = (struct decode_answers){0};
+    for (size_t i = 0; i + 1 < n; i++) {
+        const char *s = bytes + i;
+        struct csi c = {0};
+        bool bad;
+        if (*s != ESC)
+            continue;
+        if (n - i > sizeof color && memcmp(s + 1, color, sizeof color - 1) == 0)
+            a->background = color_light(s + sizeof color, bytes + n, &a->light) || a->background;
+        if (s[1] != '[' || !scan_csi(s, n - i, &c, &bad) || bad || c.first != '?')
+            continue;
+        a->attributes = a->attributes || c.last == 'c';
+        if (c.last == 'y' && c.param[0] == 2026)
+            a->sync = c.param[1] == 1 || c.param[1] == 2;
+    }
 }
 
 /* ---- the door ----------------------------------------------------------------------------- */

@@ -3,7 +3,8 @@
  * Escape sequences may arrive in any number of pieces. An ESC that nothing follows within
  * DECODE_ESC_MS is the key Esc; a longer sequence that stays unfinished is dropped, and so is
  * every sequence that means nothing here: it never becomes text. A paste whose end never comes is
- * given up after DECODE_PASTE_MS without a byte, and what came is handed over.
+ * given up after DECODE_PASTE_MS without a byte, and what came is handed over. Answers of the
+ * terminal that come late mean nothing here too.
  *
  * Real U+0080..U+009F are dropped: inside the program these codes are the editor's own keys. */
 #ifndef DUET_UI_DECODE_H
@@ -48,6 +49,15 @@ void decode_feed(struct decode *d, const char *bytes, size_t n, int64_t now_ms);
 
 /* The next key, if one is complete (or given up waiting for) at this time. */
 bool decode_key(struct decode *d, int64_t now_ms, struct key *k);
+
+/* The answers of a terminal to what term.c asks it, among bytes that may hold anything else. */
+struct decode_answers {
+    bool background; /* OSC 11: the colour behind the text is known */
+    bool light;      /* and it is nearer to white than to black */
+    bool sync;       /* DECRQM: it knows synchronised output */
+    bool attributes; /* DA1, which every terminal answers: nothing follows */
+};
+void decode_answers(const char *bytes, size_t n, struct decode_answers *a);
 
 /* How long to wait for more bytes before decode_key() may say something new; -1 = for ever. */
 int decode_wait_ms(const struct decode *d, int64_t now_ms);

@@ -65,6 +65,12 @@ static void draw_rule(struct grid *g, const struct view *v, const struct rect *r
     grid_put(g, r->row, r->col + r->cols - cells - 2, cells, STYLE_NOTE, text, (size_t)n);
 }
 
+/* The rows of the list. */
+static int list_rows(const struct view *v, int rows)
+{
+    return v->list_rows && v->list_rows < rows / 2 ? v->list_rows : rows;
+}
+
 void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cursor_col)
 {
     struct layout l;
@@ -78,10 +84,11 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
         status_draw_header(v, g, l.header.row, l.header.cols);
     /* A list needs room even where the transcript has none. */
     const struct rect *middle = l.small ? &l.editor : &l.transcript;
+    int listed = !v->list ? 0 : list_rows(v, middle->rows), left = middle->rows - listed;
     if (v->list)
-        list_draw(v->list, g, middle->row, middle->col, middle->rows, middle->cols);
-    else if (!l.small)
-        transcript_draw(v->transcript, g, middle->row, middle->col, middle->rows, middle->cols);
+        list_draw(v->list, g, middle->row, middle->col, listed, middle->cols);
+    if (left && !l.small)
+        transcript_draw(v->transcript, g, middle->row + listed, middle->col, left, middle->cols);
     if (l.rule.rows)
         draw_rule(g, v, &l.rule);
     if (l.status.rows)

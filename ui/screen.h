@@ -28,6 +28,7 @@ struct view {
     /* middle */
     struct transcript *transcript;
     struct list *list;      /* drawn over the transcript; NULL = none */
+    int list_rows;          /* it takes this many at most, the transcript the rest; 0 = all */
 
     /* editor */
     struct editor_view draft;

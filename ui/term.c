@@ -32,9 +32,12 @@
 #include "ui/text.h"
 
 enum { RESTORE_BYTES = 256, READ_BYTES = 65536, READS_MAX = 64, LOOK_MS = 1000,
+       SYNC_ROWS = 3, /* fewer change at a glance anyway */
        CLIPBOARD_BYTES_MAX = 74994 /* 100,000 signs of base64 */ };
 
 static const char modes_on[] = "\033[?2004h", modes_off[] = "\033[?2004l";
+static const char sync_on[] = "\033[?2026h", sync_off[] = "\033[?2026l";
+static const char questions[] = "\033]11;?\033\\\033[?2026$p\033[c";
 static const char mouse_on[] = "\033[?1000h\033[?1006h", mouse_off[] = "\033[?1006l\033[?1000l";
 
 static struct {
@@ -49,6 +52,12 @@ static struct {
     attr_t attr[STYLE_COUNT];
     short pair[STYLE_COUNT];
 } term;
+
+/* Learnt before the start. */
+static struct {
+    struct buf typed; /* all that came while the answers were waited for */
+    bool sync;        /* frames may be sent as one */
+} asked;
 
 /* What term_restore() needs, and nothing else: it may run in a signal handler at any time. */
 static struct {
@@ -98,6 +107,8 @@ static void restore_capability(const char *name)
 static void prepare_restore(void)
 {
     restore.bytes = 0;
+    for (const char *p = asked.sync ? sync_off : ""; *p; p++)
+        restore_char(*p);
     for (const char *p = modes_off; *p; p++)
         restore_char(*p);
     for (const char *p = mouse_off; term.opts.mouse && *p; p++)
@@ -160,6 +171,53 @@ static bool check_terminal(char *msg, size_t msg_bytes)
     return good || fail(msg, msg_bytes, "the terminal cannot move its cursor");
 }
 
+/* Terminals that would show an unknown question, or whose type says nothing. */
+static bool knows_osc(void)
+{
+    static const char *const without[] = {"linux", "vt", "ansi", "cons", "dumb"};
+    const char *name = getenv("TERM");
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
+        if (name && strncmp(name, without[i], strlen(without[i])) == 0)
+            return false;
+    return name && *name;
+}
+
+/* Collects what comes until the last answer is there. */
+static void take_answers(int wait_ms, struct decode_answers *a)
+{
+    char bytes[256];
+    int64_t end = now_ms() + wait_ms;
+    for (int64_t left = wait_ms; left > 0 && !a->attributes; left = end - now_ms()) {
+        struct pollfd p = {STDIN_FILENO, POLLIN, 0};
+        int ready = poll(&p, 1, (int)left);
+        ssize_t n = ready > 0 ? read(STDIN_FILENO, bytes, sizeof bytes) : 0;
+        if (ready > 0 && n <= 0)
+            return;
+        buf_append(&asked.typed, bytes, (size_t)n);
+        decode_answers(buf_text(&asked.typed), asked.typed.bytes, a);
+    }
+}
+
+enum term_background term_ask(int wait_ms)
+{
+    struct decode_answers a = {0};
+    struct termios quiet;
+    if (term.on || !knows_osc() || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
+        tcgetattr(STDIN_FILENO, &restore.saved) != 0)
+        return TERM_UNKNOWN;
+    restore.bytes = 0;
+    restore.armed = 1;
+    quiet = restore.saved;
+    quiet.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
+    write_all(questions, sizeof questions - 1);
+    take_answers(wait_ms, &a);
+    tcsetattr(STDIN_FILENO, TCSANOW, &restore.saved);
+    restore.armed = 0;
+    asked.sync = a.sync;
+    return !a.background ? TERM_UNKNOWN : a.light ? TERM_LIGHT : TERM_DARK;
+}
+
 static void modes(bool on)
 {
     write_all(on ? modes_on : modes_off, sizeof modes_on - 1);
@@ -193,6 +251,8 @@ bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
     if (term.color)
         use_default_colors();
     define_keys();
+    decode_feed(&term.decode, buf_text(&asked.typed), asked.typed.bytes, now_ms());
+    buf_release(&asked.typed);
     refresh();
     modes(true);
     getmaxyx(stdscr, term.rows, term.cols);
@@ -280,20 +340,10 @@ static void base64(struct buf *out, const char *text, size_t bytes)
     }
 }
 
-static bool has_clipboard(void)
-{
-    static const char *const without[] = {"linux", "vt", "ansi", "cons", "dumb"};
-    const char *name = getenv("TERM");
-    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
-        if (name && strncmp(name, without[i], strlen(without[i])) == 0)
-            return false;
-    return term.on;
-}
-
 bool term_clipboard(const char *text, size_t bytes)
 {
     struct buf out = {0};
-    if (bytes > CLIPBOARD_BYTES_MAX || !has_clipboard())
+    if (bytes > CLIPBOARD_BYTES_MAX || !term.on || !knows_osc())
         return false;
     buf_puts(&out, "\033]52;c;");
     base64(&out, text, bytes);
@@ -455,9 +505,13 @@ void term_flush(const struct grid *g, int row, int col)
         return;
     if (term.all)
         erase();
+    int changed = 0;
     for (int i = 0; i < g->rows && i < term.rows; i++)
-        if (term.all || !grid_same_row(g, &term.shown, i))
+        if (term.all || !grid_same_row(g, &term.shown, i)) {
             put_row(g, i);
+            changed++;
+        }
+    bool sync = asked.sync && changed > SYNC_ROWS;
     term.all = false;
     remember(g);
     bool visible = row >= 0 && row < term.rows && col >= 0 && col < term.cols;
@@ -465,7 +519,11 @@ void term_flush(const struct grid *g, int row, int col)
     if (visible)
         move(row, col);
     wnoutrefresh(stdscr);
+    if (sync)
+        write_all(sync_on, sizeof sync_on - 1);
     doupdate();
+    if (sync)
+        write_all(sync_off, sizeof sync_off - 1);
 }
 
 void term_redraw(void)

@@ -17,6 +17,12 @@ struct term_opts {
     bool mouse;  /* wheel events; off by default, it takes selecting away */
 };
 
+enum term_background { TERM_UNKNOWN, TERM_DARK, TERM_LIGHT };
+
+/* Asks the terminal, before term_start(), for its background and whether it knows synchronised
+ * output; waits as long at most. What is typed meanwhile is kept for term_read(). */
+enum term_background term_ask(int wait_ms);
+
 /* Takes the terminal: alternate screen, raw keys, bracketed paste. On failure (not a terminal,
  * unknown TERM, no cursor addressing) returns false, fills msg, and the terminal is as before. */
 bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes);

@@ -32,7 +32,7 @@ struct theme {
 bool theme_parse(struct theme *t, const char *text, size_t bytes, const char *name, char *msg,
                  size_t msg_bytes);
 
-/* One of the themes compiled in from themes/: "dark", "light"; NULL if there is none. The text of
+/* One of the themes compiled in from themes/: "dark", "mono"; NULL if there is none. The text of
  * its file. theme_builtin_name(i): their names, NULL after the last. */
 const char *theme_builtin(const char *name);
 const char *theme_builtin_name(int i);
