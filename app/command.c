@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/export.h"
+#include "app/import.h"
 
 static void cmd_mode(struct talk *t, const char *args)
 {
@@ -111,6 +112,22 @@ static void cmd_export(struct talk *t, const char *args)
     talk_say(t, !good, "%s", good ? msg : err.msg);
 }
 
+static void cmd_import(struct talk *t, const char *args)
+{
+    struct err err;
+    char id[80];
+    if (!*args)
+        talk_say(t, true, "/import FILE");
+    else if (t->options->no_save)
+        talk_say(t, true, "/import makes a session, and --no-save writes none");
+    else if (!talk_idle(t))
+        return;
+    else if (!import_file(t->paths.sessions, args, id, &err))
+        talk_say(t, true, "%s", err.msg);
+    else if (talk_switch(t, id))
+        talk_say(t, false, "imported from %s", args);
+}
+
 /* Carries out what is the conversation's; the rest is the front's. */
 static enum action carry_out(struct talk *t, enum action a, const char *args)
 {
@@ -130,6 +147,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_SYSTEM: cmd_system(t, args); return ACTION_NONE;
     case ACTION_SET: return cmd_set(t, args) ? ACTION_NONE : a;
     case ACTION_CONTEXT: cmd_context(t); return ACTION_NONE;
+    case ACTION_IMPORT: cmd_import(t, args); return ACTION_NONE;
     case ACTION_EXPORT: cmd_export(t, args); return ACTION_NONE;
     default: return a;
     }

@@ -107,6 +107,7 @@ static bool arguments(struct word *w, enum action a, const struct store_entry *e
     case ACTION_OPEN: sessions(w, e, n); return true;
     case ACTION_SET: settings(w); return true;
     case ACTION_THEME: themes(w); return true;
+    case ACTION_IMPORT: files(w); return true;
     case ACTION_EXPORT:
         if (first < w->bytes) {
             w->typed += first + 1;

@@ -5,7 +5,6 @@
 #include "app/conversation.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +114,7 @@ void conversation_init(struct conversation *c)
     c->title = mem_dup("");
     c->system = mem_dup("");
     c->model = mem_dup("");
+    c->parent = mem_dup("");
     c->mode = MODE_FLASH;
 }
 
@@ -134,6 +134,7 @@ void conversation_release(struct conversation *c)
     free(c->title);
     free(c->system);
     free(c->model);
+    free(c->parent);
     ids_release(&c->begin);
     *c = (struct conversation){0};
 }
@@ -150,26 +151,32 @@ static size_t text_head(const char *text, size_t bytes, int n)
     return i;
 }
 
+/* A control character counts as a blank. */
+static bool is_blank(char c)
+{
+    return (unsigned char)c <= 32 || c == 127;
+}
+
 /* The first line of a text that says something, at most n characters, cut at a word if it has to
  * be cut; without control characters. */
 static char *title_new(const char *text, int n)
 {
-    while (isspace((unsigned char)*text))
+    while (*text && is_blank(*text))
         text++;
     size_t line = strcspn(text, "\r\n"), bytes = text_head(text, line, n);
-    if (bytes < line && !isspace((unsigned char)text[bytes])) {
+    if (bytes < line && !is_blank(text[bytes])) {
         size_t word = bytes;
-        while (word > 0 && !isspace((unsigned char)text[word - 1]))
+        while (word > 0 && !is_blank(text[word - 1]))
             word--;
         if (word > 0)
             bytes = word;
     }
-    while (bytes > 0 && isspace((unsigned char)text[bytes - 1]))
+    while (bytes > 0 && is_blank(text[bytes - 1]))
         bytes--;
     struct buf b = {0};
     buf_append(&b, text, bytes);
     for (size_t i = 0; i < b.bytes; i++)
-        if ((unsigned char)b.data[i] < 32 || b.data[i] == 127)
+        if (is_blank(b.data[i]))
             b.data[i] = ' ';
     return buf_take(&b);
 }

@@ -82,6 +82,8 @@ struct conversation {
     char *system;         /* owned; "" = the template's default */
     char *model;          /* owned; name of the model the ids belong to */
     uint64_t fingerprint; /* of that model; 0 = no ids yet */
+    char *parent;         /* owned; id of the session it is a branch of, "" = of none */
+    int parent_turns;     /* turns that it took from there */
     enum mode_id mode;    /* answers from now on */
     struct ids begin;     /* the rendered beginning */
     struct turn *turn;    /* [n_turn], owned */

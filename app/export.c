@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/json.h"
+#include "app/record.h"
 
 /* ---- Markdown ----------------------------------------------------------------------------- */
 
@@ -51,27 +52,6 @@ void export_markdown(const struct conversation *c, struct buf *out)
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
-static void json_reply(struct json_line *j, const struct reply *r)
-{
-    json_open(j, NULL, '{');
-    json_text(j, "mode", mode_get(r->mode)->name);
-    json_u64(j, "seed", r->seed);
-    json_text(j, "reason", reason_name(r->reason));
-    json_open(j, "parts", '[');
-    for (int i = 0; i < r->n_part; i++) {
-        const struct part *p = &r->part[i];
-        json_open(j, NULL, '{');
-        json_text(j, "kind", p->kind == PART_THINKING ? "thinking" : "answer");
-        json_text(j, "mode", mode_get(p->mode)->name);
-        json_text(j, "text", p->text);
-        json_int(j, "tokens", p->tokens);
-        json_int(j, "ms", p->ms);
-        json_close(j, '}');
-    }
-    json_close(j, ']');
-    json_close(j, '}');
-}
-
 void export_json(const struct conversation *c, struct buf *out)
 {
     struct json_line j;
@@ -80,18 +60,21 @@ void export_json(const struct conversation *c, struct buf *out)
     json_int(&j, "v", 1);
     json_text(&j, "title", c->title);
     json_text(&j, "model", c->model);
-    json_text(&j, "mode", mode_get(c->mode)->name);
+    record_mode(&j, "mode", c->mode);
     json_text(&j, "system", c->system);
     json_open(&j, "turns", '[');
     for (int i = 0; i < c->n_turn; i++) {
         const struct turn *t = &c->turn[i];
         json_open(&j, NULL, '{');
         json_text(&j, "question", t->question);
-        json_text(&j, "mode", mode_get(t->mode)->name);
+        record_mode(&j, "mode", t->mode);
         json_int(&j, "chosen", t->chosen);
         json_open(&j, "replies", '[');
-        for (int k = 0; k < t->n_reply; k++)
-            json_reply(&j, &t->reply[k]);
+        for (int k = 0; k < t->n_reply; k++) {
+            json_open(&j, NULL, '{');
+            record_reply(&j, &t->reply[k]);
+            json_close(&j, '}');
+        }
         json_close(&j, ']');
         json_close(&j, '}');
     }

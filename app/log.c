@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "app/json.h"
+#include "app/record.h"
 #include "ui/buf.h"
 
 enum {
@@ -35,15 +36,6 @@ struct reading {
     int lost;        /* lines not understood whose effect is still unaccounted for */
     bool understood; /* at least one line was */
 };
-
-static bool get_int(const struct json *j, const char *name, int most, int *out)
-{
-    int64_t v;
-    if (!json_integer(j, name, &v) || v < 0 || v > most)
-        return false;
-    *out = (int)v;
-    return true;
-}
 
 /* Lets the number of the next turn be n by what lost lines may have done. */
 static bool turn_reach(struct reading *r, int n)
@@ -62,17 +54,8 @@ static bool turn_reach(struct reading *r, int n)
 /* The number of a turn that exists, or whose question is lost. */
 static bool get_turn(struct reading *r, const struct json *j, int *turn)
 {
-    return get_int(j, "turn", INT_MAX - 1, turn) &&
+    return record_read_int(j, "turn", INT_MAX - 1, turn) &&
            (*turn < r->c->n_turn || turn_reach(r, *turn + 1));
-}
-
-static bool get_mode(const struct json *j, const char *name, enum mode_id *out)
-{
-    const char *text = json_string(j, name);
-    const struct mode *m = text ? mode_find(text, strlen(text)) : NULL;
-    if (m)
-        *out = m->id;
-    return m != NULL;
 }
 
 /* Replaces ids by the list of the line. Ids without a model that they belong to are worthless. */
@@ -97,9 +80,9 @@ static bool read_ask(struct reading *r, const struct json *j)
     const char *text = json_string(j, "text");
     enum mode_id mode = MODE_FLASH;
     int turn;
-    if (!text || !get_int(j, "turn", INT_MAX - 1, &turn) || !turn_reach(r, turn))
+    if (!text || !record_read_int(j, "turn", INT_MAX - 1, &turn) || !turn_reach(r, turn))
         return false;
-    get_mode(j, "mode", &mode); /* text is not lost for a mode we do not know */
+    record_read_mode(j, "mode", &mode); /* text is not lost for a mode we do not know */
     conversation_ask(r->c, text, mode);
     return true;
 }
@@ -113,24 +96,6 @@ static bool read_prompt(struct reading *r, const struct json *j)
     return true;
 }
 
-static void read_parts(struct reply *reply, const struct json *parts)
-{
-    for (const struct json *p = json_first(parts); p; p = json_next(p)) {
-        const char *text = json_string(p, "text"), *kind = json_string(p, "kind");
-        bool thinking = kind && strcmp(kind, "thinking") == 0;
-        enum mode_id mode = reply->mode;
-        int64_t ms;
-        if (!text)
-            continue;
-        get_mode(p, "mode", &mode);
-        reply_text(reply, thinking ? PART_THINKING : PART_ANSWER, mode, text, strlen(text));
-        struct part *part = &reply->part[reply->n_part - 1];
-        get_int(p, "tokens", INT_MAX, &part->tokens);
-        if (json_integer(p, "ms", &ms) && ms > 0)
-            part->ms = ms;
-    }
-}
-
 static double get_double(const struct json *j, const char *name)
 {
     double v;
@@ -139,13 +104,13 @@ static double get_double(const struct json *j, const char *name)
 
 static void read_usage(struct usage *u, const struct json *j)
 {
-    get_int(j, "prompt_tokens", INT_MAX, &u->prompt_tokens);
-    get_int(j, "read_tokens", INT_MAX, &u->read_tokens);
-    get_int(j, "re_read_tokens", INT_MAX, &u->re_read_tokens);
-    get_int(j, "reused_tokens", INT_MAX, &u->reused_tokens);
-    get_int(j, "answer_tokens", INT_MAX, &u->answer_tokens);
-    get_int(j, "thinking_tokens", INT_MAX, &u->thinking_tokens);
-    get_int(j, "think_capped", 1, &u->think_capped);
+    record_read_int(j, "prompt_tokens", INT_MAX, &u->prompt_tokens);
+    record_read_int(j, "read_tokens", INT_MAX, &u->read_tokens);
+    record_read_int(j, "re_read_tokens", INT_MAX, &u->re_read_tokens);
+    record_read_int(j, "reused_tokens", INT_MAX, &u->reused_tokens);
+    record_read_int(j, "answer_tokens", INT_MAX, &u->answer_tokens);
+    record_read_int(j, "thinking_tokens", INT_MAX, &u->thinking_tokens);
+    record_read_int(j, "think_capped", 1, &u->think_capped);
     u->seconds = get_double(j, "seconds");
     u->first_seconds = get_double(j, "first_seconds");
     u->tok_s = get_double(j, "tok_s");
@@ -153,32 +118,35 @@ static void read_usage(struct usage *u, const struct json *j)
 
 static bool read_reply(struct reading *r, const struct json *j)
 {
-    const struct json *parts = json_get(j, "parts");
-    const char *reason = json_string(j, "reason");
     int turn;
-    if (!json_is_array(parts) || !get_turn(r, j, &turn))
+    if (!json_is_array(json_get(j, "parts")) || !get_turn(r, j, &turn))
         return false;
     struct reply *reply = conversation_reply(r->c, turn);
-    get_mode(j, "mode", &reply->mode);
-    json_unsigned(j, "seed", &reply->seed);
-    for (int i = 0; reason && i < REASON_COUNT; i++)
-        if (strcmp(reason, reason_name((enum reply_reason)i)) == 0)
-            reply->reason = (enum reply_reason)i;
-    read_parts(reply, parts);
+    record_read_reply(j, reply);
     take_ids(r, j, &reply->ids);
     if (json_get(j, "usage"))
         read_usage(&reply->usage, json_get(j, "usage"));
     return true;
 }
 
+static bool read_choose(struct reading *r, const struct json *j)
+{
+    int turn, reply;
+    if (!get_turn(r, j, &turn) ||
+        !record_read_int(j, "reply", r->c->turn[turn].n_reply - 1, &reply))
+        return false;
+    r->c->turn[turn].chosen = reply;
+    return true;
+}
+
 static bool read_mode(struct reading *r, const struct json *j)
 {
-    return get_mode(j, "mode", &r->c->mode);
+    return record_read_mode(j, "mode", &r->c->mode);
 }
 
 static bool read_toggle(struct reading *r, const struct json *j)
 {
-    return get_mode(j, "to", &r->c->mode);
+    return record_read_mode(j, "to", &r->c->mode);
 }
 
 static bool read_title(struct reading *r, const struct json *j)
@@ -192,7 +160,7 @@ static bool read_title(struct reading *r, const struct json *j)
 static bool read_cut(struct reading *r, const struct json *j)
 {
     int n;
-    if (!get_int(j, "turns", r->c->n_turn, &n))
+    if (!record_read_int(j, "turns", r->c->n_turn, &n))
         return false;
     conversation_cut(r->c, n);
     return true;
@@ -215,6 +183,7 @@ static const struct {
     {"begin", read_begin}, {"ask", read_ask},     {"prompt", read_prompt},
     {"reply", read_reply}, {"mode", read_mode},   {"toggle", read_toggle},
     {"title", read_title}, {"cut", read_cut},     {"model", read_model},
+    {"choose", read_choose},
 };
 
 static bool read_event(struct reading *r, const struct json *j)
@@ -267,8 +236,12 @@ static bool read_first(struct reading *r, const char *line, size_t bytes, struct
                      (long long)version, LOG_VERSION);
     } else {
         const char *system = json_string(j, "system");
+        const char *parent = json_string(j, "parent");
         free(r->c->system);
         r->c->system = mem_dup(system ? system : "");
+        free(r->c->parent);
+        r->c->parent = mem_dup(parent ? parent : "");
+        record_read_int(j, "parent_turns", INT_MAX, &r->c->parent_turns);
         read_model(r, j);
         r->understood = true;
     }
@@ -432,11 +405,6 @@ static bool event_end(struct event *e, struct log *l, struct err *err)
     return err_set(err, ERR_LIMIT, "%s: an event of more than 32 MiB is not saved", l->path);
 }
 
-static void json_mode(struct json_line *j, const char *name, enum mode_id mode)
-{
-    json_text(j, name, mode_get(mode)->name);
-}
-
 bool log_session(struct log *l, const struct conversation *c, const char *id, struct err *err)
 {
     struct event e;
@@ -447,6 +415,10 @@ bool log_session(struct log *l, const struct conversation *c, const char *id, st
     json_text(j, "model", c->model);
     json_u64(j, "fingerprint", c->fingerprint);
     json_text(j, "system", c->system);
+    if (*c->parent) {
+        json_text(j, "parent", c->parent);
+        json_int(j, "parent_turns", c->parent_turns);
+    }
     return event_end(&e, l, err);
 }
 
@@ -464,7 +436,7 @@ bool log_ask(struct log *l, const struct conversation *c, int turn, struct err *
     struct event e;
     struct json_line *j = event_begin(&e, l, "ask");
     json_int(j, "turn", turn);
-    json_mode(j, "mode", t->mode);
+    record_mode(j, "mode", t->mode);
     json_text(j, "text", t->question);
     json_int(j, "time", time(NULL));
     return event_end(&e, l, err);
@@ -479,22 +451,6 @@ bool log_prompt(struct log *l, const struct conversation *c, int turn, struct er
     json_int(j, "turn", turn);
     json_ids(j, "ids", t->ids.id, t->ids.n);
     return event_end(&e, l, err);
-}
-
-static void write_parts(struct json_line *j, const struct reply *r)
-{
-    json_open(j, "parts", '[');
-    for (int i = 0; i < r->n_part; i++) {
-        const struct part *p = &r->part[i];
-        json_open(j, NULL, '{');
-        json_text(j, "kind", p->kind == PART_THINKING ? "thinking" : "answer");
-        json_mode(j, "mode", p->mode);
-        json_text(j, "text", p->text);
-        json_int(j, "tokens", p->tokens);
-        json_int(j, "ms", p->ms);
-        json_close(j, '}');
-    }
-    json_close(j, ']');
 }
 
 static void write_usage(struct json_line *j, const struct usage *u)
@@ -521,20 +477,27 @@ bool log_reply(struct log *l, const struct conversation *c, int turn, int siblin
     struct event e;
     struct json_line *j = event_begin(&e, l, "reply");
     json_int(j, "turn", turn);
-    json_mode(j, "mode", r->mode);
-    json_u64(j, "seed", r->seed);
-    json_text(j, "reason", reason_name(r->reason));
-    write_parts(j, r);
+    record_reply(j, r);
     json_ids(j, "ids", r->ids.id, r->ids.n);
     write_usage(j, &r->usage);
     json_int(j, "time", time(NULL));
     return event_end(&e, l, err);
 }
 
+bool log_choose(struct log *l, const struct conversation *c, int turn, struct err *err)
+{
+    assert(turn >= 0 && turn < c->n_turn && c->turn[turn].chosen >= 0);
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "choose");
+    json_int(j, "turn", turn);
+    json_int(j, "reply", c->turn[turn].chosen);
+    return event_end(&e, l, err);
+}
+
 bool log_mode(struct log *l, enum mode_id mode, struct err *err)
 {
     struct event e;
-    json_mode(event_begin(&e, l, "mode"), "mode", mode);
+    record_mode(event_begin(&e, l, "mode"), "mode", mode);
     return event_end(&e, l, err);
 }
 
@@ -558,8 +521,8 @@ bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int
     struct event e;
     struct json_line *j = event_begin(&e, l, "toggle");
     json_int(j, "turn", turn);
-    json_mode(j, "from", from);
-    json_mode(j, "to", to);
+    record_mode(j, "from", from);
+    record_mode(j, "to", to);
     json_int(j, "at", at);
     json_int(j, "re_read", re_read);
     return event_end(&e, l, err);
@@ -572,6 +535,32 @@ bool log_model(struct log *l, const struct conversation *c, struct err *err)
     json_text(j, "model", c->model);
     json_u64(j, "fingerprint", c->fingerprint);
     return event_end(&e, l, err);
+}
+
+static bool log_turn(struct log *l, const struct conversation *c, int turn, struct err *err)
+{
+    const struct turn *t = &c->turn[turn];
+    if (!log_ask(l, c, turn, err) || (t->ids.n && !log_prompt(l, c, turn, err)))
+        return false;
+    for (int i = 0; i < t->n_reply; i++)
+        if (!log_reply(l, c, turn, i, err))
+            return false;
+    return t->chosen == t->n_reply - 1 || log_choose(l, c, turn, err);
+}
+
+bool log_write(struct log *l, const struct conversation *c, const char *id, struct err *err)
+{
+    if (!log_session(l, c, id, err) || (c->begin.n && !log_begin(l, c, err)))
+        return false;
+    for (int i = 0; i < c->n_turn; i++)
+        if (!log_turn(l, c, i, err))
+            return false;
+    return log_mode(l, c->mode, err) && log_title(l, c->title, err) && log_sync(l, err);
+}
+
+bool log_is_empty(const struct log *l)
+{
+    return l->end == 0 && !l->torn && l->kept.bytes == 0;
 }
 
 /* ---- durability ----------------------------------------------------------------------------- */

@@ -4,11 +4,13 @@
  * appended whole with one write; log_sync() makes them durable. An unfinished last line (a crash
  * in the middle of a write) is dropped on reading, and cut off before the next append.
  *
- * Lines: {"type": "session", "v": 1, "id", "created", "model", "fingerprint", "system"}
+ * Lines: {"type": "session", "v": 1, "id", "created", "model", "fingerprint", "system",
+ *         "parent", "parent_turns"}          the last two: of a branch alone
  *        {"type": "begin", "ids"}            ids of the beginning
  *        {"type": "ask", "turn", "mode", "text", "time"}
  *        {"type": "prompt", "turn", "ids"}   ids of the question
  *        {"type": "reply", "turn", "mode", "seed", "reason", "parts", "ids", "usage", "time"}
+ *        {"type": "choose", "turn", "reply"}           another answer than the last one
  *        {"type": "mode", "mode"}  {"type": "title", "title"}  {"type": "cut", "turns"}
  *        {"type": "toggle", "turn", "from", "to", "at", "re_read"}   during a reply
  *        {"type": "model", "model", "fingerprint"}     earlier ids are void
@@ -49,12 +51,18 @@ bool log_begin(struct log *l, const struct conversation *c, struct err *err);
 bool log_ask(struct log *l, const struct conversation *c, int turn, struct err *err);
 bool log_prompt(struct log *l, const struct conversation *c, int turn, struct err *err);
 bool log_reply(struct log *l, const struct conversation *c, int turn, int sibling, struct err *err);
+bool log_choose(struct log *l, const struct conversation *c, int turn, struct err *err);
 bool log_mode(struct log *l, enum mode_id mode, struct err *err);
 bool log_title(struct log *l, const char *title, struct err *err);
 bool log_cut(struct log *l, int n_turn, struct err *err);
 bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int at, int re_read,
                 struct err *err);
 bool log_model(struct log *l, const struct conversation *c, struct err *err);
+
+/* Writes a whole conversation into an empty log and makes it durable. */
+bool log_write(struct log *l, const struct conversation *c, const char *id, struct err *err);
+
+bool log_is_empty(const struct log *l); /* nothing was ever appended */
 
 /* Tries to write what could not be written, then fsync. */
 bool log_sync(struct log *l, struct err *err);

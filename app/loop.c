@@ -424,7 +424,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     }
     if (open)
         run(&l);
-    if (l.talk.stored)
+    if (l.talk.stored && l.talk.begun)
         snprintf(id, sizeof id, "%s", l.talk.store.id);
     if (l.talk.state == TALK_FAILED)
         l.status = STATUS_MODEL;

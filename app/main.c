@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/fronts.h"
@@ -40,11 +39,9 @@ static int list(const struct paths *p)
     if (!store_list(p->sessions, &e, &n, &err))
         return fail(STATUS_SESSION, &err);
     for (int i = 0; i < n; i++) {
-        char when[32];
-        time_t t = (time_t)e[i].changed;
-        struct tm tm;
-        strftime(when, sizeof when, "%Y-%m-%d %H:%M", localtime_r(&t, &tm));
-        printf("%-28s %s %4d turns  %s\n", e[i].id, when, e[i].turns, e[i].title);
+        char facts[STORE_FACTS_BYTES];
+        store_facts(&e[i], facts, sizeof facts);
+        printf("%-28s %s  %s\n", e[i].id, facts, e[i].title);
     }
     free(e);
     return STATUS_OK;

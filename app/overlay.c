@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/loop.h"
 #include "ui/text.h"
@@ -74,13 +73,9 @@ void overlay_sessions(struct loop *l)
     l->overlay = OVERLAY_SESSIONS;
     l->list = list_new("Sessions", true);
     for (int i = 0; i < n; i++) {
-        char right[160], when[32];
-        time_t t = (time_t)l->session[i].changed;
-        struct tm tm;
-        strftime(when, sizeof when, "%Y-%m-%d %H:%M", localtime_r(&t, &tm));
-        snprintf(right, sizeof right, "%d turns  %s  %s", l->session[i].turns, when,
-                 l->session[i].id);
-        list_add(l->list, l->session[i].title, right);
+        char facts[STORE_FACTS_BYTES];
+        store_facts(&l->session[i], facts, sizeof facts);
+        list_add(l->list, l->session[i].title, facts);
     }
 }
 

@@ -111,8 +111,11 @@ static void list_sessions(struct plain *p)
         on_note(p, true, err.msg);
         return;
     }
-    for (int i = 0; i < n; i++)
-        printf("- %s: %s (%d turns)\n", e[i].id, e[i].title, e[i].turns);
+    for (int i = 0; i < n; i++) {
+        char facts[STORE_FACTS_BYTES];
+        store_facts(&e[i], facts, sizeof facts);
+        printf("- %-28s %s  %s\n", e[i].id, facts, e[i].title);
+    }
     if (n == 0)
         printf("- no sessions yet\n");
     free(e);

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 
 #include "app/json.h"
 #include "app/paths.h"
+#include "app/record.h"
 #include "ui/buf.h"
 
 enum { ID_BYTES = 64, META_BYTES_MAX = 1 << 16, LOG_LIST_BYTES_MAX = 64 << 20 };
@@ -97,6 +99,13 @@ static void text_copy(char *out, size_t bytes, const char *text)
     out[n] = 0;
 }
 
+static void entry_parent(struct store_entry *e, const char *parent, const struct json *j)
+{
+    if (parent && is_id(parent))
+        snprintf(e->parent, sizeof e->parent, "%s", parent);
+    record_read_int(j, "parent_turns", INT_MAX, &e->parent_turns);
+}
+
 static bool entry_from_meta(struct store_entry *e, int folder)
 {
     struct buf data = {0};
@@ -112,6 +121,7 @@ static bool entry_from_meta(struct store_entry *e, int folder)
     if (ok) {
         text_copy(e->title, sizeof e->title, title);
         text_copy(e->model, sizeof e->model, model);
+        entry_parent(e, json_string(j, "parent"), j);
         e->turns = (int)turns;
         e->changed = changed;
     }
@@ -130,10 +140,23 @@ static void entry_from_log(struct store_entry *e, int folder)
         log_parse(buf_text(&data), data.bytes, &c, &report, NULL)) {
         text_copy(e->title, sizeof e->title, c.title);
         text_copy(e->model, sizeof e->model, c.model);
+        text_copy(e->parent, sizeof e->parent, is_id(c.parent) ? c.parent : "");
+        e->parent_turns = c.parent_turns;
         e->turns = c.n_turn;
     }
     buf_release(&data);
     conversation_release(&c);
+}
+
+static void entry_sizes(struct store_entry *e, int folder)
+{
+    struct stat st;
+    if (fstatat(folder, "log.jsonl", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+        e->log_bytes = st.st_size;
+    if (fstatat(folder, "kv", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+        e->kv_bytes = st.st_size;
+        e->kv_shared = st.st_nlink > 1;
+    }
 }
 
 /* False: there is no session of this name. */
@@ -148,6 +171,7 @@ static bool entry_read(struct store_entry *e, int dir, const char *id)
     memcpy(e->id, id, strlen(id) + 1); /* is_id() knows its length */
     if (!entry_from_meta(e, folder))
         entry_from_log(e, folder);
+    entry_sizes(e, folder);
     close(folder);
     return true;
 }
@@ -184,6 +208,37 @@ bool store_list(const char *dir, struct store_entry **out, int *n, struct err *e
     *out = all;
     *n = count;
     return true;
+}
+
+void store_facts(const struct store_entry *e, char *out, size_t bytes)
+{
+    char when[32];
+    time_t t = (time_t)e->changed;
+    struct tm tm = {0};
+    double kb = (double)(e->log_bytes + e->kv_bytes) / 1e3;
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M", localtime_r(&t, &tm));
+    snprintf(out, bytes, "%4d turn%s  %s  %5.1f %s", e->turns, e->turns == 1 ? " " : "s", when,
+             kb < 1000 ? kb : kb / 1e3, kb < 1000 ? "kB" : "MB");
+}
+
+bool store_read(const char *dir, const char *id, struct conversation *c, struct err *err)
+{
+    char path[560];
+    struct buf data = {0};
+    struct log_report report;
+    int64_t changed;
+    int n = snprintf(path, sizeof path, "%s/%s", dir, id);
+    int folder = is_id(id) && n > 0 && n < (int)sizeof path
+                     ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (folder < 0)
+        return err_set(err, ERR_INPUT, "there is no session '%.80s'", id);
+    bool ok = file_read(folder, "log.jsonl", LOG_LIST_BYTES_MAX, &data, &changed);
+    close(folder);
+    if (!ok)
+        err_set(err, ERR_IO, "%.400s: its log cannot be read, or is larger than 64 MiB", path);
+    ok = ok && log_parse(buf_text(&data), data.bytes, c, &report, err);
+    buf_release(&data);
+    return ok;
 }
 
 /* ---- finding -------------------------------------------------------------------------------- */
@@ -336,6 +391,24 @@ static bool file_replace(const char *path, const struct buf *data, struct err *e
     return ok;
 }
 
+bool store_new(struct store *s, const char *dir, const struct conversation *c, const char *kv,
+               struct err *err)
+{
+    struct conversation none;
+    struct log_report report;
+    char id[80];
+    store_new_id(id);
+    conversation_init(&none);
+    bool ok = store_open(s, dir, id, &none, &report, err) && log_write(s->log, c, s->id, err) &&
+              store_meta(s, c, err);
+    conversation_release(&none);
+    bool linked = ok && kv && link(kv, s->kv) == 0;
+    (void)linked; /* without it the cache is read anew */
+    if (!ok)
+        store_close(s);
+    return ok;
+}
+
 bool store_meta(struct store *s, const struct conversation *c, struct err *err)
 {
     struct buf data = {0};
@@ -348,6 +421,10 @@ bool store_meta(struct store *s, const struct conversation *c, struct err *err)
     json_text(&j, "title", c->title);
     json_text(&j, "mode", mode_get(c->mode)->name);
     json_text(&j, "model", c->model);
+    if (*c->parent) {
+        json_text(&j, "parent", c->parent);
+        json_int(&j, "parent_turns", c->parent_turns);
+    }
     json_int(&j, "turns", c->n_turn);
     json_int(&j, "changed", time(NULL));
     json_end(&j);
@@ -356,10 +433,105 @@ bool store_meta(struct store *s, const struct conversation *c, struct err *err)
     return ok;
 }
 
+/* Files that an empty session may have; rmdir() keeps a folder that holds anything else. */
+static void folder_remove(const char *path)
+{
+    static const char *const names[] = {"log.jsonl", "kv", "meta.json", "meta.json.new", "lock"};
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlinkat(folder, names[i], 0);
+    close(folder);
+    rmdir(path);
+}
+
 void store_close(struct store *s)
 {
+    bool empty = s->log && log_is_empty(s->log);
     log_close(&s->log);
+    if (empty)
+        folder_remove(s->folder);
     if (s->folder[0] && s->lock_fd >= 0) /* all zero is a closed store too */
         close(s->lock_fd);               /* and with it the lock */
     *s = (struct store){.lock_fd = -1};
+}
+
+/* ---- putting aside -------------------------------------------------------------------------- */
+
+/* The folder `deleted` beside the sessions, made if it is not there. */
+static bool deleted_folder(const char *dir, char out[560], struct err *err)
+{
+    const char *slash = strrchr(dir, '/');
+    int n = snprintf(out, 560, "%.*sdeleted", slash ? (int)(slash + 1 - dir) : 0, dir);
+    if (n < 0 || n >= 560 - 80)
+        return err_set(err, ERR_LIMIT, "too long for a folder: '%.80s...'", dir);
+    return paths_make(out, err);
+}
+
+/* Erases what was put there long ago, and says which came last; "" = none is there. */
+static void deleted_look(const char *deleted, char last[80])
+{
+    time_t newest = 0, now = time(NULL);
+    DIR *d = opendir(deleted);
+    last[0] = 0;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        struct stat st;
+        char path[660];
+        if (!is_id(e->d_name) || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISDIR(st.st_mode))
+            continue;
+        snprintf(path, sizeof path, "%s/%s", deleted, e->d_name);
+        if (now - st.st_mtime > (time_t)STORE_KEPT_DAYS * 24 * 3600) {
+            folder_remove(path);
+        } else if (!last[0] || st.st_mtime >= newest) {
+            newest = st.st_mtime;
+            snprintf(last, 80, "%.64s", e->d_name);
+        }
+    }
+    if (d)
+        closedir(d);
+}
+
+/* Moves a session from one folder to another, unless a program has it open. */
+static bool session_move(const char *from, const char *to, const char *id, struct err *err)
+{
+    char old[660], new[660];
+    struct store s = {.lock_fd = -1};
+    snprintf(s.id, sizeof s.id, "%s", id);
+    snprintf(s.folder, sizeof s.folder, "%.400s/%s", from, id);
+    snprintf(old, sizeof old, "%s/%s", from, id);
+    snprintf(new, sizeof new, "%s/%s", to, id);
+    int folder = open(old, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0)
+        return err_errno(err, "cannot open the folder", old);
+    bool ok = lock_take(&s, folder, err);
+    /* Its time is when it came here: what is not known to be old is kept. */
+    if (ok && (futimens(folder, NULL) < 0 || rename(old, new) < 0))
+        ok = err_errno(err, "cannot move", old);
+    close(folder);
+    store_close(&s);
+    return ok;
+}
+
+bool store_delete(const char *dir, const char *id, struct err *err)
+{
+    char deleted[560], last[80];
+    if (!is_id(id))
+        return err_set(err, ERR_INPUT, "there is no session '%.80s'", id);
+    if (!deleted_folder(dir, deleted, err))
+        return false;
+    deleted_look(deleted, last);
+    return session_move(dir, deleted, id, err);
+}
+
+bool store_undelete(const char *dir, char id[80], struct err *err)
+{
+    char deleted[560];
+    if (!deleted_folder(dir, deleted, err))
+        return false;
+    deleted_look(deleted, id);
+    if (!id[0])
+        return err_set(err, ERR_INPUT, "nothing was deleted in the last %d days", STORE_KEPT_DAYS);
+    return session_move(deleted, dir, id, err);
 }

@@ -18,13 +18,31 @@ struct store_entry {
     char id[80];
     char title[128];
     char model[64];
+    char parent[80];  /* the session it is a branch of, "" = of none */
+    int parent_turns; /* turns that it took from there */
     int turns;
     int64_t changed;  /* seconds since 1970 */
+    int64_t log_bytes, kv_bytes; /* on disk */
+    bool kv_shared;   /* the file of the cache is another session's too */
 };
 
 /* All sessions, newest first; *out is malloc'd. Damaged ones are listed by id with what can be
  * read. No folder yet = 0 entries. */
 bool store_list(const char *dir, struct store_entry **out, int *n, struct err *err);
+
+/* What stands beside a title in every list: "12 turns  2026-11-25 21:00  1.4 MB". */
+enum { STORE_FACTS_BYTES = 80 };
+void store_facts(const struct store_entry *e, char *out, size_t bytes);
+
+/* The conversation of a session that is not opened: its log as it is now. *c is initialised. */
+bool store_read(const char *dir, const char *id, struct conversation *c, struct err *err);
+
+/* Puts a session aside, below `deleted` beside dir, where it stays for STORE_KEPT_DAYS; what is
+ * there for longer is erased. store_undelete() takes the one back that was put there last, and
+ * says its id. Errors: ERR_BUSY, it is open; ERR_INPUT, there is none. */
+enum { STORE_KEPT_DAYS = 7 };
+bool store_delete(const char *dir, const char *id, struct err *err);
+bool store_undelete(const char *dir, char id[80], struct err *err);
 
 /* The id that a person means: an id, a unique beginning of one, or a title (any case). False with
  * ERR_INPUT: none (id becomes "") or several (id is one of them, the message names them). */
@@ -54,8 +72,15 @@ struct store {
 bool store_open(struct store *s, const char *dir, const char *id, struct conversation *c,
                 struct log_report *r, struct err *err);
 
+/* A new session that holds this conversation. Its cache may be another session's file until one of
+ * the two saves its own: kv is a link to it, NULL for none. */
+bool store_new(struct store *s, const char *dir, const struct conversation *c, const char *kv,
+               struct err *err);
+
 /* Replaces meta.json. */
 bool store_meta(struct store *s, const struct conversation *c, struct err *err);
+
+/* A folder in which nothing was ever said goes with it. */
 void store_close(struct store *s);
 
 #endif

@@ -723,3 +723,46 @@ void test_log_too_large(void **state)
     free(text);
     story_end(&s);
 }
+
+/* ---- siblings ------------------------------------------------------------------------------- */
+
+void test_log_choose(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"type\": \"session\", \"v\": 1, \"id\": \"x\", \"model\": \"m\", "
+        "\"fingerprint\": \"7\", \"system\": \"\", \"parent\": \"p\", \"parent_turns\": 1}\n"
+        "{\"type\": \"ask\", \"turn\": 0, \"mode\": \"flash\", \"text\": \"q\"}\n"
+        "{\"type\": \"choose\", \"turn\": 0, \"reply\": 0}\n" /* there is none yet */
+        "{\"type\": \"reply\", \"turn\": 0, \"mode\": \"pro\", \"parts\": []}\n"
+        "{\"type\": \"reply\", \"turn\": 0, \"mode\": \"flash\", \"parts\": []}\n"
+        "{\"type\": \"choose\", \"turn\": 0, \"reply\": 0}\n"
+        "{\"type\": \"choose\", \"turn\": 0, \"reply\": 2}\n"
+        "{\"type\": \"choose\", \"turn\": 0, \"reply\": -1}\n";
+    struct conversation c, back;
+    struct log_report r;
+    struct log *l;
+    struct err err;
+    char path[128];
+    assert_true(parse(text, &c, &r, &err));
+    assert_int_equal(r.skipped, 3);
+    assert_int_equal(c.turn[0].chosen, 0);
+    assert_string_equal(c.parent, "p");
+    snprintf(path, sizeof path, "%s/log.jsonl", test_folder());
+    conversation_init(&back);
+    assert_true(log_open(&l, path, &back, &r, &err));
+    assert_true(log_is_empty(l));
+    assert_true(log_write(l, &c, "x", &err));
+    assert_false(log_is_empty(l));
+    log_close(&l);
+    assert_true(log_open(&l, path, &back, &r, &err));
+    char *first = dump(&c), *second = dump(&back);
+    assert_string_equal(first, second);
+    assert_string_equal(back.parent, "p");
+    assert_int_equal(back.parent_turns, 1);
+    free(first);
+    free(second);
+    log_close(&l);
+    conversation_release(&c);
+    conversation_release(&back);
+}

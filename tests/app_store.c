@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/store.h"
+#include "ui/buf.h"
 
 /* dir/id/name; static storage, four in turn. */
 static const char *in(const char *dir, const char *id, const char *name)
@@ -191,8 +192,7 @@ void test_store_in_the_way(void **state)
     assert_non_null(strstr(err.msg, in(dir, "file", "")));
     assert_false(store_open(&s, in(dir, "file", ""), "x", &c, &r, &err));
     assert_non_null(strstr(err.msg, in(dir, "file", "")));
-    assert_true(store_open(&s, dir, "bad-log", &c, &r, NULL));
-    store_close(&s);
+    session_make(dir, "bad-log", "", 0);
     test_write_file(in(dir, "bad-log", "log.jsonl"), "not a log\n", 10);
     assert_false(store_open(&s, dir, "bad-log", &c, &r, &err));
     assert_int_equal(err.code, ERR_FORMAT);
@@ -388,4 +388,107 @@ void test_store_find(void **state)
     assert_false(store_find(dir, "", id, &err));
     assert_false(store_find(dir, "../20240101-one", id, &err));
     assert_false(store_find("/no/such/folder", "x", id, &err));
+}
+
+/* ---- putting aside, branches ----------------------------------------------------------------- */
+
+void test_store_empty_goes(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    conversation_init(&c);
+    assert_true(store_open(&s, dir, "empty", &c, &r, NULL));
+    assert_int_equal(access(in(dir, "empty", "log.jsonl"), F_OK), 0);
+    store_close(&s);
+    assert_int_equal(access(in(dir, "empty", ""), F_OK), -1);
+    assert_true(store_open(&s, dir, "kept", &c, &r, NULL));
+    test_write_file(in(dir, "kept", "mine.txt"), "x", 1);
+    store_close(&s);
+    assert_int_equal(access(in(dir, "kept", "mine.txt"), F_OK), 0);
+    conversation_release(&c);
+}
+
+void test_store_delete(void **state)
+{
+    (void)state;
+    char dir[128], id[80], old[200];
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    struct err err;
+    snprintf(dir, sizeof dir, "%s/sessions", test_folder());
+    session_make(dir, "one", "Soup", 1);
+    session_make(dir, "two", "Salad", 1);
+    assert_false(store_undelete(dir, id, &err));
+    assert_non_null(strstr(err.msg, "nothing was deleted"));
+    assert_false(store_delete(dir, "../one", &err));
+    assert_false(store_delete(dir, "none", &err));
+    conversation_init(&c);
+    assert_true(store_open(&s, dir, "one", &c, &r, &err));
+    assert_false(store_delete(dir, "one", &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    store_close(&s);
+    assert_true(store_delete(dir, "one", &err));
+    assert_false(store_find(dir, "one", id, &err));
+    session_make(dir, "one", "Another soup", 1); /* its place is taken: neither is lost */
+    assert_false(store_undelete(dir, id, &err));
+    assert_true(store_delete(dir, "two", &err));
+    assert_true(store_undelete(dir, id, &err));
+    assert_string_equal(id, "two");
+    assert_true(store_find(dir, "Salad", id, &err));
+    snprintf(old, sizeof old, "%s/../deleted/one", dir);
+    struct timespec times[2] = {{.tv_sec = time(NULL) - 8 * 24 * 3600}, {.tv_sec = 1}};
+    times[1] = times[0];
+    assert_int_equal(utimensat(AT_FDCWD, old, times, 0), 0);
+    assert_true(store_delete(dir, "one", &err)); /* the old one is erased on the way */
+    assert_true(store_undelete(dir, id, &err));
+    assert_true(store_find(dir, "Another soup", id, &err));
+    conversation_release(&c);
+}
+
+void test_store_branch(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    struct store s = {0};
+    struct conversation c;
+    struct store_entry *all;
+    struct err err;
+    int n;
+    char facts[STORE_FACTS_BYTES];
+    session_make(dir, "one", "Soup", 2);
+    test_write_file(in(dir, "one", "kv"), "12345", 5);
+    conversation_init(&c);
+    assert_true(store_read(dir, "one", &c, &err));
+    free(c.parent);
+    c.parent = mem_dup("one");
+    c.parent_turns = 2;
+    assert_true(store_new(&s, dir, &c, in(dir, "one", "kv"), &err));
+    store_close(&s);
+    conversation_release(&c);
+    assert_true(store_list(dir, &all, &n, &err));
+    assert_int_equal(n, 2);
+    for (int i = 0; i < n; i++) {
+        bool branch = strcmp(all[i].id, "one") != 0;
+        assert_string_equal(all[i].parent, branch ? "one" : "");
+        assert_int_equal(all[i].parent_turns, branch ? 2 : 0);
+        assert_true(all[i].kv_shared);
+        assert_int_equal(all[i].kv_bytes, 5);
+        all[i].log_bytes = 1395;
+        all[i].changed = 0;
+        store_facts(&all[i], facts, sizeof facts);
+        assert_non_null(strstr(facts, "2 turns  19"));
+        assert_non_null(strstr(facts, ":00    1.4 kB"));
+    }
+    free(all);
+    all = NULL;
+    test_write_file(in(dir, "one", "meta.json"), "{", 1); /* from the log then */
+    unlink(in(dir, "one", "kv"));
+    assert_true(store_list(dir, &all, &n, &err));
+    for (int i = 0; i < n; i++)
+        assert_false(all[i].kv_shared);
+    free(all);
 }

@@ -264,6 +264,42 @@ void test_talk_commands(void **state)
     end(&t, &w);
 }
 
+void test_talk_imports(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    char file[200], text[300], first[80];
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    line(&t, "keep this");
+    settle(&t, &w);
+    char *answer = reply_join(&t.c.turn[0].reply[0], PART_ANSWER);
+    snprintf(first, sizeof first, "%s", t.store.id);
+    snprintf(file, sizeof file, "%s/x.json", test_folder());
+    snprintf(text, sizeof text, "/export json %s", file);
+    line(&t, text);
+    snprintf(text, sizeof text, "/import %s", file);
+    line(&t, text);
+    settle(&t, &w);
+    assert_string_not_equal(t.store.id, first);
+    assert_string_equal(t.c.turn[0].question, "keep this");
+    char *same = reply_join(&t.c.turn[0].reply[0], PART_ANSWER);
+    assert_string_equal(same, answer);
+    line(&t, "and go on");
+    settle(&t, &w);
+    assert_int_equal(t.c.n_turn, 2);
+    line(&t, "/import /nowhere/x");
+    assert_non_null(strstr(buf_text(&w.notes), "!cannot open '/nowhere/x'"));
+    line(&t, "/import");
+    assert_non_null(strstr(buf_text(&w.notes), "!/import FILE"));
+    free(answer);
+    free(same);
+    end(&t, &w);
+}
+
 /* Two sessions in one program: neither sees the other's events, both come back whole. */
 void test_talk_switches_sessions(void **state)
 {
