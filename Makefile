@@ -38,7 +38,7 @@ UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/grid.c ui/theme.c u
 	ui/code.c ui/rows.c ui/table.c ui/boundary.c ui/markdown.c ui/find.c \
 	ui/transcript.c ui/list.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/clip.c ui/history.c ui/editor.c
 
-APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/store.c app/options.c app/mode.c
+APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/lock.c app/store.c app/options.c app/mode.c
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
 	app/answer.c app/vote.c app/choose.c
 APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/export.c app/import.c \

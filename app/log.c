@@ -318,6 +318,7 @@ static bool file_open(struct log *l, const char *path, struct err *err)
         return err_errno(err, "cannot open", path);
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_IO, "cannot use '%s': not a regular file", path);
+    fchmod(l->fd, 0600); /* private, whatever the umask or a copy made of it */
     return true;
 }
 

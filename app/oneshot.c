@@ -93,13 +93,6 @@ static void json_event(struct oneshot *s, const struct event *e)
         json_int(&j, "re_read_tokens", e->re_read);
         json_double(&j, "seconds", e->seconds);
         break;
-    case EVENT_DONE:
-        json_usage(s, &e->usage);
-        json_start(s, &j, "done");
-        json_text(&j, "reason", reason_name(e->reason));
-        if (e->text.bytes > 0)
-            json_text(&j, "error", buf_text(&e->text));
-        break;
     default:
         return;
     }
@@ -146,10 +139,24 @@ static void on_note(void *data, bool error, const char *text)
         fprintf(stderr, "duet: %s\n", text);
 }
 
+static void json_done(struct oneshot *s, const struct event *e)
+{
+    struct json_line j;
+    json_usage(s, &e->usage);
+    json_start(s, &j, "done");
+    json_text(&j, "reason", reason_name(e->reason));
+    if (e->text.bytes > 0)
+        json_text(&j, "error", buf_text(&e->text));
+    json_send(s, &j);
+}
+
+/* The session holds the answer by now: what is told here is not lost. */
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct oneshot *s = data;
     (void)t;
+    if (s->json)
+        json_done(s, e);
     if (e->reason == REASON_ERROR)
         s->status = STATUS_TURN;
     if (e->reason == REASON_CANCELLED)

@@ -57,7 +57,7 @@ static bool folder_make(const char *path, struct err *err)
 {
     struct stat st;
     if (mkdir(path, 0700) == 0)
-        return true;
+        return chmod(path, 0700) == 0 || err_errno(err, "cannot use the folder", path); /* umask */
     if (errno != EEXIST)
         return err_errno(err, "cannot make the folder", path);
     if (stat(path, &st) < 0)

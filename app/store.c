@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/json.h"
+#include "app/lock.h"
 #include "app/paths.h"
 #include "app/record.h"
 #include "ui/buf.h"
@@ -295,32 +295,31 @@ bool store_last(const char *dir, char id[80], struct err *err)
 
 /* ---- one open session ----------------------------------------------------------------------- */
 
-static bool lock_take(struct store *s, int folder, struct err *err)
-{
-    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    s->lock_fd = openat(folder, "lock", flags, 0600);
-    if (s->lock_fd < 0)
-        return err_errno(err, "cannot lock", s->folder);
-    while (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno == EWOULDBLOCK)
-            return err_set(err, ERR_BUSY, "session '%s' is open in another duet", s->id);
-        if (errno != EINTR)
-            return err_errno(err, "cannot lock", s->folder);
-    }
-    return true;
-}
-
-/* The folder of the session, made if it is not there. */
+/* The folder of the session, made if it is not there; whatever the umask or a copy made of its
+ * mode, it is private from now on. */
 static int folder_open(const char *path, struct err *err)
 {
-    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+    bool made = mkdir(path, 0700) == 0;
+    if (!made && errno != EEXIST) {
         err_errno(err, "cannot make the folder", path);
         return -1;
     }
+    if (made)
+        chmod(path, 0700);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         err_errno(err, "cannot open the folder", path);
+    else
+        fchmod(fd, 0700);
     return fd;
+}
+
+/* What a crash in the middle of a replacement left: half of a file that nobody will read. */
+static void leftovers_remove(int folder)
+{
+    static const char *const names[] = {"meta.json.new", "kv.tmp"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlinkat(folder, names[i], 0);
 }
 
 /* True if meta.json is missing or damaged. */
@@ -346,7 +345,10 @@ bool store_open(struct store *s, const char *dir, const char *id, struct convers
     snprintf(s->kv, sizeof s->kv, "%s/kv", s->folder);
     snprintf(path, sizeof path, "%s/log.jsonl", s->folder);
     int folder = folder_open(s->folder, err);
-    bool ok = folder >= 0 && lock_take(s, folder, err) && log_open(&s->log, path, c, r, err);
+    bool ok = folder >= 0 && lock_take(&s->lock_fd, folder, s->id, err);
+    if (ok)
+        leftovers_remove(folder);
+    ok = ok && log_open(&s->log, path, c, r, err);
     /* A list that shows less is no reason not to open. */
     if (ok && r->lines > 0 && meta_is_bad(folder))
         store_meta(s, c, NULL);
@@ -371,6 +373,7 @@ static bool file_write(int folder, const char *name, const struct buf *data)
             break;
         done += (size_t)n;
     }
+    fchmod(fd, 0600);
     bool ok = done == data->bytes && fsync(fd) == 0;
     return close(fd) == 0 && ok;
 }
@@ -436,7 +439,8 @@ bool store_meta(struct store *s, const struct conversation *c, struct err *err)
 /* Files that an empty session may have; rmdir() keeps a folder that holds anything else. */
 static void folder_remove(const char *path)
 {
-    static const char *const names[] = {"log.jsonl", "kv", "meta.json", "meta.json.new", "lock"};
+    static const char *const names[] = {"log.jsonl", "kv", "kv.tmp", "meta.json", "meta.json.new",
+                                       "lock"};
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
         return;
@@ -452,8 +456,8 @@ void store_close(struct store *s)
     log_close(&s->log);
     if (empty)
         folder_remove(s->folder);
-    if (s->folder[0] && s->lock_fd >= 0) /* all zero is a closed store too */
-        close(s->lock_fd);               /* and with it the lock */
+    if (s->folder[0]) /* all zero is a closed store too */
+        lock_release(&s->lock_fd);
     *s = (struct store){.lock_fd = -1};
 }
 
@@ -505,7 +509,7 @@ static bool session_move(const char *from, const char *to, const char *id, struc
     int folder = open(old, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
         return err_errno(err, "cannot open the folder", old);
-    bool ok = lock_take(&s, folder, err);
+    bool ok = lock_take(&s.lock_fd, folder, id, err);
     /* Its time is when it came here: what is not known to be old is kept. */
     if (ok && (futimens(folder, NULL) < 0 || rename(old, new) < 0))
         ok = err_errno(err, "cannot move", old);

@@ -2,8 +2,8 @@
  *
  * Folders 0700, files 0600. meta.json (title, mode, model, counts, times) is derived from the log
  * and replaced by temporary file, fsync, rename, fsync of the folder; a missing or damaged one is
- * made anew. One program per session: flock on `lock`; a second gets ERR_BUSY with a clear
- * message. */
+ * made anew. One program per session (lock.h): a second gets ERR_BUSY and is told who has it
+ * open. */
 #ifndef DUET_APP_STORE_H
 #define DUET_APP_STORE_H
 

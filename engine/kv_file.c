@@ -168,6 +168,7 @@ static bool replace(const char *path, const unsigned char *head, size_t head_byt
     int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(err, "cannot create", temp);
+    fchmod(fd, 0600);  /* whatever the umask left of it */
     bool ok = write_sections(fd, head, head_bytes, s, n);
     if (!ok)
         err_errno(err, "cannot write", temp);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,17 +101,137 @@ void test_store_busy(void **state)
     struct conversation c;
     struct log_report r;
     struct err err;
+    char who[100];
     conversation_init(&c);
     assert_true(store_open(&first, dir, "mine", &c, &r, NULL));
     assert_false(store_open(&second, dir, "mine", &c, &r, &err));
     assert_int_equal(err.code, ERR_BUSY);
-    assert_string_equal(err.msg, "session 'mine' is open in another duet");
+    snprintf(who, sizeof who, "session 'mine' is open in another duet (process %d on ",
+             (int)getpid());
+    assert_memory_equal(err.msg, who, strlen(who));
+    assert_non_null(strstr(err.msg, ", since 2"));
     assert_string_equal(second.folder, "");
     store_close(&second);
     assert_true(store_open(&second, dir, "yours", &c, &r, NULL));
     store_close(&second);
     store_close(&first);
     assert_true(store_open(&first, dir, "mine", &c, &r, NULL));
+    store_close(&first);
+    conversation_release(&c);
+}
+
+/* Whatever the file of the lock says: at most it is not shown. */
+void test_store_busy_hostile(void **state)
+{
+    (void)state;
+    static const char *const locks[] = {
+        "", "{", "[1]", "\x1b[31m", "{\"pid\": 1, \"host\": \"a\"}",
+        "{\"pid\": -1, \"host\": \"a\", \"since\": 1}",
+        "{\"pid\": 1, \"host\": \"a\\u001b[31m\", \"since\": 1}",
+        "{\"pid\": 1, \"host\": \"a\", \"since\": 9007199254740991}",
+        "{\"pid\": \"1\", \"host\": 5, \"since\": null}",
+    };
+    const char *dir = test_folder();
+    struct store first, second;
+    struct conversation c;
+    struct log_report r;
+    struct err err;
+    conversation_init(&c);
+    assert_true(store_open(&first, dir, "mine", &c, &r, NULL));
+    for (size_t i = 0; i < sizeof locks / sizeof *locks; i++) {
+        test_write_file(in(dir, "mine", "lock"), locks[i], strlen(locks[i]));
+        assert_false(store_open(&second, dir, "mine", &c, &r, &err));
+        assert_string_equal(err.msg, "session 'mine' is open in another duet");
+    }
+    store_close(&first);
+    conversation_release(&c);
+}
+
+/* A program that died holds nothing, whatever it left in the file. */
+void test_store_lock_of_the_dead(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    struct store s;
+    struct conversation c;
+    struct log_report r;
+    int status;
+    char *lock;
+    session_make(dir, "mine", "t", 1);
+    conversation_init(&c);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (store_open(&s, dir, "mine", &c, &r, NULL))
+            raise(SIGKILL);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    lock = test_read_file(in(dir, "mine", "lock"), NULL);
+    assert_int_equal(atoi(lock + strlen("{\"pid\": ")), child);
+    free(lock);
+    assert_true(store_open(&s, dir, "mine", &c, &r, NULL));
+    lock = test_read_file(in(dir, "mine", "lock"), NULL);
+    assert_int_equal(atoi(lock + strlen("{\"pid\": ")), getpid());
+    free(lock);
+    store_close(&s);
+    lock = test_read_file(in(dir, "mine", "lock"), NULL);
+    assert_string_equal(lock, "");
+    free(lock);
+    conversation_release(&c);
+}
+
+static void check_private(const char *dir, const char *id)
+{
+    assert_int_equal(mode_of(dir), 0700);
+    assert_int_equal(mode_of(in(dir, id, "")), 0700);
+    assert_int_equal(mode_of(in(dir, id, "log.jsonl")), 0600);
+    assert_int_equal(mode_of(in(dir, id, "meta.json")), 0600);
+    assert_int_equal(mode_of(in(dir, id, "lock")), 0600);
+}
+
+/* Private with every umask, and again where somebody opened them up. */
+void test_store_private(void **state)
+{
+    (void)state;
+    static const mode_t masks[] = {0, 022, 077, 0277, 0777};
+    char dir[128];
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
+        snprintf(dir, sizeof dir, "%s/duet/sessions", test_folder());
+        mode_t old = umask(masks[i]);
+        session_make(dir, "one", "t", 1);
+        umask(old);
+        check_private(dir, "one");
+    }
+    assert_int_equal(chmod(in(dir, "one", ""), 0755), 0);
+    assert_int_equal(chmod(in(dir, "one", "log.jsonl"), 0644), 0);
+    assert_int_equal(chmod(in(dir, "one", "lock"), 0666), 0);
+    session_make(dir, "one", "t", 1);
+    check_private(dir, "one");
+}
+
+/* What a crash left of replacements goes when the session is opened, but not under the hands of
+ * a program that has it open. */
+void test_store_leftovers(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"meta.json.new", "kv.tmp"};
+    const char *dir = test_folder();
+    struct store first, second;
+    struct conversation c;
+    struct log_report r;
+    conversation_init(&c);
+    assert_true(store_open(&first, dir, "mine", &c, &r, NULL));
+    for (int i = 0; i < 2; i++)
+        test_write_file(in(dir, "mine", names[i]), "half", 4);
+    assert_false(store_open(&second, dir, "mine", &c, &r, NULL));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(access(in(dir, "mine", names[i]), F_OK), 0);
+    store_close(&first);
+    assert_true(store_open(&first, dir, "mine", &c, &r, NULL));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(access(in(dir, "mine", names[i]), F_OK), -1);
     store_close(&first);
     conversation_release(&c);
 }
