@@ -41,7 +41,7 @@ UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/grid.c ui/theme.c u
 APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/lock.c app/store.c app/options.c app/mode.c
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
 	app/answer.c app/vote.c app/choose.c
-APP_RUN   := app/event.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/export.c app/import.c \
+APP_RUN   := app/event.c app/out.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/export.c app/import.c \
 	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/inspect.c app/trace.c
 APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/reader.c app/outside.c app/complete.c \
 	app/look.c app/themes.c
@@ -92,8 +92,8 @@ obj   = $(1:%.c=$(BUILD)/%.o)
 DUET  := $(call obj,app/main.c $(APP) $(UI) $(ENGINE))
 PROBE := $(call obj,tests/probe.c $(ENGINE))
 T_ENG := $(call obj,tests/run_engine.c $(TESTS_ENGINE) $(ENGINE))
-T_UI  := $(call obj,tests/run_ui.c $(TESTS_UI) $(UI))
-T_APP := $(call obj,tests/run_app.c $(TESTS_APP) $(APP) $(UI) $(ENGINE))
+T_UI  := $(call obj,tests/run_ui.c tests/hostile.c $(TESTS_UI) $(UI))
+T_APP := $(call obj,tests/run_app.c tests/hostile.c $(TESTS_APP) $(APP) $(UI) $(ENGINE))
 
 $(BUILD)/duet: $(DUET)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)

@@ -11,6 +11,7 @@
 
 #include "app/fronts.h"
 #include "app/json.h"
+#include "app/out.h"
 #include "app/subcommand.h"
 #include "engine/engine.h"
 
@@ -266,9 +267,9 @@ static bool open_all(struct bench *b, const char *path, struct err *err)
         return false;
     b->bandwidth = engine_bandwidth(b->engine, 5);
     if (!b->json)
-        printf("%s: %d threads, kernels %s, weights %.1f MB, read at %.1f GB/s\n", info->path,
-               info->n_threads, info->kernels, (double)info->weight_bytes / 1e6,
-               b->bandwidth / 1e9);
+        out_printf(stdout, "%s: %d threads, kernels %s, weights %.1f MB, read at %.1f GB/s\n",
+                   info->path, info->n_threads, info->kernels, (double)info->weight_bytes / 1e6,
+                   b->bandwidth / 1e9);
     return true;
 }
 
@@ -287,7 +288,7 @@ int bench_run(const struct paths *p, int argc, char **argv)
     else if (!measure(&b, &err))
         status = STATUS_TURN;
     if (status != STATUS_OK)
-        fprintf(stderr, "duet: %s\n", err.msg);
+        out_printf(stderr, "duet: %s\n", err.msg);
     session_free(&b.session);
     engine_close(&b.engine);
     free(b.ids);

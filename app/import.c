@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "app/fronts.h"
+#include "app/out.h"
 #include "app/paths.h"
 #include "app/record.h"
 #include "app/store.h"
@@ -291,9 +292,9 @@ int import_run(const struct paths *p, int argc, char **argv)
         return STATUS_USAGE;
     }
     if (!import_file(p->sessions, argv[1], id, &err)) {
-        fprintf(stderr, "duet: %s\n", err.msg);
+        out_printf(stderr, "duet: %s\n", err.msg);
         return STATUS_SESSION;
     }
-    printf("imported: duet --session %s\n", id);
+    out_printf(stdout, "imported: duet --session %s\n", id);
     return STATUS_OK;
 }

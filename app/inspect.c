@@ -4,6 +4,7 @@
 
 #include "app/fronts.h"
 #include "app/json.h"
+#include "app/out.h"
 #include "app/subcommand.h"
 #include "engine/engine.h"
 
@@ -43,13 +44,13 @@ static const char *size_text(uint64_t bytes, char out[32])
 static void line(const char *what, const char *text)
 {
     if (text[0])
-        printf("%-13s %s\n", what, text);
+        out_printf(stdout, "%-13s %s\n", what, text);
 }
 
 static void number_line(const char *what, int n)
 {
     if (n > 0)
-        printf("%-13s %d\n", what, n);
+        out_printf(stdout, "%-13s %d\n", what, n);
 }
 
 static void tell_shape(const struct engine_facts *f)
@@ -57,25 +58,26 @@ static void tell_shape(const struct engine_facts *f)
     number_line("layers", f->n_layer);
     number_line("width", f->d_model);
     if (f->n_head > 0)
-        printf("%-13s %d, %d of them with keys\n", "heads", f->n_head,
+        out_printf(stdout, "%-13s %d, %d of them with keys\n", "heads", f->n_head,
                f->n_kv_head ? f->n_kv_head : f->n_head);
     number_line("network", f->d_ff);
     if (f->n_expert > 0)
-        printf("%-13s %d, %d at a time\n", "experts", f->n_expert, f->n_expert_used);
+        out_printf(stdout, "%-13s %d, %d at a time\n", "experts", f->n_expert, f->n_expert_used);
     number_line("context", f->n_ctx_train);
 }
 
 static void tell_weights(const struct engine_facts *f)
 {
     char size[32];
-    printf("%-13s %s in %d file%s, %.1f million parameters in %d tensors\n", "size",
-           size_text(f->file_bytes, size), f->n_files, f->n_files == 1 ? "" : "s",
-           (double)f->n_parameters / 1e6, f->n_tensors);
+    out_printf(stdout, "%-13s %s in %d file%s, %.1f million parameters in %d tensors\n", "size",
+               size_text(f->file_bytes, size), f->n_files, f->n_files == 1 ? "" : "s",
+               (double)f->n_parameters / 1e6, f->n_tensors);
     for (int i = 0; i < f->n_formats; i++) {
         const struct engine_format *m = &f->format[i];
-        printf("%-13s %-6s %5.1f %%  %s in %d tensors%s\n", i == 0 ? "formats" : "", m->name,
-               100 * (double)m->bytes / (double)f->weight_bytes, size_text(m->bytes, size),
-               m->n_tensors, m->supported ? "" : "  (not supported)");
+        out_printf(stdout, "%-13s %-6s %5.1f %%  %s in %d tensors%s\n", i == 0 ? "formats" : "",
+                   m->name, 100 * (double)m->bytes / (double)f->weight_bytes,
+                   size_text(m->bytes, size), m->n_tensors,
+                   m->supported ? "" : "  (not supported)");
     }
 }
 
@@ -89,11 +91,12 @@ static void tell(const struct engine_facts *f)
     line("tokenizer", f->tokenizer);
     number_line("vocabulary", f->n_vocab);
     bool other = f->has_template && strcmp(f->template_name, "none") == 0;
-    printf("%-13s %s%s%s\n", "template", f->template_name,
-           other ? " that is known here; the file has one" : "",
-           f->thinks ? ", thinks by itself" : "");
+    out_printf(stdout, "%-13s %s%s%s\n", "template", f->template_name,
+               other ? " that is known here; the file has one" : "",
+               f->thinks ? ", thinks by itself" : "");
     if (f->kv_f16_bytes > 0)
-        printf("%-13s %s for each token (f16)\n", "cache", size_text(f->kv_f16_bytes, size));
+        out_printf(stdout, "%-13s %s for each token (f16)\n", "cache",
+                   size_text(f->kv_f16_bytes, size));
     for (int i = 0; i < f->n_refused; i++)
         line(i == 0 ? "refused" : "", f->refused[i]);
     if (f->n_refused == 0)
@@ -178,7 +181,7 @@ int inspect_run(const struct paths *p, int argc, char **argv)
     else if (!paths_model(p, model, path, sizeof path, &err) || !engine_inspect(&facts, path, &err))
         status = STATUS_MODEL;
     if (status != STATUS_OK)
-        fprintf(stderr, "duet: %s\n", err.msg);
+        out_printf(stderr, "duet: %s\n", err.msg);
     else if (json)
         tell_json(&facts);
     else

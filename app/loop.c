@@ -16,6 +16,7 @@
 
 #include "app/command.h"
 #include "app/complete.h"
+#include "app/out.h"
 #include "app/signals.h"
 #include "app/trace.h"
 #include "ui/term.h"
@@ -400,9 +401,9 @@ static bool screen_start(struct loop *l, const struct options *o, char *msg, siz
 static void farewell(const struct loop *l, const char *id)
 {
     if (*id)
-        printf("saved: duet --session %s\n", id);
+        out_printf(stdout, "saved: duet --session %s\n", id);
     if (l->status == STATUS_MODEL)
-        fprintf(stderr, "duet: the model could not be opened\n");
+        out_printf(stderr, "duet: the model could not be opened\n");
 }
 
 int screen_run(const struct options *o, const char *model, bool *started)
@@ -413,7 +414,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     char msg[256] = "", id[80] = "";
     *started = screen_start(&l, o, msg, sizeof msg);
     if (!*started) {
-        fprintf(stderr, "duet: no screen here: %s\n", msg);
+        out_printf(stderr, "duet: no screen here: %s\n", msg);
         editor_free(&l.editor);
         return STATUS_USAGE;
     }
@@ -440,7 +441,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     grid_release(&l.grid);
     buf_release(&l.search);
     if (!open) {
-        fprintf(stderr, "duet: %s\n", err.msg);
+        out_printf(stderr, "duet: %s\n", err.msg);
         return STATUS_SESSION;
     }
     farewell(&l, id);

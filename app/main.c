@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/fronts.h"
+#include "app/out.h"
 #include "app/paths.h"
 #include "app/store.h"
 #include "app/subcommand.h"
@@ -27,7 +28,7 @@ static void out_of_memory(void)
 
 static int fail(int status, const struct err *err)
 {
-    fprintf(stderr, "duet: %s\n", err->msg);
+    out_printf(stderr, "duet: %s\n", err->msg);
     return status;
 }
 
@@ -41,7 +42,7 @@ static int list(const struct paths *p)
     for (int i = 0; i < n; i++) {
         char facts[STORE_FACTS_BYTES];
         store_facts(&e[i], facts, sizeof facts);
-        printf("%-28s %s  %s\n", e[i].id, facts, e[i].title);
+        out_printf(stdout, "%-28s %s  %s\n", e[i].id, facts, e[i].title);
     }
     free(e);
     return STATUS_OK;

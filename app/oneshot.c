@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/json.h"
+#include "app/out.h"
 #include "app/signals.h"
 #include "app/talk.h"
 
@@ -120,7 +121,7 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
     }
     if (bytes == 0)
         return;
-    fwrite(text, 1, bytes, stdout);
+    out_text(stdout, text, bytes);
     fflush(stdout);
     s->answered = true;
     s->newline = text[bytes - 1] == '\n';
@@ -136,7 +137,7 @@ static void on_note(void *data, bool error, const char *text)
         json_send(s, &j);
     }
     if (error)
-        fprintf(stderr, "duet: %s\n", text);
+        out_printf(stderr, "duet: %s\n", text);
 }
 
 static void json_done(struct oneshot *s, const struct event *e)
@@ -227,7 +228,7 @@ int oneshot_run(const struct options *o, const char *model)
     signals_init(NULL);
     buf_puts(&question, o->prompt);
     if (!attach(&question, &err)) {
-        fprintf(stderr, "duet: %s\n", err.msg);
+        out_printf(stderr, "duet: %s\n", err.msg);
         buf_release(&question);
         return STATUS_USAGE;
     }

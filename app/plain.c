@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/command.h"
+#include "app/out.h"
 #include "app/signals.h"
 #include "app/talk.h"
 
@@ -40,14 +41,14 @@ static void line_end(struct plain *p)
 static void on_note(void *data, bool error, const char *text)
 {
     line_end(data);
-    printf("%s %s\n", error ? "!" : "-", text);
+    out_printf(stdout, "%s %s\n", error ? "!" : "-", text);
 }
 
 static void on_part(void *data, enum part_kind kind, enum mode_id mode)
 {
     struct plain *p = data;
     line_end(p);
-    printf(kind == PART_THINKING ? "[%s thinks] " : "[%s] ", mode_get(mode)->title);
+    out_printf(stdout, kind == PART_THINKING ? "[%s thinks] " : "[%s] ", mode_get(mode)->title);
     p->midline = true;
     p->fresh = true;
 }
@@ -60,7 +61,7 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
     if (blank >= bytes)
         return;
     p->fresh = false;
-    fwrite(text + blank, 1, bytes - blank, stdout);
+    out_text(stdout, text + blank, bytes - blank);
     p->midline = text[bytes - 1] != '\n';
 }
 
@@ -70,7 +71,7 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
     line_end(p);
     p->progress = -1;
     if (t->replying)
-        printf("- %s: %d tokens answered, %d thought, %.1f s, %d read, %d re-read\n",
+        out_printf(stdout, "- %s: %d tokens answered, %d thought, %.1f s, %d read, %d re-read\n",
                reason_name(e->reason), e->usage.answer_tokens, e->usage.thinking_tokens,
                e->usage.seconds, e->usage.read_tokens, e->usage.re_read_tokens);
 }
@@ -80,7 +81,7 @@ static void on_event(void *data, const struct event *e)
     struct plain *p = data;
     if (e->kind == EVENT_MODE || e->kind == EVENT_COST) {
         line_end(p);
-        printf("- %s from %s, %d tokens re-read\n", mode_get(e->mode)->title,
+        out_printf(stdout, "- %s from %s, %d tokens re-read\n", mode_get(e->mode)->title,
                e->kind == EVENT_MODE ? "here" : "now on", e->re_read);
     }
     if (e->kind != EVENT_PROGRESS || e->total < 256)
@@ -90,13 +91,13 @@ static void on_event(void *data, const struct event *e)
         return;
     p->progress = percent;
     line_end(p);
-    printf("- reading: %d of %d tokens\n", e->done, e->total);
+    out_printf(stdout, "- reading: %d of %d tokens\n", e->done, e->total);
 }
 
 static void on_reset(void *data, const struct talk *t)
 {
     line_end(data);
-    printf("- now in: %s (%d turns)\n", *t->c.title ? t->c.title : "a new conversation",
+    out_printf(stdout, "- now in: %s (%d turns)\n", *t->c.title ? t->c.title : "a new conversation",
            t->c.n_turn);
 }
 
@@ -114,10 +115,10 @@ static void list_sessions(struct plain *p)
     for (int i = 0; i < n; i++) {
         char facts[STORE_FACTS_BYTES];
         store_facts(&e[i], facts, sizeof facts);
-        printf("- %-28s %s  %s\n", e[i].id, facts, e[i].title);
+        out_printf(stdout, "- %-28s %s  %s\n", e[i].id, facts, e[i].title);
     }
     if (n == 0)
-        printf("- no sessions yet\n");
+        out_printf(stdout, "- no sessions yet\n");
     free(e);
 }
 
@@ -210,7 +211,7 @@ static void prompt_show(struct plain *p)
         return;
     line_end(p);
     if (isatty(STDIN_FILENO)) {
-        printf("%s> ", mode_get(p->talk.c.mode)->name);
+        out_printf(stdout, "%s> ", mode_get(p->talk.c.mode)->name);
         p->midline = true;
     }
     p->prompted = true;
@@ -257,7 +258,7 @@ int plain_run(const struct options *o, const char *model)
     signals_init(NULL);
     if (!talk_open(&p.talk, o, &front, &err) ||
         !talk_start(&p.talk, local_new(model, o), &err)) {
-        fprintf(stderr, "duet: %s\n", err.msg);
+        out_printf(stderr, "duet: %s\n", err.msg);
         p.status = STATUS_SESSION;
     } else {
         run(&p);

@@ -768,8 +768,10 @@ void transcript_plain(const struct transcript *t, struct buf *out)
             continue;
         if (out->bytes)
             buf_puts(out, "\n");
-        if (*e->label)
-            buf_printf(out, "%s:\n", e->label);
+        if (*e->label) {
+            text_display(out, e->label, strlen(e->label));
+            buf_puts(out, ":\n");
+        }
         put_plain(out, buf_text(&e->raw), e->raw.bytes);
     }
 }
