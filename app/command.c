@@ -112,6 +112,33 @@ static void cmd_export(struct talk *t, const char *args)
     talk_say(t, !good, "%s", good ? msg : err.msg);
 }
 
+static void cmd_delete(struct talk *t, const char *args)
+{
+    struct err err;
+    char id[80];
+    if (!*args)
+        talk_say(t, true, "/delete NAME");
+    else if (!store_find(t->paths.sessions, args, id, &err))
+        talk_say(t, true, "%s", err.msg);
+    else if (t->stored && strcmp(id, t->store.id) == 0)
+        talk_say(t, true, "this session is the open one: /new or /open NAME first");
+    else if (!store_delete(t->paths.sessions, id, &err))
+        talk_say(t, true, "%s", err.msg);
+    else
+        talk_say(t, false, "%s is deleted; /undelete brings it back, for %d days", id,
+                 STORE_KEPT_DAYS);
+}
+
+static void cmd_undelete(struct talk *t)
+{
+    struct err err;
+    char id[80];
+    if (store_undelete(t->paths.sessions, id, &err))
+        talk_say(t, false, "%s is back", id);
+    else
+        talk_say(t, true, "%s", err.msg);
+}
+
 static void cmd_import(struct talk *t, const char *args)
 {
     struct err err;
@@ -147,6 +174,8 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_SYSTEM: cmd_system(t, args); return ACTION_NONE;
     case ACTION_SET: return cmd_set(t, args) ? ACTION_NONE : a;
     case ACTION_CONTEXT: cmd_context(t); return ACTION_NONE;
+    case ACTION_DELETE: cmd_delete(t, args); return ACTION_NONE;
+    case ACTION_UNDELETE: cmd_undelete(t); return ACTION_NONE;
     case ACTION_IMPORT: cmd_import(t, args); return ACTION_NONE;
     case ACTION_EXPORT: cmd_export(t, args); return ACTION_NONE;
     default: return a;

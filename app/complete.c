@@ -104,6 +104,7 @@ static bool arguments(struct word *w, enum action a, const struct store_entry *e
     size_t first = strcspn(w->typed, " ");
     switch (a) {
     case ACTION_MODE: modes(w); return true;
+    case ACTION_DELETE:
     case ACTION_OPEN: sessions(w, e, n); return true;
     case ACTION_SET: settings(w); return true;
     case ACTION_THEME: themes(w); return true;

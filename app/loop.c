@@ -69,7 +69,10 @@ static void view_fill(struct loop *l, struct view *v)
     v->search = l->searching || l->search.bytes ? buf_text(&l->search) : NULL;
     v->search_typed = l->searching;
     v->found = transcript_found(l->transcript, &v->found_now);
+    v->beside = l->beside;
+    v->heading = l->sessions ? sessions_heading(l) : "";
     v->hint = *l->hint        ? l->hint
+              : l->sessions   ? "Enter open  F2 rename  Del delete  ^U undo"
               : l->searching  ? "Enter keep  Esc end"
               : l->reader && v->search ? "n N next  / search  [ ] turns  Tab back"
               : l->reader     ? "j k [ ] scroll  / search  y Y copy  t thinking  Tab back  ? help"
@@ -209,7 +212,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_SUSPEND: suspend(l); return true;
     case ACTION_REDRAW: term_redraw(); return true;
     case ACTION_HELP: overlay_help(l); return true;
-    case ACTION_OPEN: overlay_sessions(l); return true;
+    case ACTION_OPEN: overlay_sessions(l, ""); return true;
     case ACTION_THEME: overlay_themes(l); return true;
     case ACTION_QUIT: l->leaving = true; return true;
     case ACTION_TOGGLE: line = "/toggle"; break;
@@ -326,14 +329,15 @@ static bool pump(void *data)
             return fed;
         if (l->dirty && now_ms() - l->frame_ms >= FRAME_MS)
             draw(l);
-        poll(fds, 3, poll_ms(l));
+        bool more = l->sessions && sessions_work(l);
+        poll(fds, 3, more ? 0 : poll_ms(l));
         if (signals_take())
             l->leaving = true;
     }
     return false;
 }
 
-static void search_for(struct loop *l, const char *text)
+static void look_for(struct loop *l, const char *text)
 {
     l->reader = true;
     reader_find(l, text);
@@ -351,7 +355,9 @@ static void send_line(struct loop *l, const char *line)
     else if (a == ACTION_COPY)
         reader_copy(l, args);
     else if (a == ACTION_SEARCH && *args)
-        search_for(l, args);
+        look_for(l, args);
+    else if (a == ACTION_FIND)
+        overlay_sessions(l, args);
     else if (a != ACTION_NONE)
         act(l, a, &none);
     l->dirty = true;

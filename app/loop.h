@@ -1,5 +1,6 @@
 /* loop.h -- the state of the full screen, shared by the files that make it: loop.c (the pump, keys,
- * drawing), shown.c (what the conversation tells), overlay.c (lists over it), look.c (themes),
+ * drawing), shown.c (what the conversation tells), overlay.c (lists over it), sessions.c
+ * (the one of sessions), look.c (themes),
  * reader.c (copying, searching), outside.c (other programs on the terminal). Nobody else includes
  * it.
  *
@@ -25,7 +26,8 @@ struct loop {
     struct names themes;        /* that list */
     struct list *list;          /* the overlay, or NULL */
     enum overlay overlay;
-    struct store_entry *session; /* the rows of OVERLAY_SESSIONS */
+    struct sessions *sessions;  /* OVERLAY_SESSIONS, or NULL */
+    struct transcript *beside;  /* a second pane, or NULL */
     char **draft;               /* [n_draft] the rows of OVERLAY_HISTORY, owned */
     int n_draft, cap_draft;
     bool reader;                /* keys go to the reader */
@@ -54,17 +56,34 @@ void loop_hint(struct loop *l, bool error, const char *text);
 /* ---- shown.c ------------------------------------------------------------------------------- */
 
 struct front shown_front(struct loop *l);
+void shown_entry(struct transcript *t, enum entry_kind kind, const char *label, enum style style,
+                 const char *text);
+
+/* All of a conversation but what turn `running` misses (-1 = none). */
+void shown_conversation(struct transcript *t, const struct conversation *c, int running);
 void shown_note(struct loop *l, bool error, const char *text); /* a line in the transcript */
 
 /* ---- overlay.c ----------------------------------------------------------------------------- */
 
 void overlay_help(struct loop *l);
-void overlay_sessions(struct loop *l);
 void overlay_history(struct loop *l);
 bool overlay_key(struct loop *l, const struct key *k); /* true: the editor has something to do */
 void overlay_close(struct loop *l);
 
 void overlay_themes(struct loop *l);
+
+/* ---- sessions.c ---------------------------------------------------------------------------- */
+
+void overlay_sessions(struct loop *l, const char *filter);
+void sessions_close(struct loop *l); /* NULL is allowed */
+
+/* A key that means something there; one that changed the filter; a row that was chosen. */
+bool sessions_key(struct loop *l, const struct key *k);
+void sessions_filtered(struct loop *l);
+void sessions_choose(struct loop *l, int i);
+
+bool sessions_work(struct loop *l); /* a slice of reading; true: there is more to do */
+const char *sessions_heading(const struct loop *l);
 
 /* ---- look.c -------------------------------------------------------------------------------- */
 

@@ -39,10 +39,12 @@ static int list(const struct paths *p)
     int n;
     if (!store_list(p->sessions, &e, &n, &err))
         return fail(STATUS_SESSION, &err);
+    store_tree(e, n);
     for (int i = 0; i < n; i++) {
-        char facts[STORE_FACTS_BYTES];
+        char facts[STORE_FACTS_BYTES], label[240];
         store_facts(&e[i], facts, sizeof facts);
-        out_printf(stdout, "%-28s %s  %s\n", e[i].id, facts, e[i].title);
+        store_label(&e[i], label, sizeof label);
+        out_printf(stdout, "%-28s %s  %s\n", e[i].id, facts, label);
     }
     free(e);
     return STATUS_OK;

@@ -1,4 +1,4 @@
-/* overlay.c -- lists over the transcript: help, sessions, earlier drafts, themes. */
+/* overlay.c -- lists over the transcript: help, earlier drafts, themes, and the keys of all. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +9,7 @@
 void overlay_close(struct loop *l)
 {
     list_free(&l->list);
-    free(l->session);
-    l->session = NULL;
+    sessions_close(l);
     while (l->n_draft)
         free(l->draft[--l->n_draft]);
     free(l->draft);
@@ -54,28 +53,6 @@ void overlay_help(struct loop *l)
         char left[80];
         snprintf(left, sizeof left, "/%s [TEXT]", mode_get((enum mode_id)i)->name);
         list_add(l->list, left, mode_describe((enum mode_id)i));
-    }
-}
-
-void overlay_sessions(struct loop *l)
-{
-    struct err err;
-    int n;
-    overlay_close(l);
-    if (!store_list(l->talk.paths.sessions, &l->session, &n, &err)) {
-        loop_hint(l, true, err.msg);
-        return;
-    }
-    if (n == 0) {
-        loop_hint(l, false, "there are no sessions yet");
-        return;
-    }
-    l->overlay = OVERLAY_SESSIONS;
-    l->list = list_new("Sessions", true);
-    for (int i = 0; i < n; i++) {
-        char facts[STORE_FACTS_BYTES];
-        store_facts(&l->session[i], facts, sizeof facts);
-        list_add(l->list, l->session[i].title, facts);
     }
 }
 
@@ -135,24 +112,32 @@ static void preview(struct loop *l)
 /* The chosen row, which is there. */
 static void choose(struct loop *l, int i)
 {
-    char id[80] = "";
+    if (l->overlay == OVERLAY_SESSIONS) {
+        sessions_choose(l, i);
+        return;
+    }
     if (l->overlay == OVERLAY_THEMES)
         look_theme(l, l->themes.name[i]);
-    if (l->overlay == OVERLAY_SESSIONS)
-        snprintf(id, sizeof id, "%s", l->session[i].id);
     if (l->overlay == OVERLAY_HISTORY)
         editor_set(l->editor, l->draft[i], strlen(l->draft[i]));
     overlay_close(l);
-    if (*id)
-        talk_switch(&l->talk, id);
 }
 
 bool overlay_key(struct loop *l, const struct key *k)
 {
-    bool drafts = l->overlay == OVERLAY_HISTORY;
+    bool drafts = l->overlay == OVERLAY_HISTORY, sessions = l->overlay == OVERLAY_SESSIONS;
+    struct buf filter = {0};
     l->dirty = true;
-    switch (list_key(l->list, k)) {
+    if (sessions && sessions_key(l, k))
+        return false;
+    buf_puts(&filter, list_filter(l->list));
+    enum list_result result = list_key(l->list, k);
+    bool filtered = strcmp(buf_text(&filter), list_filter(l->list)) != 0;
+    buf_release(&filter);
+    switch (result) {
     case LIST_MORE:
+        if (sessions && filtered)
+            sessions_filtered(l);
         preview(l);
         return false;
     case LIST_CLOSED:

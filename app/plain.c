@@ -14,6 +14,7 @@
 
 #include "app/command.h"
 #include "app/out.h"
+#include "app/search.h"
 #include "app/signals.h"
 #include "app/talk.h"
 
@@ -103,6 +104,14 @@ static void on_reset(void *data, const struct talk *t)
 
 /* ---- input -------------------------------------------------------------------------------- */
 
+static void list_session(const struct store_entry *e)
+{
+    char facts[STORE_FACTS_BYTES], label[240];
+    store_facts(e, facts, sizeof facts);
+    store_label(e, label, sizeof label);
+    out_printf(stdout, "- %-28s %s  %s\n", e->id, facts, label);
+}
+
 static void list_sessions(struct plain *p)
 {
     struct store_entry *e;
@@ -112,13 +121,33 @@ static void list_sessions(struct plain *p)
         on_note(p, true, err.msg);
         return;
     }
-    for (int i = 0; i < n; i++) {
-        char facts[STORE_FACTS_BYTES];
-        store_facts(&e[i], facts, sizeof facts);
-        out_printf(stdout, "- %-28s %s  %s\n", e[i].id, facts, e[i].title);
-    }
+    store_tree(e, n);
+    for (int i = 0; i < n; i++)
+        list_session(&e[i]);
     if (n == 0)
         out_printf(stdout, "- no sessions yet\n");
+    free(e);
+}
+
+/* The sessions in which a text stands. */
+static void find_sessions(struct plain *p, const char *text)
+{
+    struct store_entry *e;
+    struct err err;
+    int n, hit, found = 0;
+    if (!store_list(p->talk.paths.sessions, &e, &n, &err)) {
+        on_note(p, true, err.msg);
+        return;
+    }
+    struct search *s = search_new(p->talk.paths.sessions, e, n);
+    search_for(s, text);
+    while (search_step(s, &hit)) {
+        if (hit >= 0)
+            list_session(&e[hit]);
+        found += hit >= 0;
+    }
+    out_printf(stdout, "- found in %d of %d sessions\n", found, n);
+    search_free(&s);
     free(e);
 }
 
@@ -130,6 +159,8 @@ static void send_line(struct plain *p, const char *line)
         p->leaving = true;
     } else if (a == ACTION_OPEN) {
         list_sessions(p);
+    } else if (a == ACTION_FIND) {
+        find_sessions(p, args);
     } else if (a == ACTION_HELP) {
         char *help = options_help();
         line_end(p);

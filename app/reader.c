@@ -5,7 +5,7 @@
 
 #include "app/loop.h"
 #include "ui/clip.h"
-#include "ui/text.h"
+#include "ui/field.h"
 
 /* ---- copying ------------------------------------------------------------------------------ */
 
@@ -80,7 +80,6 @@ void reader_search(struct loop *l)
 
 static void search_key(struct loop *l, const struct key *k)
 {
-    char utf8[4];
     switch (k->code) {
     case KEYCODE_ENTER:
         l->searching = false;
@@ -89,26 +88,14 @@ static void search_key(struct loop *l, const struct key *k)
         l->searching = false;
         buf_clear(&l->search);
         break;
-    case KEYCODE_BACKSPACE:
-        if (l->search.bytes)
-            l->search.bytes = text_cluster_before(l->search.data, l->search.bytes);
-        break;
-    case KEYCODE_PASTE:
-        buf_append(&l->search, k->text, strcspn(k->text, "\n"));
-        break;
-    case KEYCODE_CHAR:
+    default:
         if (k->mod & KEY_CTRL && k->ch == 'c') {
             l->searching = false;
             buf_clear(&l->search);
-        } else if (!k->mod) {
-            buf_append(&l->search, utf8, (size_t)text_encode(k->ch, utf8));
+        } else if (!field_key(&l->search, k)) {
+            return;
         }
-        break;
-    default:
-        return;
     }
-    if (l->search.data)
-        l->search.data[l->search.bytes] = 0;
     look(l);
 }
 

@@ -4,27 +4,32 @@
 
 #include "app/loop.h"
 
+void shown_entry(struct transcript *t, enum entry_kind kind, const char *label, enum style style,
+                 const char *text)
+{
+    transcript_append(t, transcript_add(t, kind, label, style), text, strlen(text));
+}
+
 static void show_entry(struct loop *l, enum entry_kind kind, const char *label, enum style style,
                        const char *text)
 {
-    int i = transcript_add(l->transcript, kind, label, style);
-    transcript_append(l->transcript, i, text, strlen(text));
+    shown_entry(l->transcript, kind, label, style, text);
     l->dirty = true;
 }
 
-static int show_part(struct loop *l, enum part_kind kind, enum mode_id mode)
+static int show_part(struct transcript *t, enum part_kind kind, enum mode_id mode)
 {
     const struct mode *m = mode_get(mode);
     enum entry_kind entry = kind == PART_THINKING ? ENTRY_THINKING : ENTRY_ANSWER;
-    return transcript_add(l->transcript, entry, m->title, (enum style)m->style);
+    return transcript_add(t, entry, m->title, (enum style)m->style);
 }
 
-static void show_thought(struct loop *l, int entry, int tokens, double seconds, bool over)
+static void show_thought(struct transcript *t, int entry, int tokens, double seconds, bool over)
 {
     char text[80];
     snprintf(text, sizeof text, "%s %d tok, %.1f s", over ? "thought" : "thinking", tokens,
              seconds);
-    transcript_summary(l->transcript, entry, text);
+    transcript_summary(t, entry, text);
 }
 
 static void on_question(void *data, const struct talk *t, int turn)
@@ -40,7 +45,7 @@ static void on_question(void *data, const struct talk *t, int turn)
 static void part_over(struct loop *l)
 {
     if (l->entry >= 0 && l->part_tokens > 0 && l->thoughts > 0)
-        show_thought(l, l->entry, l->part_tokens, l->part_seconds, true);
+        show_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, true);
     l->thoughts = 0;
     l->entry = -1;
 }
@@ -49,7 +54,7 @@ static void on_part(void *data, enum part_kind kind, enum mode_id mode)
 {
     struct loop *l = data;
     part_over(l);
-    l->entry = show_part(l, kind, mode);
+    l->entry = show_part(l->transcript, kind, mode);
     l->thoughts = kind == PART_THINKING;
     l->part_tokens = 0;
     l->part_seconds = 0;
@@ -80,7 +85,7 @@ static void on_event(void *data, const struct event *e)
     l->turn_tokens += e->tokens;
     l->turn_seconds += e->seconds;
     if (l->entry >= 0 && l->thoughts > 0 && e->part == PART_THINKING)
-        show_thought(l, l->entry, l->part_tokens, l->part_seconds, false);
+        show_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, false);
 }
 
 static void on_done(void *data, const struct talk *t, const struct event *e)
@@ -104,15 +109,27 @@ static void on_note(void *data, bool error, const char *text)
                text);
 }
 
-static void show_reply(struct loop *l, const struct reply *r)
+static void show_reply(struct transcript *t, const struct reply *r)
 {
     for (int i = 0; i < r->n_part; i++) {
         const struct part *p = &r->part[i];
         const char *text = p->text + strspn(p->text, " \n");
-        int entry = show_part(l, p->kind, p->mode);
-        transcript_append(l->transcript, entry, text, strlen(text));
+        int entry = show_part(t, p->kind, p->mode);
+        transcript_append(t, entry, text, strlen(text));
         if (p->kind == PART_THINKING)
-            show_thought(l, entry, p->tokens, (double)p->ms / 1000, true);
+            show_thought(t, entry, p->tokens, (double)p->ms / 1000, true);
+    }
+}
+
+void shown_conversation(struct transcript *t, const struct conversation *c, int running)
+{
+    for (int i = 0; i < c->n_turn; i++) {
+        const struct turn *turn = &c->turn[i];
+        shown_entry(t, ENTRY_USER, "you", STYLE_USER, turn->question);
+        if (turn->chosen >= 0)
+            show_reply(t, &turn->reply[turn->chosen]);
+        else if (i != running)
+            shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, "(not answered)");
     }
 }
 
@@ -121,14 +138,7 @@ static void on_reset(void *data, const struct talk *t)
     struct loop *l = data;
     transcript_clear(l->transcript);
     l->entry = -1;
-    for (int i = 0; i < t->c.n_turn; i++) {
-        const struct turn *turn = &t->c.turn[i];
-        show_entry(l, ENTRY_USER, "you", STYLE_USER, turn->question);
-        if (turn->chosen >= 0)
-            show_reply(l, &turn->reply[turn->chosen]);
-        else if (i != t->turn)
-            show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(not answered)");
-    }
+    shown_conversation(l->transcript, &t->c, t->turn);
     transcript_to(l->transcript, true);
     l->dirty = true;
 }

@@ -25,7 +25,12 @@
 #include "app/record.h"
 #include "ui/buf.h"
 
-enum { ID_BYTES = 64, META_BYTES_MAX = 1 << 16, LOG_LIST_BYTES_MAX = 64 << 20 };
+enum {
+    ID_BYTES = 64,
+    META_BYTES_MAX = 1 << 16,
+    LOG_LIST_BYTES_MAX = 64 << 20,
+    TREE_DEPTH_MAX = 64,
+};
 #define CHANGED_MAX ((int64_t)253402300799) /* the last second of the year 9999 */
 
 /* ---- ids ------------------------------------------------------------------------------------- */
@@ -210,15 +215,77 @@ bool store_list(const char *dir, struct store_entry **out, int *n, struct err *e
     return true;
 }
 
+static void size_text(int64_t size, char *out, size_t bytes)
+{
+    double kb = (double)size / 1e3;
+    snprintf(out, bytes, "%.1f %s", kb < 1000 ? kb : kb / 1e3, kb < 1000 ? "kB" : "MB");
+}
+
 void store_facts(const struct store_entry *e, char *out, size_t bytes)
 {
     char when[32];
     time_t t = (time_t)e->changed;
     struct tm tm = {0};
-    double kb = (double)(e->log_bytes + e->kv_bytes) / 1e3;
+    char size[24];
+    size_text(e->log_bytes + e->kv_bytes, size, sizeof size);
     strftime(when, sizeof when, "%Y-%m-%d %H:%M", localtime_r(&t, &tm));
-    snprintf(out, bytes, "%4d turn%s  %s  %5.1f %s", e->turns, e->turns == 1 ? " " : "s", when,
-             kb < 1000 ? kb : kb / 1e3, kb < 1000 ? "kB" : "MB");
+    snprintf(out, bytes, "%4d turn%s  %s  %8s", e->turns, e->turns == 1 ? " " : "s", when, size);
+}
+
+void store_details(const struct store_entry *e, char *out, size_t bytes)
+{
+    char log[24], kv[24], branch[128] = "";
+    size_text(e->log_bytes, log, sizeof log);
+    size_text(e->kv_bytes, kv, sizeof kv);
+    if (e->parent[0])
+        snprintf(branch, sizeof branch, "  branch of %s behind turn %d", e->parent,
+                 e->parent_turns);
+    snprintf(out, bytes, "%s  %s  text %s, cache %s%s%s", e->id, *e->model ? e->model : "no model",
+             log, kv, e->kv_shared ? ", shared" : "", branch);
+}
+
+void store_label(const struct store_entry *e, char *out, size_t bytes)
+{
+    int depth = e->depth < 8 ? e->depth : 8;
+    snprintf(out, bytes, "%*s%s%s", 2 * depth, "", depth ? "+ " : "",
+             *e->title ? e->title : e->id);
+}
+
+/* Moves entry i and its branches, at this depth, behind what *out holds; 'changed' order stays. */
+static void tree_take(const struct store_entry *e, int n, int i, int depth, bool *taken,
+                      struct store_entry *out, int *n_out)
+{
+    taken[i] = true;
+    out[*n_out] = e[i];
+    out[(*n_out)++].depth = depth;
+    for (int k = 0; k < n && depth < TREE_DEPTH_MAX; k++)
+        if (!taken[k] && strcmp(e[k].parent, e[i].id) == 0)
+            tree_take(e, n, k, depth + 1, taken, out, n_out);
+}
+
+static bool has_parent(const struct store_entry *e, int n, int i)
+{
+    for (int k = 0; k < n && e[i].parent[0]; k++)
+        if (k != i && strcmp(e[k].id, e[i].parent) == 0)
+            return true;
+    return false;
+}
+
+void store_tree(struct store_entry *e, int n)
+{
+    struct store_entry *out = mem_new((size_t)(n > 0 ? n : 1) * sizeof *out);
+    bool *taken = mem_new((size_t)(n > 0 ? n : 1) * sizeof *taken);
+    int n_out = 0;
+    for (int i = 0; i < n; i++)
+        if (!taken[i] && !has_parent(e, n, i))
+            tree_take(e, n, i, 0, taken, out, &n_out);
+    for (int i = 0; i < n; i++) /* damaged: in a circle, or too deep */
+        if (!taken[i])
+            tree_take(e, n, i, 0, taken, out, &n_out);
+    if (n > 0)
+        memcpy(e, out, (size_t)n * sizeof *e);
+    free(out);
+    free(taken);
 }
 
 bool store_read(const char *dir, const char *id, struct conversation *c, struct err *err)
@@ -409,6 +476,22 @@ bool store_new(struct store *s, const char *dir, const struct conversation *c, c
     (void)linked; /* without it the cache is read anew */
     if (!ok)
         store_close(s);
+    return ok;
+}
+
+bool store_rename(const char *dir, const char *id, const char *title, struct err *err)
+{
+    struct store s = {.lock_fd = -1};
+    struct conversation c;
+    struct log_report report;
+    conversation_init(&c);
+    bool ok = store_open(&s, dir, id, &c, &report, err);
+    if (ok) {
+        conversation_title(&c, title);
+        ok = log_title(s.log, c.title, err) && log_sync(s.log, err) && store_meta(&s, &c, err);
+    }
+    store_close(&s);
+    conversation_release(&c);
     return ok;
 }
 

@@ -22,6 +22,7 @@ struct store_entry {
     int parent_turns; /* turns that it took from there */
     int turns;
     int64_t changed;  /* seconds since 1970 */
+    int depth;        /* branches between it and a session that is none: store_tree() */
     int64_t log_bytes, kv_bytes; /* on disk */
     bool kv_shared;   /* the file of the cache is another session's too */
 };
@@ -33,6 +34,17 @@ bool store_list(const char *dir, struct store_entry **out, int *n, struct err *e
 /* What stands beside a title in every list: "12 turns  2026-11-25 21:00  1.4 MB". */
 enum { STORE_FACTS_BYTES = 80 };
 void store_facts(const struct store_entry *e, char *out, size_t bytes);
+
+/* All the rest of it in one line: id, model, sizes, what it is a branch of. */
+void store_details(const struct store_entry *e, char *out, size_t bytes);
+
+/* Puts branches behind the session they are of, and counts their depth; else the order stays.
+ * store_label() is the title, indented by that; a session without one has its id. */
+void store_tree(struct store_entry *e, int n);
+void store_label(const struct store_entry *e, char *out, size_t bytes);
+
+/* Gives a session that is not open another title. Errors as of store_open(). */
+bool store_rename(const char *dir, const char *id, const char *title, struct err *err);
 
 /* The conversation of a session that is not opened: its log as it is now. *c is initialised. */
 bool store_read(const char *dir, const char *id, struct conversation *c, struct err *err);

@@ -335,6 +335,16 @@ static void model_take(struct talk *t)
         saved(t, log_model(t->store.log, &t->c, &err), &err);
 }
 
+/* Begins to take the conversation back. */
+static void resume(struct talk *t)
+{
+    struct prompt p;
+    bool kept = t->stored && access(t->store.kv, F_OK) == 0;
+    conversation_prompt(&t->c, -1, &p);
+    t->state = TALK_RESUMING;
+    worker_resume(t->worker, &p, kept ? t->store.kv : NULL, t->epoch);
+}
+
 static void on_loaded(struct talk *t, const struct event *e)
 {
     t->info = e->info;
@@ -344,12 +354,8 @@ static void on_loaded(struct talk *t, const struct event *e)
             e->info.name);
     model_take(t);
     t->state = TALK_IDLE;
-    if (t->c.n_turn > 0) {
-        struct prompt p;
-        conversation_prompt(&t->c, -1, &p);
-        t->state = TALK_RESUMING;
-        worker_resume(t->worker, &p, t->stored ? t->store.kv : NULL, t->epoch);
-    }
+    if (t->c.n_turn > 0)
+        resume(t);
 }
 
 static void on_rendered(struct talk *t, const struct event *e)
@@ -575,12 +581,8 @@ static void switched(struct talk *t)
     if (t->state == TALK_FAILED)
         return;
     model_take(t);
-    if (t->c.n_turn == 0)
-        return;
-    struct prompt p;
-    conversation_prompt(&t->c, -1, &p);
-    t->state = TALK_RESUMING;
-    worker_resume(t->worker, &p, t->stored ? t->store.kv : NULL, t->epoch);
+    if (t->c.n_turn > 0)
+        resume(t);
 }
 
 static void session_new_one(struct talk *t)

@@ -613,3 +613,47 @@ void test_store_branch(void **state)
         assert_false(all[i].kv_shared);
     free(all);
 }
+
+/* Entries "id<parent" in, "id" indented by depth out. */
+static void check_tree(const char *const *rows, int n, const char *want)
+{
+    struct store_entry e[8];
+    struct buf got = {0};
+    char label[100];
+    memset(e, 0, sizeof e);
+    for (int i = 0; i < n; i++) {
+        size_t bytes = strcspn(rows[i], "<");
+        snprintf(e[i].id, sizeof e[i].id, "%.*s", (int)bytes, rows[i]);
+        snprintf(e[i].parent, sizeof e[i].parent, "%s", rows[i][bytes] ? rows[i] + bytes + 1 : "");
+    }
+    store_tree(e, n);
+    for (int i = 0; i < n; i++) {
+        store_label(&e[i], label, sizeof label);
+        buf_printf(&got, "%s\n", label);
+    }
+    assert_string_equal(buf_text(&got), want);
+    buf_release(&got);
+}
+
+void test_store_tree(void **state)
+{
+    (void)state;
+    check_tree((const char *const[]){"c<a", "b", "a", "d<c", "e<a"}, 5,
+               "b\na\n  + c\n    + d\n  + e\n");
+    check_tree((const char *const[]){"x<gone", "self<self"}, 2, "x\nself\n");
+    check_tree((const char *const[]){"a<b", "b<a"}, 2, "a\n  + b\n"); /* damaged: none is lost */
+    check_tree(NULL, 0, "");
+}
+
+void test_store_rename(void **state)
+{
+    (void)state;
+    const char *dir = test_folder();
+    char id[80];
+    struct err err;
+    session_make(dir, "one", "Soup", 1);
+    assert_true(store_rename(dir, "one", "Salad\nand more", &err));
+    assert_true(store_find(dir, "Salad", id, &err));
+    assert_string_equal(id, "one");
+    assert_false(store_rename(dir, "../one", "x", &err));
+}

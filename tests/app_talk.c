@@ -300,6 +300,39 @@ void test_talk_imports(void **state)
     end(&t, &w);
 }
 
+void test_talk_deletes(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    char text[120], first[80];
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    line(&t, "in the first");
+    settle(&t, &w);
+    snprintf(first, sizeof first, "%s", t.store.id);
+    snprintf(text, sizeof text, "/delete %s", first);
+    line(&t, text);
+    assert_non_null(strstr(buf_text(&w.notes), "!this session is the open one"));
+    line(&t, "/new");
+    settle(&t, &w); /* its cache is written */
+    line(&t, text);
+    assert_non_null(strstr(buf_text(&w.notes), "is deleted; /undelete brings it back, for 7 days"));
+    assert_false(talk_switch(&t, first));
+    line(&t, "/undelete");
+    assert_true(talk_switch(&t, first));
+    settle(&t, &w);
+    assert_string_equal(t.c.turn[0].question, "in the first");
+    assert_int_equal(w.re_read, 0);
+    line(&t, "/delete");
+    line(&t, "/undelete");
+    assert_non_null(strstr(buf_text(&w.notes), "!/delete NAME"));
+    assert_non_null(strstr(buf_text(&w.notes), "!nothing was deleted"));
+    end(&t, &w);
+}
+
 /* Two sessions in one program: neither sees the other's events, both come back whole. */
 void test_talk_switches_sessions(void **state)
 {

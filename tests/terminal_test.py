@@ -335,6 +335,41 @@ def test_editor_comforts(t):
 test_editor_comforts.env = {"EDITOR": "sed -i s/draft/edited/"}
 
 
+def test_sessions(t):
+    """The list of sessions: text of others, the preview, a new title, deleting and taking back."""
+    for name, text in (("soup", "a zebra in the soup"), ("bread", "no animals here")):
+        t.duet("--max-tokens 8", "--session", name)
+        t.idle()
+        ask(t, text)
+        t.wait("answer", lambda s: re.search(r"^ idle.*re-read", s, re.M))
+        t.type("/quit")
+        t.keys("Enter")
+        t.shell()
+        t.type("clear")
+        t.keys("Enter")
+    t.duet("--max-tokens 8")
+    t.idle()
+    t.keys("F4")
+    t.wait("both", lambda s: "a zebra" in s and "no animals" in s and "cache" in s)
+    t.type("zebra")
+    s = t.wait("one of them", lambda s: "> a zebra in the soup" in s and "no animals" not in s and
+               re.search(r"^──soup ", s, re.M))
+    same("sessions", re.sub(r"[0-9.]+ kB", "# kB", s))
+    t.keys("F2", "BSpace", "BSpace", "BSpace", "BSpace")
+    t.type("stew")
+    t.wait("the new title", lambda s: "New title: a zebra in the stew" in s)
+    t.keys("Enter")
+    t.wait("the list again", lambda s: "> a zebra in the stew" in s)
+    t.keys("DC")
+    t.wait("no such session", lambda s: "brings it back" in s and "no match" in s)
+    t.keys("C-u")
+    t.wait("the session is back", lambda s: "> a zebra in the stew" in s)
+    t.keys("Enter")
+    s = t.wait("the place", lambda s: "/zebra  1 of 1" in s and "tokens back" in s)
+    true("it is open", s.startswith(" Flash · a zebra in the stew"))
+    true("from its cache", re.search(r"[0-9] tokens back in [0-9.]+ s, 0 re-read", s))
+
+
 def test_stop_keeps_what_was_done(t):
     t.duet("--max-tokens 1900")
     t.idle()

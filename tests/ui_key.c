@@ -2,6 +2,7 @@
  * a key that does nothing, two actions fight for one key, or a sequence cut in two becomes text. */
 #include "tests/ui.h"
 #include "ui/decode.h"
+#include "ui/field.h"
 #include "ui/keymap.h"
 
 void test_key_names(void **state)
@@ -330,4 +331,23 @@ void test_keymap_sequences(void **state)
     assert_true(keymap_begins(CONTEXT_EDITOR, &x));
     assert_false(keymap_begins(CONTEXT_EDITOR, &e));
     assert_false(keymap_begins(CONTEXT_READER, &x));
+}
+
+void test_field_types(void **state)
+{
+    (void)state;
+    struct buf text = {0};
+    struct key k = {.code = KEYCODE_BACKSPACE};
+    assert_false(field_key(&text, &k)); /* nothing is there */
+    k = (struct key){.code = KEYCODE_PASTE, .text = "one\ntwo", .bytes = 7};
+    assert_true(field_key(&text, &k));
+    k = (struct key){.code = KEYCODE_CHAR, .ch = 0x6F22};
+    assert_true(field_key(&text, &k));
+    assert_string_equal(buf_text(&text), "one漢");
+    k.mod = KEY_CTRL;
+    assert_false(field_key(&text, &k));
+    k = (struct key){.code = KEYCODE_BACKSPACE};
+    assert_true(field_key(&text, &k));
+    assert_string_equal(buf_text(&text), "one");
+    buf_release(&text);
 }

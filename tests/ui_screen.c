@@ -1,6 +1,7 @@
 /* ui_screen.c -- lists and whole frames. The frames are compared with tests/screens/NAME.screen;
  * with DUET_SCREENS=write they are written instead, to be read in the diff. */
 #include "tests/ui.h"
+#include "ui/layout.h"
 #include "ui/screen.h"
 #include "ui/status.h"
 
@@ -93,6 +94,49 @@ void test_list_filter(void **state)
     list_free(&l);
 
     list_free(&l);
+}
+
+/* A row that the caller knows to fit is shown until the filter changes, in its place. */
+void test_list_found(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct list *l = fruits(true);
+    list_filter_set(l, "Ban");
+    list_found(l, 3);
+    list_found(l, 0);
+    assert_string_equal(list_filter(l), "Ban");
+    draws(l, 4, 30, "Sessions  / Ban\n> Apple                 today\n"
+                    "  Banana            yesterday\n  漢字\n");
+    list_go(l, 3);
+    assert_int_equal(list_chosen(l), 3);
+    list_go(l, 2); /* not shown */
+    assert_int_equal(list_chosen(l), 3);
+    list_found(l, 2); /* the bar stays on its row */
+    assert_int_equal(list_chosen(l), 3);
+    press(l, "a");
+    draws(l, 2, 30, "Sessions  / Bana\n> Banana            yesterday\n");
+    list_title(l, "New title: x");
+    draws(l, 1, 30, "New title: x  / Bana\n");
+    list_free(&l);
+}
+
+void test_layout_split(void **state)
+{
+    (void)state;
+    struct rect pane[2];
+    for (int rows = 1; rows < 60; rows++)
+        for (int cols = 1; cols < 240; cols += 7) {
+            const struct rect all = {3, 2, rows, cols};
+            layout_split(&all, pane);
+            bool beside = pane[1].rows && pane[1].col > 2, below = pane[1].rows && !beside;
+            assert_int_equal(beside, cols >= LAYOUT_BESIDE_COLS);
+            assert_int_equal(below, !beside && rows >= LAYOUT_BELOW_ROWS);
+            assert_int_equal(pane[0].cols + (beside ? pane[1].cols + 1 : 0), cols);
+            assert_int_equal(pane[0].rows + (below ? pane[1].rows : 0), rows);
+            assert_int_equal(pane[0].row, 3);
+            assert_int_equal(pane[0].col, 2);
+        }
 }
 
 /* A text to read: wrapped beside the left part, or below it where that is too wide. */
@@ -291,6 +335,27 @@ void test_screen_search(void **state)
     transcript_free(&t);
 }
 
+void test_screen_beside(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = talk(), *other = transcript_new();
+    struct view v = idle_view(t, false);
+    say(other, ENTRY_USER, "you", STYLE_USER, "An earlier question?");
+    say(other, ENTRY_ANSWER, "Flash", STYLE_FLASH, "And what was *said* then.");
+    v.draft = (struct editor_view){"", 0, 0};
+    v.beside = other;
+    v.heading = "the other one";
+    v.list = fruits(true);
+    matches("beside-80x24", &v, 24, 80, -1, 2);
+    matches("beside-120x14", &v, 14, 120, -1, 2);
+    v.ascii = true;
+    matches("beside-40x12-ascii", &v, 12, 40, -1, 2);
+    list_free(&v.list);
+    transcript_free(&t);
+    transcript_free(&other);
+}
+
 /* No size and no draft is too small or too large. */
 void test_screen_sizes(void **state)
 {
@@ -299,6 +364,7 @@ void test_screen_sizes(void **state)
     struct transcript *t = talk();
     struct view v = idle_view(t, false);
     struct buf draft = {0};
+    v.heading = "漢字";
     for (int i = 0; i < 40; i++)
         buf_puts(&draft, "a 漢\n");
     struct list *l = fruits(true);
@@ -309,6 +375,7 @@ void test_screen_sizes(void **state)
             grid_init(&g, rows, cols);
             v.draft = (struct editor_view){buf_text(&draft), draft.bytes, draft.bytes / 2};
             v.list = (rows + cols) % 3 ? NULL : l;
+            v.beside = cols % 2 ? NULL : t;
             screen_draw(&g, &v, &row, &col);
             if (v.list)
                 assert_int_equal(row, -1);

@@ -33,3 +33,19 @@ void layout_compute(struct layout *l, int rows, int cols, int draft_rows)
     l->editor = take(&row, draft, cols);
     l->status = take(&row, 1, cols);
 }
+
+void layout_split(const struct rect *all, struct rect pane[2])
+{
+    pane[0] = pane[1] = *all;
+    if (all->cols >= LAYOUT_BESIDE_COLS) {
+        pane[0].cols = (all->cols - 1) / 2;
+        pane[1].col += pane[0].cols + 1;
+        pane[1].cols -= pane[0].cols + 1;
+    } else if (all->rows >= LAYOUT_BELOW_ROWS) {
+        pane[0].rows = all->rows / 2;
+        pane[1].row += pane[0].rows;
+        pane[1].rows -= pane[0].rows;
+    } else {
+        pane[1].rows = 0;
+    }
+}

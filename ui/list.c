@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/field.h"
 #include "ui/text.h"
 #include "ui/wrap.h"
 
 struct item {
     char *left, *right;
     char *folded; /* both, case-folded: what the filter looks into */
+    bool found;   /* it passes all the same: list_found() */
 };
 
 struct list {
@@ -73,15 +75,60 @@ static bool passes(const struct item *it, const char *folded)
     return strstr(it->folded, folded) != NULL;
 }
 
-static void list_filter(struct list *l)
+/* The rows for the filter as it is now. */
+static void list_pass(struct list *l)
 {
     struct buf folded = {0};
     text_fold(&folded, buf_text(&l->filter), l->filter.bytes);
-    l->n_shown = l->at = l->top = 0;
+    l->n_shown = 0;
     for (int i = 0; i < l->n; i++)
-        if (passes(&l->item[i], buf_text(&folded)))
+        if (l->item[i].found || passes(&l->item[i], buf_text(&folded)))
             show_item(l, i);
     buf_release(&folded);
+}
+
+/* The filter is another one. */
+static void list_refill(struct list *l)
+{
+    l->at = l->top = 0;
+    for (int i = 0; i < l->n; i++)
+        l->item[i].found = false;
+    list_pass(l);
+}
+
+const char *list_filter(const struct list *l)
+{
+    return buf_text(&l->filter);
+}
+
+void list_filter_set(struct list *l, const char *text)
+{
+    buf_clear(&l->filter);
+    buf_puts(&l->filter, text);
+    list_refill(l);
+}
+
+void list_title(struct list *l, const char *title)
+{
+    char *made = mem_dup(title);
+    free(l->title);
+    l->title = made;
+}
+
+void list_go(struct list *l, int i)
+{
+    for (int k = 0; k < l->n_shown; k++)
+        if (l->shown[k] == i)
+            l->at = k;
+}
+
+void list_found(struct list *l, int i)
+{
+    int bar = list_chosen(l);
+    l->item[i].found = true;
+    list_pass(l);
+    if (l->at > 0) /* the bar stays where it is, at the top or on its row */
+        list_go(l, bar);
 }
 
 int list_add(struct list *l, const char *left, const char *right)
@@ -94,7 +141,7 @@ int list_add(struct list *l, const char *left, const char *right)
     text_fold(&folded, left, strlen(left));
     buf_puts(&folded, "\n");
     text_fold(&folded, right, strlen(right));
-    l->item[l->n] = (struct item){mem_dup(left), mem_dup(right), buf_take(&folded)};
+    l->item[l->n] = (struct item){mem_dup(left), mem_dup(right), buf_take(&folded), false};
     folded = (struct buf){0};
     text_fold(&folded, buf_text(&l->filter), l->filter.bytes);
     if (passes(&l->item[l->n], buf_text(&folded)))
@@ -172,16 +219,8 @@ static void list_move(struct list *l, int rows)
 
 static enum list_result list_type(struct list *l, const struct key *k)
 {
-    if (k->code == KEYCODE_CHAR && !k->mod) {
-        char text[4];
-        buf_append(&l->filter, text, (size_t)text_encode(k->ch, text));
-    } else if (k->code == KEYCODE_BACKSPACE && l->filter.bytes) {
-        l->filter.bytes = text_cluster_before(l->filter.data, l->filter.bytes);
-        l->filter.data[l->filter.bytes] = 0;
-    } else {
-        return LIST_MORE;
-    }
-    list_filter(l);
+    if (field_key(&l->filter, k))
+        list_refill(l);
     return LIST_MORE;
 }
 

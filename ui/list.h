@@ -24,6 +24,15 @@ int list_add(struct list *l, const char *left, const char *right);
 enum list_result list_key(struct list *l, const struct key *k);
 int list_chosen(const struct list *l); /* the number of the row the bar is on, -1 = none */
 
+/* The text that filters, and another one. A row that passes by what the caller knows of it is
+ * shown until the filter changes. */
+const char *list_filter(const struct list *l);
+void list_filter_set(struct list *l, const char *text);
+void list_found(struct list *l, int i);
+
+void list_go(struct list *l, int i); /* the bar on row i, if that is shown */
+void list_title(struct list *l, const char *title);
+
 void list_draw(struct list *l, struct grid *g, int row, int col, int rows, int cols);
 
 #endif

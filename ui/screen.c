@@ -71,6 +71,30 @@ static int list_rows(const struct view *v, int rows)
     return v->list_rows && v->list_rows < rows / 2 ? v->list_rows : rows;
 }
 
+/* The second pane below its heading; what is left goes back into *middle. */
+static void draw_beside(struct grid *g, const struct view *v, struct rect *middle)
+{
+    struct rect pane[2];
+    layout_split(middle, pane);
+    *middle = pane[0];
+    const struct rect *r = &pane[1];
+    if (!r->rows)
+        return;
+    bool right = r->col > pane[0].col;
+    int n = right ? 0 : 2;
+    if (right)
+        for (int i = 0; i < r->rows; i++)
+            grid_fill(g, r->row + i, r->col - 1, 1, STYLE_RULE, v->ascii ? "|" : "│");
+    else
+        grid_fill(g, r->row, r->col, r->cols, STYLE_RULE, v->ascii ? "-" : "─");
+    struct buf shown = {0};
+    text_display(&shown, v->heading, strlen(v->heading));
+    grid_put(g, r->row, r->col + n, r->cols - n, STYLE_DIM, buf_text(&shown), shown.bytes);
+    buf_release(&shown);
+    transcript_ascii(v->beside, v->ascii);
+    transcript_draw(v->beside, g, r->row + 1, r->col, r->rows - 1, r->cols);
+}
+
 void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cursor_col)
 {
     struct layout l;
@@ -83,7 +107,9 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
     if (l.header.rows)
         status_draw_header(v, g, l.header.row, l.header.cols);
     /* A list needs room even where the transcript has none. */
-    const struct rect *middle = l.small ? &l.editor : &l.transcript;
+    struct rect *middle = l.small ? &l.editor : &l.transcript;
+    if (v->beside && !l.small)
+        draw_beside(g, v, middle);
     int listed = !v->list ? 0 : list_rows(v, middle->rows), left = middle->rows - listed;
     if (v->list)
         list_draw(v->list, g, middle->row, middle->col, listed, middle->cols);

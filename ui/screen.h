@@ -30,6 +30,9 @@ struct view {
     struct list *list;      /* drawn over the transcript; NULL = none */
     int list_rows;          /* it takes this many at most, the transcript the rest; 0 = all */
 
+    struct transcript *beside; /* a second one; NULL = none */
+    const char *heading;    /* of that */
+
     /* editor */
     struct editor_view draft;
     bool reader;            /* keys go to the reader: the cursor leaves the editor */
