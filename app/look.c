@@ -1,9 +1,11 @@
-/* look.c -- how the screen looks: the theme that is taken at the start, and any other later. */
+/* look.c -- what a person makes of the screen: themes, keys, and the keys that are named. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/loop.h"
+#include "ui/keyfile.h"
 #include "ui/term.h"
 
 enum { ANSWER_MS = 100 }; /* a terminal that is asked for its background has this long */
@@ -23,6 +25,85 @@ static const char *fitting(void)
     return light ? "light" : "dark";
 }
 
+/* ---- keys --------------------------------------------------------------------------------- */
+
+static void keys_wrong(void *data, const char *msg)
+{
+    struct loop *l = data;
+    buf_printf(&l->keys_said, "%s\n", msg);
+}
+
+/* A keys file that is not there is none. */
+static void keys_read(struct loop *l, const struct paths *p)
+{
+    char path[480], part[4096];
+    struct buf text = {0};
+    size_t n;
+    snprintf(path, sizeof path, "%s/keys", p->config);
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        if (errno != ENOENT && errno != ENOTDIR)
+            buf_printf(&l->keys_said, "%s: %s\n", path, strerror(errno));
+        return;
+    }
+    while (text.bytes <= KEYFILE_BYTES_MAX && (n = fread(part, 1, sizeof part, f)) > 0)
+        buf_append(&text, part, n);
+    if (ferror(f))
+        buf_printf(&l->keys_said, "%s: %s\n", path, strerror(errno));
+    fclose(f);
+    keyfile_read(buf_text(&text), text.bytes, path, keys_wrong, l);
+    buf_release(&text);
+}
+
+void look_keys_said(struct loop *l)
+{
+    for (char *at = l->keys_said.data, *end; at && (end = strchr(at, '\n')); at = end + 1) {
+        *end = 0;
+        shown_note(l, true, at);
+    }
+}
+
+/* What the status row names, while there is room: the keys of these actions, and what for. */
+struct tip {
+    enum action action[4];
+    const char *what;
+};
+
+static const struct tip editor_tips[] = {
+    {{ACTION_TOGGLE}, "mode"}, {{ACTION_STOP}, "stop"}, {{ACTION_HELP}, "help"}, {{0}, NULL}};
+static const struct tip reader_tips[] = {
+    {{ACTION_SCROLL_DOWN, ACTION_SCROLL_UP, ACTION_TURN_BACK, ACTION_TURN_ON}, "scroll"},
+    {{ACTION_SEARCH}, "search"}, {{ACTION_COPY_BLOCK, ACTION_COPY}, "copy"},
+    {{ACTION_FOLD}, "thinking"}, {{ACTION_READER}, "back"}, {{ACTION_HELP}, "help"}, {{0}, NULL}};
+static const struct tip found_tips[] = {
+    {{ACTION_FIND_NEXT, ACTION_FIND_BACK}, "next"}, {{ACTION_SEARCH}, "search"},
+    {{ACTION_TURN_BACK, ACTION_TURN_ON}, "turns"}, {{ACTION_READER}, "back"}, {{0}, NULL}};
+
+static void add_tip(struct buf *out, enum key_context c, const struct tip *t)
+{
+    char name[32];
+    bool any = false;
+    for (size_t i = 0; i < sizeof t->action / sizeof *t->action && t->action[i]; i++) {
+        if (!keymap_short(c, t->action[i], name, sizeof name))
+            continue;
+        buf_printf(out, "%s%s", any ? " " : out->bytes ? "  " : "", name);
+        any = true;
+    }
+    if (any)
+        buf_printf(out, " %s", t->what);
+}
+
+const char *look_tips(struct loop *l)
+{
+    const struct tip *t = !l->reader ? editor_tips : l->search.bytes ? found_tips : reader_tips;
+    buf_clear(&l->tips);
+    for (; t->what; t++)
+        add_tip(&l->tips, l->reader ? CONTEXT_READER : CONTEXT_EDITOR, t);
+    return buf_text(&l->tips);
+}
+
+/* ---- themes ------------------------------------------------------------------------------- */
+
 bool look_start(struct loop *l, const struct options *o, char *msg, size_t msg_bytes)
 {
     struct paths paths;
@@ -32,6 +113,7 @@ bool look_start(struct loop *l, const struct options *o, char *msg, size_t msg_b
         snprintf(msg, msg_bytes, "%s", err.msg);
         return false;
     }
+    keys_read(l, &paths);
     return theme_load(&l->theme, &paths, name, msg, msg_bytes);
 }
 

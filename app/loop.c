@@ -74,9 +74,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->hint = *l->hint        ? l->hint
               : l->sessions   ? "Enter open  F2 rename  Del delete  ^U undo"
               : l->searching  ? "Enter keep  Esc end"
-              : l->reader && v->search ? "n N next  / search  [ ] turns  Tab back"
-              : l->reader     ? "j k [ ] scroll  / search  y Y copy  t thinking  Tab back  ? help"
-                              : "F2 mode  Esc stop  F1 help";
+                              : look_tips(l);
     v->hint_is_message = *l->hint != 0;
     v->hint_is_error = l->hint_error;
 }
@@ -429,8 +427,10 @@ int screen_run(const struct options *o, const char *model, bool *started)
         draw(&l);
         open = talk_start(&l.talk, local_new(model, o), &err);
     }
-    if (open)
+    if (open) {
+        look_keys_said(&l);
         run(&l);
+    }
     if (l.talk.stored && l.talk.begun)
         snprintf(id, sizeof id, "%s", l.talk.store.id);
     if (l.talk.state == TALK_FAILED)
@@ -446,6 +446,8 @@ int screen_run(const struct options *o, const char *model, bool *started)
     transcript_free(&l.transcript);
     grid_release(&l.grid);
     buf_release(&l.search);
+    buf_release(&l.tips);
+    buf_release(&l.keys_said);
     if (!open) {
         out_printf(stderr, "duet: %s\n", err.msg);
         return STATUS_SESSION;

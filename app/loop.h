@@ -46,6 +46,8 @@ struct loop {
     int turn_tokens;
     bool part_fresh;            /* nothing of it shown yet: leading blanks are dropped */
     int64_t frame_ms;           /* when the last frame was drawn */
+    struct buf tips;            /* the keys that are named there otherwise */
+    struct buf keys_said;       /* what is wrong with the keys file, a line each */
     char hint[256];             /* instead of the keys, until the next key; "" = none */
     bool hint_error;
 };
@@ -87,9 +89,12 @@ const char *sessions_heading(const struct loop *l);
 
 /* ---- look.c -------------------------------------------------------------------------------- */
 
-/* The theme that the options name, or the one that fits the terminal's background; before the
- * screen is there. */
+/* The theme that the options name, or the one that fits the terminal's background, and the keys
+ * file; before the screen is there. */
 bool look_start(struct loop *l, const struct options *o, char *msg, size_t msg_bytes);
+
+void look_keys_said(struct loop *l);   /* says what is wrong with the keys file */
+const char *look_tips(struct loop *l); /* the keys to name in the status row */
 
 void look_theme(struct loop *l, const char *name); /* takes it and says so, or why not */
 void look_show(struct loop *l, const char *name);  /* takes it silently, if it is one */

@@ -3,6 +3,7 @@
 #include "tests/ui.h"
 #include "ui/decode.h"
 #include "ui/field.h"
+#include "ui/keyfile.h"
 #include "ui/keymap.h"
 
 void test_key_names(void **state)
@@ -350,4 +351,121 @@ void test_field_types(void **state)
     assert_true(field_key(&text, &k));
     assert_string_equal(buf_text(&text), "one");
     buf_release(&text);
+}
+
+/* ---- other keys ---------------------------------------------------------------------------- */
+
+static void refused(const char *keys, enum key_context c, const char *want)
+{
+    char msg[200] = "";
+    assert_false(keymap_bind(c, keys, ACTION_UNDO, msg, sizeof msg));
+    assert_string_equal(msg, want);
+}
+
+static enum action meaning(enum key_context c, const char *name)
+{
+    struct key k;
+    assert_true(key_parse(name, &k));
+    return keymap_action(c, &k);
+}
+
+void test_keymap_binds(void **state)
+{
+    (void)state;
+    char msg[200], name[40];
+    struct key x, u;
+    ui_locale();
+    assert_true(keymap_bind(CONTEXT_EDITOR, "F2", ACTION_UNDO, msg, sizeof msg));
+    assert_int_equal(meaning(CONTEXT_EDITOR, "F2"), ACTION_UNDO);
+    assert_int_equal(meaning(CONTEXT_READER, "F2"), ACTION_TOGGLE);
+    assert_string_equal(keymap_help(ACTION_TOGGLE)->keys_editor, "Ctrl+T");
+    assert_string_equal(keymap_help(ACTION_UNDO)->keys_editor, "F2");
+    assert_true(keymap_bind(CONTEXT_EDITOR, "Ctrl+x,Ctrl+u", ACTION_UNDO, msg, sizeof msg));
+    assert_string_equal(keymap_help(ACTION_UNDO)->keys_editor, "F2 Ctrl+X,Ctrl+U");
+    assert_true(key_parse("Ctrl+X", &x) && key_parse("Ctrl+U", &u));
+    assert_int_equal(keymap_sequence(CONTEXT_EDITOR, &x, &u), ACTION_UNDO);
+    assert_true(keymap_bind(CONTEXT_EDITOR, "Ctrl+T", ACTION_NONE, msg, sizeof msg));
+    assert_string_equal(keymap_help(ACTION_TOGGLE)->keys_editor, "");
+    assert_int_equal(meaning(CONTEXT_EDITOR, "Ctrl+T"), ACTION_NONE);
+    assert_false(keymap_short(CONTEXT_EDITOR, ACTION_TOGGLE, name, sizeof name));
+    assert_true(keymap_bind(CONTEXT_READER, "x", ACTION_HELP, msg, sizeof msg));
+    assert_true(keymap_short(CONTEXT_READER, ACTION_HELP, name, sizeof name));
+    assert_string_equal(name, "?");
+    refused("x", CONTEXT_EDITOR, "x is text in the editor");
+    refused("Ctrl+M", CONTEXT_READER, "Ctrl+M is the same key as Enter");
+    refused("Ctrl+X", CONTEXT_EDITOR, "Ctrl+X begins the keys of edit");
+    refused("F4,x", CONTEXT_EDITOR, "F4,x begins with a key of open");
+    refused("Foo", CONTEXT_EDITOR, "Foo is no key");
+    refused("Paste", CONTEXT_EDITOR, "Paste is no key");
+    refused("a\033b", CONTEXT_READER, "a^[b is no key");
+    bool full = false;
+    for (int i = 1; i <= 24 && !full; i++) {
+        snprintf(name, sizeof name, "Ctrl+Shift+F%d", i);
+        full = !keymap_bind(CONTEXT_READER, name, ACTION_UNDO, msg, sizeof msg);
+    }
+    assert_true(full && strstr(msg, "is one key too many for undo"));
+    keymap_reset();
+    assert_int_equal(meaning(CONTEXT_EDITOR, "F2"), ACTION_TOGGLE);
+    for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
+        assert_int_equal(keymap_named(keymap_name((enum action)a)), a);
+    assert_int_equal(keymap_named("scroll-up"), ACTION_SCROLL_UP);
+    assert_int_equal(keymap_named("ctx"), ACTION_CONTEXT);
+    assert_int_equal(keymap_named(""), ACTION_COUNT);
+}
+
+static void collect(void *data, const char *msg)
+{
+    buf_printf(data, "%s\n", msg);
+}
+
+static void reads(const char *text, const char *want)
+{
+    struct buf said = {0};
+    keymap_reset();
+    keyfile_read(text, strlen(text), "keys", collect, &said);
+    assert_string_equal(buf_text(&said), want);
+    buf_release(&said);
+}
+
+void test_keyfile(void **state)
+{
+    (void)state;
+    ui_locale();
+    reads("", "");
+    reads("# nothing\n\n   \t\n#", "");
+    reads("editor F5 retry\r\n  reader\tx  scroll-up\nboth F6 undo # word", "");
+    assert_int_equal(meaning(CONTEXT_EDITOR, "F5"), ACTION_RETRY);
+    assert_int_equal(meaning(CONTEXT_READER, "x"), ACTION_SCROLL_UP);
+    assert_int_equal(meaning(CONTEXT_EDITOR, "F6"), ACTION_UNDO);
+    assert_int_equal(meaning(CONTEXT_READER, "F6"), ACTION_UNDO);
+    reads("editor F5\neditor F5 a b\nnowhere F5 undo\neditor F5 nothing\neditor F99 undo\n"
+          "editor F7 undo\n",
+          "keys: line 1: a line is 'WHERE KEYS ACTION'\n"
+          "keys: line 2: a line is 'WHERE KEYS ACTION'\n"
+          "keys: line 3: 'nowhere' is neither editor, reader nor both\n"
+          "keys: line 4: there is no action 'nothing'\nkeys: line 5: 'F99' is no key\n");
+    assert_int_equal(meaning(CONTEXT_EDITOR, "F7"), ACTION_UNDO); /* what is right is taken */
+    reads("reader Ctrl+A undo\nreader Ctrl+a retry\n",
+          "keys: line 2: Ctrl+A in the reader has an action from line 1\n");
+    assert_int_equal(meaning(CONTEXT_READER, "Ctrl+A"), ACTION_UNDO);
+    reads("editor Enter newline\n", "keys: send has no key any more\n");
+    reads("editor Enter newline\neditor Alt+Enter send\n", "");
+    reads("editor Tab none\neditor \033[2J undo\n",
+          "keys: line 2: '^[[2J' is no key\nkeys: complete has no key any more\n");
+    struct buf said = {0}, big = {0};
+    keymap_reset();
+    keyfile_read("a\0b", 3, "keys", collect, &said);
+    assert_string_equal(buf_text(&said), "keys: line 1: holds a zero byte\n");
+    while (big.bytes <= KEYFILE_BYTES_MAX)
+        buf_puts(&big, "editor F5 undo ");
+    buf_clear(&said);
+    keyfile_read(buf_text(&big), big.bytes, "keys", collect, &said);
+    assert_string_equal(buf_text(&said), "keys: longer than 65536 bytes\n");
+    big.bytes = 60000;
+    buf_clear(&said);
+    keyfile_read(buf_text(&big), big.bytes, "keys", collect, &said);
+    assert_string_equal(buf_text(&said), "keys: line 1: a line is 'WHERE KEYS ACTION'\n");
+    buf_release(&said);
+    buf_release(&big);
+    keymap_reset();
 }
