@@ -30,7 +30,7 @@ ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/
 	engine/kv.c engine/kv_deepseek4.c engine/kv_file.c \
 	engine/sampler.c engine/seen.c engine/session.c engine/batch.c engine/engine.c engine/inspect.c engine/bandwidth.c
 ifeq ($(shell uname -m),x86_64)
-ENGINE_MATH += engine/kernels_avx2.c
+ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c
 endif
 ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 
@@ -111,7 +111,7 @@ $(BUILD)/%.o: %.c Makefile | need
 	$(if $(V),,@echo "  CC  $<")
 	$(Q)$(COMPILE) $(ISA) -MMD -MP -c -o $@ $<
 
-$(BUILD)/engine/kernels_avx2.o: ISA := -mavx2 -mfma -mf16c
+$(BUILD)/engine/kernels_avx2.o $(BUILD)/engine/kernels_avx2_attention.o: ISA := -mavx2 -mfma -mf16c
 
 # The themes are compiled in: a row {"name", "text of the file"} for each.
 THEMES := $(sort $(wildcard themes/*.json))

@@ -1,24 +1,134 @@
-/* attention.c -- see attention.h. A work item is one query head of TILE_TOKENS tokens: while a
- * block of keys and values is in the first cache, all the tokens of the tile use it. */
+/* attention.c -- see attention.h.
+ *
+ * A tile is some tokens' queries of all the query heads that share one head of the cache. A block
+ * of keys is unpacked once for all of them, their scores are one product of matrices, and so it is
+ * with the values.
+ *
+ * Many tokens: a work item is one tile, which goes through all spans. Few tokens, as in decoding:
+ * there is one tile a head, and a work item is one span of it; the caller merges. */
 #include "engine/attention.h"
 
 #include <math.h>
 #include <string.h>
 
-#define TILE_TOKENS 8
+#include "engine/mem.h"
 
-/* How rows of an element type are stored and read. */
+#define TILE_QUERIES 48   /* so many use an unpacked block, about */
+#define FEW_TOKENS   8    /* up to so many, spans are work items */
+
+/* How rows of an element type are unpacked. */
 struct element {
-    void (*score)(const float *q, const void *k, int n, size_t dim, float *out);
-    void (*mix)(const float *w, const void *v, int n, size_t dim, float *out);
+    pack_fn *pack_keys, *pack_values;
 };
 
 static struct element element_of(const struct kernels *k, enum kv_type type)
 {
     if (type == KV_F32)
-        return (struct element){ k->score_f32, k->mix_f32 };
-    return (struct element){ k->score_f16, k->mix_f16 };
+        return (struct element){ k->pack_keys_f32, k->pack_values_f32 };
+    return (struct element){ k->pack_keys_f16, k->pack_values_f16 };
 }
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static int group_of(const struct attention_shape *s)
+{
+    return s->n_head / s->n_kv_head;
+}
+
+/* Tokens of a tile where there are many. */
+static int tile_tokens(const struct attention_shape *s)
+{
+    int n = TILE_QUERIES / group_of(s);
+    return n > FEW_TOKENS ? n : FEW_TOKENS;
+}
+
+/* head_dim in whole panels. */
+static size_t padded_dim(const struct attention_shape *s)
+{
+    return ((size_t)s->head_dim + PANEL - 1) / PANEL * PANEL;
+}
+
+/* The running softmax of n queries: out = sum exp(s - max) v, not yet divided by sum. */
+struct running {
+    float *max, *sum;   /* [n] */
+    float *out;         /* [n][padded_dim] */
+};
+
+static size_t running_floats(const struct attention_shape *s, int n_tokens)
+{
+    return (size_t)(n_tokens * group_of(s)) * (2 + padded_dim(s));
+}
+
+static struct running running_at(const struct attention_shape *s, int n_tokens, float *at)
+{
+    int n = n_tokens * group_of(s);
+    return (struct running){ at, at + n, at + 2 * n };
+}
+
+/* What a thread computes in. */
+struct scratch {
+    float *panels;           /* a block's keys or values */
+    float *q;                /* [queries][head_dim] */
+    float *score;            /* [queries][KV_BLOCK] */
+    struct running all, span;
+};
+
+static size_t scratch_floats(const struct attention_shape *s)
+{
+    size_t n = (size_t)(tile_tokens(s) * group_of(s));
+    size_t floats = padded_dim(s) * (KV_BLOCK + n) + n * KV_BLOCK +
+                    2 * running_floats(s, tile_tokens(s));
+    return (floats + 15) / 16 * 16;  /* threads share no line */
+}
+
+static struct scratch scratch_of(const struct attention *a, int thread)
+{
+    const struct attention_shape *s = &a->shape;
+    int tokens = tile_tokens(s);
+    size_t n = (size_t)(tokens * group_of(s)), dim = padded_dim(s);
+    struct scratch w;
+    w.panels = a->scratch + (size_t)thread * scratch_floats(s);
+    w.q = w.panels + dim * KV_BLOCK;
+    w.score = w.q + dim * n;
+    float *rest = w.score + n * KV_BLOCK;
+    w.all = running_at(s, tokens, rest);
+    w.span = running_at(s, tokens, rest + running_floats(s, tokens));
+    return w;
+}
+
+static size_t parts_floats(const struct attention_shape *s)
+{
+    size_t n_spans = ((size_t)s->n_ctx + ATTENTION_SPAN - 1) / ATTENTION_SPAN;
+    return n_spans * (size_t)s->n_kv_head * running_floats(s, FEW_TOKENS);
+}
+
+size_t attention_bytes(const struct attention_shape *s, int n_threads)
+{
+    return ((size_t)n_threads * scratch_floats(s) + parts_floats(s)) * sizeof(float);
+}
+
+bool attention_init(struct attention *a, const struct attention_shape *shape,
+                    const struct kernels *k, struct pool *pool, struct err *err)
+{
+    *a = (struct attention){ .kernels = k, .pool = pool, .shape = *shape };
+    int n_threads = pool_n_threads(pool);
+    a->scratch = mem_alloc_n((size_t)n_threads * scratch_floats(shape), sizeof(float));
+    a->parts = mem_alloc_n(parts_floats(shape), sizeof(float));
+    if (a->scratch && a->parts)
+        return true;
+    attention_release(a);
+    return err_set(err, ERR_NOMEM, "not enough memory: %zu bytes for attention",
+                   attention_bytes(shape, n_threads));
+}
+
+void attention_release(struct attention *a)
+{
+    mem_free(a->scratch);
+    mem_free(a->parts);
+    *a = (struct attention){0};
+}
+
+/* ---- storing ------------------------------------------------------------------------------- */
 
 /* One row to where it belongs in its head. */
 static void store_row(const struct kernels *k, const struct kv *kv, const float *x, void *rows,
@@ -42,77 +152,215 @@ void attention_store(const struct kernels *k, struct kv *kv, int layer, int pos,
     }
 }
 
-/* The running softmax of one query: out = sum exp(s - max) v, not yet divided by sum. */
-struct running {
-    float max, sum;
-    const float *q;
-    float *out;
+/* ---- one tile ------------------------------------------------------------------------------ */
+
+struct tile {
+    const struct attention *a;
+    const struct attention_call *c;
+    struct element element;
+    int kv_head, group;
+    int n, pos;              /* n tokens from position pos on */
+    const float *q;          /* [n][group][head_dim] */
 };
 
-/* Adds n rows of a block. A larger maximum rescales what is there: exp(old - new). */
-static void add_block(const struct attention *a, struct element e, struct running *r,
-                      const void *keys, const void *values, int n)
-{
-    const struct kernels *k = a->kernels;
-    size_t dim = (size_t)a->kv->shape.head_dim;
-    float score[KV_BLOCK];
-    e.score(r->q, keys, n, dim, score);
-    float max = k->max(score, (size_t)n);
-    if (max > r->max) {
-        float keep = expf((r->max - max) * a->scale);
-        k->scale(r->out, keep, dim);
-        r->sum *= keep;
-        r->max = max;
-    }
-    r->sum += k->exp_sum(score, (size_t)n, r->max, a->scale);
-    e.mix(score, values, n, dim, r->out);
-}
-
 /* The first position that a token at pos sees. */
-static int first_seen(const struct attention *a, int pos)
+static int first_seen(const struct attention_call *c, int pos)
 {
-    return a->window > 0 && pos >= a->window ? pos - a->window + 1 : 0;
+    return c->window > 0 && pos >= c->window ? pos - c->window + 1 : 0;
 }
 
-/* What a token at pos sees of block b: rows [*from, *from + the result). */
-static int rows_seen(const struct attention *a, int b, int pos, int *from)
+/* One query's scores of the first n rows of block b become weights; those of rows that the token at
+ * pos does not see become 0. A larger maximum rescales what is there: exp(old - new). */
+static void weigh(const struct tile *t, const struct running *r, int i, int pos, int b,
+                  float *score, int n)
 {
-    int first = first_seen(a, pos) - b * KV_BLOCK, end = pos + 1 - b * KV_BLOCK;
-    *from = first > 0 ? first : 0;
-    return (end < KV_BLOCK ? end : KV_BLOCK) - *from;
-}
-
-static void run_item(void *data, int item, int thread)
-{
-    const struct attention *a = data;
-    (void)thread;
-    const struct kv_shape *s = &a->kv->shape;
-    struct element e = element_of(a->kernels, s->type);
-    int head = item % a->n_head, t0 = item / a->n_head * TILE_TOKENS;
-    int n = a->n - t0 < TILE_TOKENS ? a->n - t0 : TILE_TOKENS;
-    int kv_head = head / (a->n_head / s->n_kv_head);
-    struct running r[TILE_TOKENS];
-    for (int t = 0; t < n; t++) {
-        size_t at = ((size_t)(t0 + t) * (size_t)a->n_head + (size_t)head) * (size_t)s->head_dim;
-        r[t] = (struct running){ .max = -INFINITY, .q = a->q + at, .out = a->out + at };
-        memset(r[t].out, 0, (size_t)s->head_dim * sizeof(float));
+    const struct kernels *k = t->a->kernels;
+    int from = first_seen(t->c, pos) - b * KV_BLOCK, to = pos + 1 - b * KV_BLOCK;
+    from = from > 0 ? from : 0;
+    to = to < n ? to : n;
+    if (from >= to) {
+        memset(score, 0, (size_t)n * sizeof *score);
+        return;
     }
-    int pos = a->pos + t0;
-    for (int b = first_seen(a, pos) / KV_BLOCK; b <= (pos + n - 1) / KV_BLOCK; b++) {
-        const char *keys = kv_keys(a->kv, a->layer, b, kv_head);
-        const char *values = kv_values(a->kv, a->layer, b, kv_head);
-        for (int t = 0; t < n; t++) {
-            int from, rows = rows_seen(a, b, pos + t, &from);
-            size_t skip = (size_t)from * (a->kv->head_bytes / KV_BLOCK);
-            if (rows > 0)
-                add_block(a, e, &r[t], keys + skip, values + skip, rows);
-        }
+    memset(score, 0, (size_t)from * sizeof *score);
+    memset(score + to, 0, (size_t)(n - to) * sizeof *score);
+    size_t n_seen = (size_t)(to - from), dim = padded_dim(&t->a->shape);
+    float max = k->max(score + from, n_seen);
+    if (max > r->max[i]) {
+        float keep = expf((r->max[i] - max) * t->c->scale);
+        k->scale(r->out + (size_t)i * dim, keep, dim);
+        r->sum[i] *= keep;
+        r->max[i] = max;
     }
-    for (int t = 0; t < n; t++)
-        a->kernels->scale(r[t].out, 1 / r[t].sum, (size_t)s->head_dim);
+    r->sum[i] += k->exp_sum(score + from, n_seen, r->max[i], t->c->scale);
 }
 
-void attention_run(struct attention *a)
+/* Adds what the tile sees of block b. */
+static void add_block(const struct tile *t, const struct scratch *w, const struct running *r, int b)
 {
-    pool_run(a->pool, run_item, a, (a->n + TILE_TOKENS - 1) / TILE_TOKENS * a->n_head);
+    const struct attention_shape *s = &t->a->shape;
+    const struct kernels *k = t->a->kernels;
+    size_t dim = (size_t)s->head_dim, padded = padded_dim(s);
+    int end = t->pos + t->n - b * KV_BLOCK, n = end < KV_BLOCK ? end : KV_BLOCK;
+    int n_queries = t->n * t->group;
+    const struct kv *kv = t->c->kv;
+    const void *keys = kv_keys(kv, t->c->layer, b, t->kv_head);
+    const void *values = kv_values(kv, t->c->layer, b, t->kv_head);
+    const void *next = b + 1 < kv->n_blocks ? kv_keys(kv, t->c->layer, b + 1, t->kv_head) : keys;
+    t->element.pack_keys(keys, n, dim, values, w->panels);
+    k->multiply_panels(&(struct panels){
+        .a = t->q, .a_step = dim, .n_a = n_queries, .b = w->panels, .n = s->head_dim,
+        .n_b = (n + PANEL - 1) / PANEL, .c = w->score, .c_step = KV_BLOCK });
+    for (int i = 0; i < n_queries; i++)
+        weigh(t, r, i, t->pos + i / t->group, b, w->score + i * KV_BLOCK, n);
+    t->element.pack_values(values, n, dim, next, w->panels);
+    k->multiply_panels(&(struct panels){
+        .a = w->score, .a_step = KV_BLOCK, .n_a = n_queries, .b = w->panels, .n = n,
+        .n_b = (int)(padded / PANEL), .c = r->out, .c_step = padded, .add = true });
+}
+
+static void clear(const struct tile *t, const struct running *r)
+{
+    int n = t->n * t->group;
+    for (int i = 0; i < n; i++) {
+        r->max[i] = -INFINITY;
+        r->sum[i] = 0;
+    }
+    memset(r->out, 0, (size_t)n * padded_dim(&t->a->shape) * sizeof *r->out);
+}
+
+static void run_span(const struct tile *t, const struct scratch *w, const struct running *r,
+                     int span)
+{
+    const int n_blocks = ATTENTION_SPAN / KV_BLOCK;
+    int first = first_seen(t->c, t->pos) / KV_BLOCK, last = (t->pos + t->n - 1) / KV_BLOCK;
+    first = first > span * n_blocks ? first : span * n_blocks;
+    last = last < (span + 1) * n_blocks ? last : (span + 1) * n_blocks - 1;
+    clear(t, r);
+    for (int b = first; b <= last; b++)
+        add_block(t, w, r, b);
+}
+
+/* Adds a span, which is used up, to those before it. */
+static void merge(const struct tile *t, const struct running *all, const struct running *span)
+{
+    const struct kernels *k = t->a->kernels;
+    size_t dim = padded_dim(&t->a->shape);
+    for (int i = 0; i < t->n * t->group; i++) {
+        float *to = all->out + (size_t)i * dim, *from = span->out + (size_t)i * dim;
+        bool larger = span->max[i] > all->max[i];
+        float less = expf((larger ? all->max[i] - span->max[i] : span->max[i] - all->max[i]) *
+                          t->c->scale);
+        if (span->max[i] == -INFINITY)
+            continue;
+        k->scale(larger ? to : from, less, dim);
+        *(larger ? &all->sum[i] : &span->sum[i]) *= less;
+        k->add(to, from, dim);
+        all->sum[i] += span->sum[i];
+        all->max[i] = larger ? span->max[i] : all->max[i];
+    }
+}
+
+static void write_out(const struct tile *t, const struct running *r)
+{
+    const struct attention_shape *s = &t->a->shape;
+    size_t dim = (size_t)s->head_dim;
+    for (int i = 0; i < t->n * t->group; i++) {
+        int token = t->pos - t->c->pos + i / t->group, head = t->kv_head * t->group + i % t->group;
+        float *out = t->c->out + ((size_t)token * (size_t)s->n_head + (size_t)head) * dim;
+        memcpy(out, r->out + (size_t)i * padded_dim(s), dim * sizeof *out);
+        t->a->kernels->scale(out, 1 / r->sum[i], dim);
+    }
+}
+
+/* ---- work items ---------------------------------------------------------------------------- */
+
+struct job {
+    const struct attention *a;
+    const struct attention_call *c;
+    int first_span, n_spans;
+};
+
+/* The tile of tokens [from, from + n) of the call. */
+static struct tile tile_of(const struct job *j, int kv_head, int from, int n)
+{
+    return (struct tile){
+        .a = j->a, .c = j->c, .element = element_of(j->a->kernels, j->c->kv->shape.type),
+        .kv_head = kv_head, .group = group_of(&j->a->shape), .n = n, .pos = j->c->pos + from };
+}
+
+/* Brings the tile's queries, from token `from` of the call on, together. */
+static void take_queries(struct tile *t, int from, float *q)
+{
+    const struct attention_shape *s = &t->a->shape;
+    size_t dim = (size_t)s->head_dim, n = (size_t)t->group * dim, all = (size_t)s->n_head * dim;
+    const float *in = t->c->q + (size_t)from * all + (size_t)t->kv_head * n;
+    for (int i = 0; i < t->n; i++)
+        memcpy(q + (size_t)i * n, in + (size_t)i * all, n * sizeof *q);
+    t->q = q;
+}
+
+static void run_tile(void *data, int item, int thread)
+{
+    const struct job *j = data;
+    const struct attention_shape *s = &j->a->shape;
+    int from = item / s->n_kv_head * tile_tokens(s), left = j->c->n - from;
+    struct scratch w = scratch_of(j->a, thread);
+    struct tile t = tile_of(j, item % s->n_kv_head, from,
+                            left < tile_tokens(s) ? left : tile_tokens(s));
+    take_queries(&t, from, w.q);
+    clear(&t, &w.all);
+    for (int i = first_seen(j->c, t.pos) / ATTENTION_SPAN;
+         i <= (t.pos + t.n - 1) / ATTENTION_SPAN; i++) {
+        run_span(&t, &w, &w.span, i);
+        merge(&t, &w.all, &w.span);
+    }
+    write_out(&t, &w.all);
+}
+
+/* Where span i of the job leaves what it found for a head. */
+static struct running part_of(const struct job *j, int i, int kv_head)
+{
+    const struct attention_shape *s = &j->a->shape;
+    size_t at = (size_t)(i * s->n_kv_head + kv_head) * running_floats(s, FEW_TOKENS);
+    return running_at(s, FEW_TOKENS, j->a->parts + at);
+}
+
+static void run_part(void *data, int item, int thread)
+{
+    const struct job *j = data;
+    int n_kv_head = j->a->shape.n_kv_head, i = item / n_kv_head;
+    struct scratch w = scratch_of(j->a, thread);
+    struct tile t = tile_of(j, item % n_kv_head, 0, j->c->n);
+    struct running part = part_of(j, i, t.kv_head);
+    take_queries(&t, 0, w.q);
+    run_span(&t, &w, &part, j->first_span + i);
+}
+
+/* All spans of few tokens, each with the same empty beginning as in run_tile(). */
+static void merge_parts(const struct job *j, int kv_head)
+{
+    struct tile t = tile_of(j, kv_head, 0, j->c->n);
+    struct scratch w = scratch_of(j->a, 0);
+    clear(&t, &w.all);
+    for (int i = 0; i < j->n_spans; i++) {
+        struct running part = part_of(j, i, kv_head);
+        merge(&t, &w.all, &part);
+    }
+    write_out(&t, &w.all);
+}
+
+void attention_run(const struct attention *a, const struct attention_call *c)
+{
+    const struct attention_shape *s = &a->shape;
+    struct job j = { a, c, first_seen(c, c->pos) / ATTENTION_SPAN, 0 };
+    j.n_spans = (c->pos + c->n - 1) / ATTENTION_SPAN + 1 - j.first_span;
+    if (c->n > FEW_TOKENS) {
+        int n_tiles = (c->n + tile_tokens(s) - 1) / tile_tokens(s);
+        pool_run(a->pool, run_tile, &j, n_tiles * s->n_kv_head);
+        return;
+    }
+    pool_run(a->pool, run_part, &j, j.n_spans * s->n_kv_head);
+    for (int h = 0; h < s->n_kv_head; h++)
+        merge_parts(&j, h);
 }

@@ -30,6 +30,7 @@ struct forward {
     struct pool *pool;
     struct matmul mm;
     struct experts experts;
+    struct attention attention;
     double *freq;              /* [2][n_rot / 2] angle per position of each pair; local layers */
     float *turn, *turn_local;  /* [n_max][n_rot] cosine and sine of each pair; local layers */
     float *x, *h, *delta;      /* [n_max][d_model] the stream, its norm, what a part adds */
@@ -90,12 +91,18 @@ static size_t width(const struct model *m)
     return sum;
 }
 
+static struct attention_shape attention_shape(const struct model *m, int n_ctx)
+{
+    return (struct attention_shape){ m->n_head, m->n_kv_head, m->head_dim, n_ctx };
+}
+
 static size_t dense_bytes(const struct model *m, int n_max, int n_ctx, int n_threads)
 {
-    (void)n_ctx;
+    struct attention_shape shape = attention_shape(m, n_ctx);
     size_t experts = m->n_expert ? experts_bytes(m->n_expert, m->n_expert_used, n_max) : 0;
     return sizeof(struct forward) + (size_t)m->n_rot * sizeof(double) +
            (size_t)n_max * width(m) * sizeof(float) + experts +
+           attention_bytes(&shape, n_threads) +
            matmul_bytes(n_max * n_net(m), model_cols_max(m), n_threads);
 }
 
@@ -104,6 +111,7 @@ static void dense_destroy(struct forward *f)
     if (!f)
         return;
     matmul_release(&f->mm);
+    attention_release(&f->attention);
     experts_release(&f->experts);
     mem_free(f->freq);
     mem_free(f->x);
@@ -151,7 +159,9 @@ static struct forward *dense_create(const struct model *m, const struct kernels 
         dense_destroy(f);
         return NULL;
     }
+    struct attention_shape shape = attention_shape(m, n_ctx);
     if ((m->n_expert && !experts_init(&f->experts, m->n_expert, m->n_expert_used, n_max, err)) ||
+        !attention_init(&f->attention, &shape, k, pool, err) ||
         !matmul_init(&f->mm, k, pool, n_max * n_net(m), model_cols_max(m), err)) {
         dense_destroy(f);
         return NULL;
@@ -305,11 +315,10 @@ static void run_attention(struct forward *f, const struct layer *l)
     pool_run(f->pool, rotate_and_store, f, call->n);
     int step = call->rows ? 1 : call->n;  /* tokens of one timeline go together */
     for (int t = 0; t < call->n; t += step)
-        attention_run(&(struct attention){
-            .kernels = f->k, .pool = f->pool, .kv = kv_of_token(f, t), .n_head = m->n_head,
-            .layer = f->layer, .window = l->local ? m->window : 0, .scale = m->attn_scale,
-            .n = step, .pos = pos_of(f, t), .q = row(f->q, t, m->d_q),
-            .out = row(f->att, t, m->d_q) });
+        attention_run(&f->attention, &(struct attention_call){
+            .kv = kv_of_token(f, t), .layer = f->layer, .window = l->local ? m->window : 0,
+            .scale = m->attn_scale, .n = step, .pos = pos_of(f, t),
+            .q = row(f->q, t, m->d_q), .out = row(f->att, t, m->d_q) });
     matmul_run(&f->mm, f->att, call->n, &(struct product){ &l->o, f->delta }, 1);
 }
 

@@ -10,10 +10,39 @@
 #ifndef DUET_ENGINE_KERNELS_H
 #define DUET_ENGINE_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "engine/quant.h"
+
+#define PANEL 16
+
+/* The rows of a block of the cache, dim > 0, 1 <= n <= 64, as panels of floats for
+ * multiply_panels().
+ *
+ * keys     a column is a row of the block, panels [n / PANEL rounded up][dim][PANEL]; columns
+ *          behind n repeat the last one
+ * values   a column is a dimension, panels [dim / PANEL rounded up][n][PANEL]; columns behind dim
+ *          are 0
+ * ahead    n rows that are wanted next; where memory is slow they are asked for meanwhile */
+typedef void pack_fn(const void *rows, int n, size_t dim, const void *ahead, float *panels);
+
+/* Rows of floats against panels of PANEL columns:
+ *
+ *   c[r][p * PANEL + j] = c or 0 + sum_i a[r][i] * b[p][i][j],   r < n_a, p < n_b, i < n
+ *
+ * Rows of a are a_step floats apart, rows of c c_step. n_a, n_b, n > 0. A sum is taken in the order
+ * of i, so a result does not depend on what else is computed in the call, and a factor of 0 behind
+ * the others changes nothing. */
+struct panels {
+    const float *a, *b;
+    size_t a_step;
+    int n_a, n_b, n;
+    float *c;
+    size_t c_step;
+    bool add;        /* to c */
+};
 
 struct kernels {
     const char *name;  /* "c", "avx2" */
@@ -63,6 +92,10 @@ struct kernels {
     void (*mix_f16)(const float *w, const void *v, int n, size_t dim, float *out);
     void (*mix_f32)(const float *w, const void *v, int n, size_t dim, float *out);
 
+    /* The same for many queries at once. */
+    pack_fn *pack_keys_f16, *pack_keys_f32, *pack_values_f16, *pack_values_f32;
+    void (*multiply_panels)(const struct panels *p);
+
     /* x[i] *= f, i < n. */
     void (*scale)(float *x, float f, size_t n);
 };
@@ -80,5 +113,6 @@ const char *kernels_names(void);
 /* Each file's own part of kernels_init(). */
 void kernels_init_c(struct kernels *k);
 void kernels_init_avx2(struct kernels *k);
+void kernels_init_avx2_attention(struct kernels *k);
 
 #endif

@@ -186,6 +186,70 @@ static void mix_f32(const float *w, const void *v, int n, size_t dim, float *out
             out[d] += w[i] * row[d];
 }
 
+/* Row i of a block for column i of its panels. */
+static int row_of_column(int i, int n)
+{
+    return i < n ? i : n - 1;
+}
+
+static void pack_keys_f16(const void *k, int n, size_t dim, const void *ahead, float *panels)
+{
+    (void)ahead;
+    const uint16_t *rows = k;
+    for (int p = 0; p < n; p += PANEL)
+        for (size_t d = 0; d < dim; d++)
+            for (int j = 0; j < PANEL; j++)
+                *panels++ = f32_of_f16(rows[(size_t)row_of_column(p + j, n) * dim + d]);
+}
+
+static void pack_keys_f32(const void *k, int n, size_t dim, const void *ahead, float *panels)
+{
+    (void)ahead;
+    const float *rows = k;
+    for (int p = 0; p < n; p += PANEL)
+        for (size_t d = 0; d < dim; d++)
+            for (int j = 0; j < PANEL; j++)
+                *panels++ = rows[(size_t)row_of_column(p + j, n) * dim + d];
+}
+
+static void pack_values_f16(const void *v, int n, size_t dim, const void *ahead, float *panels)
+{
+    (void)ahead;
+    const uint16_t *rows = v;
+    for (size_t p = 0; p < dim; p += PANEL)
+        for (size_t i = 0; i < (size_t)n; i++)
+            for (size_t d = p; d < p + PANEL; d++)
+                *panels++ = d < dim ? f32_of_f16(rows[i * dim + d]) : 0;
+}
+
+static void pack_values_f32(const void *v, int n, size_t dim, const void *ahead, float *panels)
+{
+    (void)ahead;
+    const float *rows = v;
+    for (size_t p = 0; p < dim; p += PANEL)
+        for (size_t i = 0; i < (size_t)n; i++)
+            for (size_t d = p; d < p + PANEL; d++)
+                *panels++ = d < dim ? rows[i * dim + d] : 0;
+}
+
+static void multiply_panel(const float *a, const float *b, int n, float *c)
+{
+    for (int i = 0; i < n; i++, b += PANEL)
+        for (int j = 0; j < PANEL; j++)
+            c[j] += a[i] * b[j];
+}
+
+static void multiply_panels(const struct panels *p)
+{
+    for (int r = 0; r < p->n_a; r++)
+        for (int i = 0; i < p->n_b; i++) {
+            float *c = p->c + (size_t)r * p->c_step + i * PANEL;
+            if (!p->add)
+                memset(c, 0, PANEL * sizeof *c);
+            multiply_panel(p->a + (size_t)r * p->a_step, p->b + i * PANEL * p->n, p->n, c);
+        }
+}
+
 void kernels_init_c(struct kernels *k)
 {
     for (int w = 0; w < WEIGHT_N; w++)
@@ -205,4 +269,9 @@ void kernels_init_c(struct kernels *k)
     k->score_f32 = score_f32;
     k->mix_f16 = mix_f16;
     k->mix_f32 = mix_f32;
+    k->pack_keys_f16 = pack_keys_f16;
+    k->pack_keys_f32 = pack_keys_f32;
+    k->pack_values_f16 = pack_values_f16;
+    k->pack_values_f32 = pack_values_f32;
+    k->multiply_panels = multiply_panels;
 }
