@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/diff.h"
 #include "app/export.h"
 #include "app/import.h"
 
@@ -112,6 +113,38 @@ static void cmd_export(struct talk *t, const char *args)
     talk_say(t, !good, "%s", good ? msg : err.msg);
 }
 
+char *command_branch(struct talk *t, const char *args, int at)
+{
+    uint64_t n = (uint64_t)at + 1;
+    if (at < 0 || (*args && !number(args, INT32_MAX, &n)) || n < 1 || n > (uint64_t)t->c.n_turn) {
+        talk_say(t, true, "/branch N: there are %d questions", t->c.n_turn);
+        return NULL;
+    }
+    char *text = mem_dup(t->c.turn[n - 1].question);
+    if (talk_branch(t, (int)n - 1))
+        return text;
+    free(text);
+    return NULL;
+}
+
+bool command_diff(struct talk *t, struct buf *heading, struct buf *lines)
+{
+    const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
+    if (!last || last->chosen < 0 || last->n_reply < 2) {
+        talk_say(t, true, "there is one answer: /retry or /other gives a second");
+        return false;
+    }
+    int b = last->chosen > 0 ? last->chosen : 1, a = b - 1;
+    char *first = reply_join(&last->reply[a], PART_ANSWER);
+    char *second = reply_join(&last->reply[b], PART_ANSWER);
+    buf_printf(heading, "answer %d (%s, -) and answer %d (%s, +)", a + 1,
+               mode_get(last->reply[a].mode)->title, b + 1, mode_get(last->reply[b].mode)->title);
+    diff_words(lines, first, second);
+    free(first);
+    free(second);
+    return true;
+}
+
 static void cmd_delete(struct talk *t, const char *args)
 {
     struct err err;
@@ -171,6 +204,10 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_RENAME: cmd_rename(t, args); return ACTION_NONE;
     case ACTION_UNDO: talk_undo(t); return ACTION_NONE;
     case ACTION_RETRY: talk_retry(t); return ACTION_NONE;
+    case ACTION_OTHER: talk_other(t); return ACTION_NONE;
+    case ACTION_FLIP: talk_flip(t, 1); return ACTION_NONE;
+    case ACTION_FLIP_BACK: talk_flip(t, -1); return ACTION_NONE;
+    case ACTION_FORK: talk_branch(t, t->c.n_turn); return ACTION_NONE;
     case ACTION_SYSTEM: cmd_system(t, args); return ACTION_NONE;
     case ACTION_SET: return cmd_set(t, args) ? ACTION_NONE : a;
     case ACTION_CONTEXT: cmd_context(t); return ACTION_NONE;

@@ -11,4 +11,12 @@
  * ACTION_NONE = all done. */
 enum action command_line(struct talk *t, const char *line, const char **args);
 
+/* "/branch N": goes back to before question N (without N to question `at`, counted from 0) in a
+ * branch. Its text, malloc'd, to be asked otherwise; NULL: why not was said. */
+char *command_branch(struct talk *t, const char *args, int at);
+
+/* "/diff": appends the chosen answer compared with the one before it, as lines of diff.h under a
+ * heading. False: why not was said. */
+bool command_diff(struct talk *t, struct buf *heading, struct buf *lines);
+
 #endif

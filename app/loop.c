@@ -175,6 +175,17 @@ static void complete(struct loop *l)
     buf_release(&choices);
 }
 
+/* An earlier question into the draft, to be asked otherwise in a branch. */
+static void branch(struct loop *l, const char *args)
+{
+    char *question = command_branch(&l->talk, args, transcript_question(l->transcript));
+    if (!question)
+        return;
+    editor_set(l->editor, question, strlen(question));
+    l->reader = false;
+    free(question);
+}
+
 static int scroll_rows(const struct loop *l, const struct key *k)
 {
     bool line = k->code == KEYCODE_UP || k->code == KEYCODE_DOWN || typed(k);
@@ -216,6 +227,12 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_TOGGLE: line = "/toggle"; break;
     case ACTION_UNDO: line = "/undo"; break;
     case ACTION_RETRY: line = "/retry"; break;
+    case ACTION_OTHER: line = "/other"; break;
+    case ACTION_FLIP: line = "/flip"; break;
+    case ACTION_FLIP_BACK: talk_flip(&l->talk, -1); return true;
+    case ACTION_FORK: line = "/fork"; break;
+    case ACTION_DIFF: shown_diff(l); return true;
+    case ACTION_BRANCH: branch(l, ""); return true;
     default: return false;
     }
     const char *args;
@@ -289,7 +306,7 @@ static bool take_key(struct loop *l, const struct key *k)
         l->leave_asked = false;
     if (used)
         return first.code || a == ACTION_SEND || a == ACTION_NEWLINE || a == ACTION_STOP ||
-               a == ACTION_COMPLETE;
+               a == ACTION_COMPLETE || a == ACTION_BRANCH;
     if (l->reader && typed(k)) /* typing leads back to the draft */
         l->reader = false;
     if (!l->reader)
@@ -354,6 +371,8 @@ static void send_line(struct loop *l, const char *line)
         reader_copy(l, args);
     else if (a == ACTION_SEARCH && *args)
         look_for(l, args);
+    else if (a == ACTION_BRANCH)
+        branch(l, args);
     else if (a == ACTION_FIND)
         overlay_sessions(l, args);
     else if (a != ACTION_NONE)

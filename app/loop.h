@@ -61,6 +61,8 @@ struct front shown_front(struct loop *l);
 void shown_entry(struct transcript *t, enum entry_kind kind, const char *label, enum style style,
                  const char *text);
 
+void shown_diff(struct loop *l); /* the last answer and the one before it, word by word */
+
 /* All of a conversation but what turn `running` misses (-1 = none). */
 void shown_conversation(struct transcript *t, const struct conversation *c, int running);
 void shown_note(struct loop *l, bool error, const char *text); /* a line in the transcript */

@@ -102,6 +102,17 @@ static void on_reset(void *data, const struct talk *t)
            t->c.n_turn);
 }
 
+static void on_flipped(void *data, const struct talk *t)
+{
+    const struct turn *last = &t->c.turn[t->c.n_turn - 1];
+    const struct reply *r = &last->reply[last->chosen];
+    char *answer = reply_join(r, PART_ANSWER);
+    line_end(data);
+    out_printf(stdout, "- answer %d of %d\n[%s] %s\n", last->chosen + 1, last->n_reply,
+               mode_get(r->mode)->title, answer);
+    free(answer);
+}
+
 /* ---- input -------------------------------------------------------------------------------- */
 
 static void list_session(const struct store_entry *e)
@@ -151,6 +162,25 @@ static void find_sessions(struct plain *p, const char *text)
     free(e);
 }
 
+static void show_diff(struct plain *p)
+{
+    struct buf heading = {0}, lines = {0};
+    if (command_diff(&p->talk, &heading, &lines)) {
+        line_end(p);
+        out_printf(stdout, "- %s\n%s", buf_text(&heading), buf_text(&lines));
+    }
+    buf_release(&heading);
+    buf_release(&lines);
+}
+
+static void branch(struct plain *p, const char *args)
+{
+    char *question = command_branch(&p->talk, args, p->talk.c.n_turn - 1);
+    if (question)
+        out_printf(stdout, "- the question was: %s\n", question);
+    free(question);
+}
+
 static void send_line(struct plain *p, const char *line)
 {
     const char *args;
@@ -159,6 +189,10 @@ static void send_line(struct plain *p, const char *line)
         p->leaving = true;
     } else if (a == ACTION_OPEN) {
         list_sessions(p);
+    } else if (a == ACTION_DIFF) {
+        show_diff(p);
+    } else if (a == ACTION_BRANCH) {
+        branch(p, args);
     } else if (a == ACTION_FIND) {
         find_sessions(p, args);
     } else if (a == ACTION_HELP) {
@@ -284,7 +318,8 @@ int plain_run(const struct options *o, const char *model)
 {
     struct plain p = {.progress = -1};
     struct front front = {.data = &p, .part = on_part, .text = on_text, .done = on_done,
-                          .note = on_note, .reset = on_reset, .event = on_event};
+                          .note = on_note, .reset = on_reset,
+                          .flipped = on_flipped, .event = on_event};
     struct err err;
     signals_init(NULL);
     if (!talk_open(&p.talk, o, &front, &err) ||

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/command.h"
 #include "app/loop.h"
 
 void shown_entry(struct transcript *t, enum entry_kind kind, const char *label, enum style style,
@@ -88,6 +89,17 @@ static void on_event(void *data, const struct event *e)
         show_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, false);
 }
 
+/* Beside an answer that is not the only one. */
+static void show_siblings(struct transcript *t, const struct turn *turn, bool last)
+{
+    char text[120];
+    if (turn->n_reply < 2)
+        return;
+    snprintf(text, sizeof text, "answer %d of %d%s", turn->chosen + 1, turn->n_reply,
+             last ? "; in the reader < > flip, D compares" : "");
+    shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, text);
+}
+
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct loop *l = data;
@@ -101,6 +113,8 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
         show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped: it began to repeat itself)");
     if (e->reason == REASON_CANCELLED && t->replying)
         show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped; what was said is kept)");
+    if (t->replying)
+        show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
 
 static void on_note(void *data, bool error, const char *text)
@@ -126,10 +140,12 @@ void shown_conversation(struct transcript *t, const struct conversation *c, int 
     for (int i = 0; i < c->n_turn; i++) {
         const struct turn *turn = &c->turn[i];
         shown_entry(t, ENTRY_USER, "you", STYLE_USER, turn->question);
-        if (turn->chosen >= 0)
+        if (turn->chosen >= 0) {
             show_reply(t, &turn->reply[turn->chosen]);
-        else if (i != running)
+            show_siblings(t, turn, i + 1 == c->n_turn);
+        } else if (i != running) {
             shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, "(not answered)");
+        }
     }
 }
 
@@ -143,6 +159,21 @@ static void on_reset(void *data, const struct talk *t)
     l->dirty = true;
 }
 
+/* Tildes: an answer may hold fences of its own. */
+void shown_diff(struct loop *l)
+{
+    struct buf heading = {0}, lines = {0}, text = {0};
+    if (command_diff(&l->talk, &heading, &lines)) {
+        buf_printf(&text, "~~~~~~~~ diff\n%s~~~~~~~~\n", buf_text(&lines));
+        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, buf_text(&heading));
+        show_entry(l, ENTRY_ANSWER, "", STYLE_LABEL, buf_text(&text));
+        transcript_to(l->transcript, true);
+    }
+    buf_release(&heading);
+    buf_release(&lines);
+    buf_release(&text);
+}
+
 /* ---- the door ----------------------------------------------------------------------------- */
 
 void shown_note(struct loop *l, bool error, const char *text)
@@ -153,6 +184,6 @@ void shown_note(struct loop *l, bool error, const char *text)
 struct front shown_front(struct loop *l)
 {
     return (struct front){.data = l, .question = on_question, .part = on_part, .text = on_text,
-                          .done = on_done, .note = on_note, .reset = on_reset,
+                          .done = on_done, .note = on_note, .reset = on_reset, .flipped = on_reset,
                           .event = on_event};
 }

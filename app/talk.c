@@ -95,14 +95,25 @@ static void store_turn(struct talk *t)
         saved(t, store_meta(&t->store, &t->c, &err), &err);
 }
 
-/* Lets the worker write the cache of what was said; the folder stays open. */
+/* Lets the worker write the cache of what was said, unless it is in the file already; the folder
+ * stays open. */
 static void store_cache(struct talk *t)
 {
-    if (t->stored && t->worker && t->c.n_turn > 0 && t->state != TALK_LOADING &&
+    if (t->stored && t->worker && t->c.n_turn > 0 && !t->kept && t->state != TALK_LOADING &&
         t->state != TALK_FAILED) {
         worker_save(t->worker, t->store.kv);
         t->saves++;
+        t->kept = true;
     }
+}
+
+/* Gives a branch the file of the cache that it begins with, until it has its own. Without it the
+ * cache is read anew. */
+static void cache_link(struct talk *t)
+{
+    bool linked = *t->link_from && link(t->link_from, t->link_to) == 0;
+    (void)linked;
+    t->link_from[0] = 0;
 }
 
 static bool session_id(struct talk *t, char id[80], struct err *err)
@@ -379,6 +390,7 @@ static void on_tokens(struct talk *t, const struct event *e)
         t->replying = true;
     }
     struct reply *r = reply_of(t);
+    t->kept = false;
     r->mode = e->mode;
     ids_append(&r->ids, e->ids.id, e->ids.n);
     if (e->text.bytes == 0 && e->tokens == 0)
@@ -434,6 +446,7 @@ static void on_resumed(struct talk *t, const struct event *e)
 {
     t->state = TALK_IDLE;
     t->re_read = e->re_read;
+    t->kept = e->text.bytes == 0 && e->done == e->total;
     if (e->text.bytes > 0)
         talk_say(t, true, "the cache could not be used: %s", buf_text(&e->text));
     char back[32];
@@ -450,6 +463,9 @@ static void on_resumed(struct talk *t, const struct event *e)
 static void on_saved(struct talk *t, const struct event *e)
 {
     t->saves--;
+    cache_link(t);
+    if (e->text.bytes > 0)
+        t->kept = false;
     if (e->text.bytes > 0)
         talk_say(t, true, "the cache was not saved (the conversation is): %s", buf_text(&e->text));
 }
@@ -540,6 +556,99 @@ void talk_retry(struct talk *t)
         return;
     }
     turn_send(t, t->c.n_turn - 1, t->c.mode, true);
+}
+
+void talk_other(struct talk *t)
+{
+    const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
+    if (!talk_idle(t))
+        return;
+    if (!last || last->chosen < 0 || t->state == TALK_FAILED)
+        talk_say(t, true, "there is no answer to give in the other mode");
+    else
+        turn_send(t, t->c.n_turn - 1, mode_toggle(last->reply[last->chosen].mode), false);
+}
+
+void talk_flip(struct talk *t, int step)
+{
+    struct err err;
+    struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
+    if (!talk_idle(t))
+        return;
+    if (!last || last->n_reply < 2) {
+        talk_say(t, true, "there is one answer: /retry or /other gives a second");
+        return;
+    }
+    last->chosen = (last->chosen + step + last->n_reply) % last->n_reply;
+    t->kept = false;
+    if (t->stored)
+        saved(t, log_choose(t->store.log, &t->c, t->c.n_turn - 1, &err), &err);
+    store_turn(t);
+    if (t->front.flipped)
+        t->front.flipped(t->front.data, t);
+}
+
+/* The log of the branch: all turns, and then fewer; with none its first question names it anew. */
+static bool branch_store(struct talk *t, int n_turn, struct store *s, struct err *err)
+{
+    bool ok = store_new(s, t->paths.sessions, &t->c, NULL, err) &&
+              (n_turn == t->c.n_turn || log_cut(s->log, n_turn, err)) &&
+              (n_turn > 0 || log_title(s->log, "", err)) && log_sync(s->log, err);
+    if (!ok)
+        store_close(s);
+    return ok;
+}
+
+static void branch_parent(struct talk *t, const char *id, int turns)
+{
+    free(t->c.parent);
+    t->c.parent = mem_dup(id);
+    t->c.parent_turns = turns;
+}
+
+/* The branch has the file of the cache too, as soon as that is written. */
+static void branch_cache(struct talk *t, const struct store *s)
+{
+    snprintf(t->link_from, sizeof t->link_from, "%s", t->store.kv);
+    snprintf(t->link_to, sizeof t->link_to, "%s", s->kv);
+    store_cache(t);
+    if (t->saves == 0)
+        cache_link(t);
+}
+
+bool talk_branch(struct talk *t, int n_turn)
+{
+    struct err err;
+    struct store s = {.lock_fd = -1};
+    if (!talk_idle(t))
+        return false;
+    if (n_turn < 0 || n_turn > t->c.n_turn || t->c.n_turn == 0 || !t->stored || !t->begun) {
+        talk_say(t, true, t->c.n_turn ? "a branch needs a session that is saved"
+                                      : "there is nothing to branch off");
+        return false;
+    }
+    char *parent = mem_dup(t->c.parent);
+    int parent_turns = t->c.parent_turns;
+    branch_parent(t, t->store.id, n_turn);
+    bool ok = branch_store(t, n_turn, &s, &err);
+    if (ok) {
+        store_turn(t);
+        branch_cache(t, &s);
+        store_close(&t->store);
+        t->store = s;
+        conversation_cut(&t->c, n_turn);
+        if (n_turn == 0)
+            conversation_title(&t->c, "");
+        store_turn(t);
+        if (t->front.reset)
+            t->front.reset(t->front.data, t);
+        talk_say(t, false, "a branch of %s; nothing is read again", t->c.parent);
+    } else {
+        branch_parent(t, parent, parent_turns);
+        talk_say(t, true, "%s", err.msg);
+    }
+    free(parent);
+    return ok;
 }
 
 void talk_rename(struct talk *t, const char *title)

@@ -36,6 +36,7 @@ struct front {
     void (*done)(void *data, const struct talk *t, const struct event *e); /* of a turn */
     void (*note)(void *data, bool error, const char *text);
     void (*reset)(void *data, const struct talk *t); /* show the conversation anew */
+    void (*flipped)(void *data, const struct talk *t); /* another answer of the last turn */
     void (*event)(void *data, const struct event *e); /* every event, before it is carried out */
 };
 
@@ -68,6 +69,8 @@ struct talk {
     int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
     double tok_s;           /* of the last turn */
     int saves;              /* writes of the cache under way */
+    bool kept;              /* the file of the cache holds all that was said */
+    char link_from[540], link_to[540]; /* files of caches, to be linked once written; "" = none */
     enum err_code failed;   /* why the model could not be opened */
 };
 
@@ -93,10 +96,16 @@ bool talk_busy(const struct talk *t);              /* a turn runs or waits */
 /* Stops the running turn, resume or reading; false: there was nothing to stop. */
 bool talk_stop(struct talk *t);
 
-/* True if nothing runs; else says so. The next four need that and say what they miss. */
+/* True if nothing runs; else says so. The next ones need that and say what they miss. */
 bool talk_idle(struct talk *t);
 void talk_undo(struct talk *t);   /* takes the last turn back */
 void talk_retry(struct talk *t);  /* answers it again: one more sibling */
+void talk_other(struct talk *t);  /* the same in the other mode than that of the chosen answer */
+void talk_flip(struct talk *t, int step); /* chooses another sibling: the next, the one before */
+
+/* Goes on in a new session that has the first n_turn turns; the one it comes from stays as it is.
+ * The cache is kept: nothing is read again. False: said through note(). */
+bool talk_branch(struct talk *t, int n_turn);
 void talk_rename(struct talk *t, const char *title);
 
 /* Opens another session by name; NULL = a new one. False: said through note(). */

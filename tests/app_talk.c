@@ -4,6 +4,7 @@
 #include "tests/test.h"
 
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/command.h"
@@ -68,7 +69,8 @@ static void on_event(void *data, const struct event *e)
 }
 
 static const struct front front_of_watch = {
-    NULL, on_question, NULL, on_text, on_done, on_note, on_reset, on_event,
+    .question = on_question, .text = on_text, .done = on_done, .note = on_note, .reset = on_reset,
+    .event = on_event,
 };
 
 static void home(void)
@@ -330,6 +332,116 @@ void test_talk_deletes(void **state)
     line(&t, "/undelete");
     assert_non_null(strstr(buf_text(&w.notes), "!/delete NAME"));
     assert_non_null(strstr(buf_text(&w.notes), "!nothing was deleted"));
+    end(&t, &w);
+}
+
+/* A second answer in the other mode, taking the first again, comparing: all in the log. */
+void test_talk_siblings(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    struct buf heading = {0}, lines = {0};
+    char id[80];
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    settle(&t, &w);
+    line(&t, "/flip");
+    assert_false(command_diff(&t, &heading, &lines));
+    line(&t, "what is it?");
+    settle(&t, &w);
+    line(&t, "/flip");
+    assert_non_null(strstr(buf_text(&w.notes), "!there is one answer"));
+    line(&t, "/other");
+    settle(&t, &w);
+    assert_int_equal(t.c.turn[0].n_reply, 2);
+    assert_int_equal(t.c.turn[0].reply[0].mode, MODE_FLASH);
+    assert_int_equal(t.c.turn[0].reply[1].mode, MODE_PRO_MAX);
+    assert_int_equal(t.c.mode, MODE_FLASH);
+    assert_true(t.c.turn[0].reply[1].usage.re_read_tokens <= 1); /* the last, for its logits */
+    assert_true(command_diff(&t, &heading, &lines));
+    assert_string_equal(buf_text(&heading), "answer 1 (Flash, -) and answer 2 (Pro-Max, +)");
+    line(&t, "/flip");
+    assert_int_equal(t.c.turn[0].chosen, 0);
+    snprintf(id, sizeof id, "%s", t.store.id);
+    end(&t, &w);
+
+    options_init(&o);
+    o.resume = true;
+    begin(&t, &w, &o);
+    settle(&t, &w);
+    assert_string_equal(t.store.id, id);
+    assert_int_equal(t.c.turn[0].n_reply, 2);
+    assert_int_equal(t.c.turn[0].chosen, 0);
+    line(&t, "and on from the first?");
+    settle(&t, &w);
+    assert_int_equal(t.c.n_turn, 2);
+    buf_release(&heading);
+    buf_release(&lines);
+    end(&t, &w);
+}
+
+void test_talk_branches(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    char first[80], second[80];
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    settle(&t, &w);
+    line(&t, "/fork");
+    assert_non_null(strstr(buf_text(&w.notes), "!there is nothing to branch off"));
+    line(&t, "one");
+    line(&t, "two");
+    settle(&t, &w);
+    snprintf(first, sizeof first, "%s", t.store.id);
+    assert_null(command_branch(&t, "3", 1));
+    assert_non_null(strstr(buf_text(&w.notes), "!/branch N: there are 2 questions"));
+    char *question = command_branch(&t, "", 1);
+    assert_string_equal(question, "two");
+    free(question);
+    assert_int_equal(t.c.n_turn, 1);
+    assert_string_not_equal(t.store.id, first);
+    assert_string_equal(t.c.parent, first);
+    line(&t, "two, otherwise");
+    settle(&t, &w);
+    assert_int_equal(t.c.turn[1].reply[0].usage.re_read_tokens, 0);
+    snprintf(second, sizeof second, "%s", t.store.id);
+
+    assert_true(talk_switch(&t, first)); /* it is as it was */
+    settle(&t, &w);
+    assert_int_equal(t.c.n_turn, 2);
+    assert_string_equal(t.c.turn[1].question, "two");
+    assert_int_equal(w.re_read, 0);
+    line(&t, "/fork"); /* nothing was said since: both have one file */
+    settle(&t, &w);
+    struct stat st;
+    assert_int_equal(stat(t.store.kv, &st), 0);
+    assert_int_equal(st.st_nlink, 2);
+    assert_int_equal(t.c.parent_turns, 2);
+    assert_true(talk_switch(&t, second));
+    settle(&t, &w);
+    assert_string_equal(t.c.turn[1].question, "two, otherwise");
+    assert_int_equal(w.re_read, 0);
+    question = command_branch(&t, "1", 1); /* to the beginning: another title */
+    assert_string_equal(question, "one");
+    free(question);
+    line(&t, "zero");
+    settle(&t, &w);
+    assert_string_equal(t.c.title, "zero");
+    end(&t, &w);
+
+    options_init(&o);
+    o.resume = true;
+    begin(&t, &w, &o);
+    assert_string_equal(t.c.title, "zero");
+    assert_int_equal(t.c.n_turn, 1);
+    settle(&t, &w);
     end(&t, &w);
 }
 

@@ -359,6 +359,15 @@ void transcript_turn(struct transcript *t, int step)
         transcript_to(t, true);
 }
 
+int transcript_question(struct transcript *t)
+{
+    int number = -1;
+    int last = t->n && t->cols && !t->stick ? view_top(t).entry : t->n - 1;
+    for (int i = 0; i < t->n && (i <= last || number < 0); i++)
+        number += t->entry[i].kind == ENTRY_USER;
+    return number;
+}
+
 /* Takes the new size. A view that is not the end stays at the text it shows first. */
 static void view_resize(struct transcript *t, int rows, int cols)
 {

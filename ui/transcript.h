@@ -55,6 +55,10 @@ int transcript_below(struct transcript *t);
 /* To the beginning of a question: the one before what is shown first (step -1) or behind it (1). */
 void transcript_turn(struct transcript *t, int step);
 
+/* The number of the question that the view is at, counted from 0: at the end the last one, else
+ * the one that is shown first or was asked before it; -1 if there is none. */
+int transcript_question(struct transcript *t);
+
 /* Looks for a text in any case of letters, "" for none, and shows the first place at or behind
  * what is shown first. Folded thinking is left out. */
 void transcript_find(struct transcript *t, const char *text, size_t bytes);
