@@ -434,10 +434,11 @@ void test_talk_branches(void **state)
     line(&t, "zero");
     settle(&t, &w);
     assert_string_equal(t.c.title, "zero");
+    snprintf(second, sizeof second, "%s", t.store.id);
     end(&t, &w);
 
     options_init(&o);
-    o.resume = true;
+    o.session = second;
     begin(&t, &w, &o);
     assert_string_equal(t.c.title, "zero");
     assert_int_equal(t.c.n_turn, 1);
