@@ -42,6 +42,7 @@ APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c ap
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
 	app/answer.c app/vote.c app/choose.c
 APP_RUN   := app/event.c app/out.c app/turn.c app/local.c app/worker.c app/talk.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
+	app/program.c app/aloud.c \
 	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/inspect.c app/trace.c
 APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/reader.c app/outside.c app/complete.c \
 	app/look.c app/themes.c
@@ -92,8 +93,9 @@ obj   = $(1:%.c=$(BUILD)/%.o)
 DUET  := $(call obj,app/main.c $(APP) $(UI) $(ENGINE))
 PROBE := $(call obj,tests/probe.c $(ENGINE))
 T_ENG := $(call obj,tests/run_engine.c $(TESTS_ENGINE) $(ENGINE))
+TRY_SCREEN := tests/screen_try.c tests/hostile.c
 T_UI  := $(call obj,tests/run_ui.c tests/hostile.c $(TESTS_UI) $(UI))
-T_APP := $(call obj,tests/run_app.c tests/hostile.c $(TESTS_APP) $(APP) $(UI) $(ENGINE))
+T_APP := $(call obj,tests/run_app.c $(TRY_SCREEN) $(TESTS_APP) $(APP) $(UI) $(ENGINE))
 
 $(BUILD)/duet: $(DUET)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
@@ -174,8 +176,9 @@ fuzz: ## run the fuzzers with clang, SECONDS=60 each
 			-artifact_prefix=build/fuzz/ build/fuzz/corpus/$$own tests/corpus/$$own $$seeds || exit; \
 	done
 
-build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(call obj,tests/engine_try.c $(ENGINE))
-	$(Q)$(LINK) -fsanitize=fuzzer $(LIBS_ENGINE) $(LIBS_APP)
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(call obj,tests/engine_try.c $(TRY_SCREEN) \
+	$(APP) $(UI) $(ENGINE))
+	$(Q)$(LINK) -fsanitize=fuzzer $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
 
 # tests/run.h is a main program, included once with TESTS defined.
 HEADERS := $(filter-out tests/run.h,$(wildcard engine/*.h ui/*.h app/*.h tests/*.h))

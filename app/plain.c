@@ -12,11 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/aloud.h"
 #include "app/command.h"
 #include "app/out.h"
 #include "app/search.h"
 #include "app/signals.h"
 #include "app/talk.h"
+#include "ui/history.h"
 
 struct plain {
     struct talk talk;
@@ -24,6 +26,7 @@ struct plain {
     struct buf draft;       /* lines that went on */
     bool end_of_input;
     bool leaving;
+    bool folded;            /* thinking is not printed */
     bool midline;           /* the last thing printed did not end its line */
     bool prompted;          /* the prompt is the last thing printed */
     bool fresh;             /* no text of this part yet: leading blanks are dropped */
@@ -38,6 +41,8 @@ static void line_end(struct plain *p)
     p->midline = false;
     p->prompted = false;
 }
+
+static void send_line(struct plain *p, const char *line);
 
 static void on_note(void *data, bool error, const char *text)
 {
@@ -57,7 +62,8 @@ static void on_part(void *data, enum part_kind kind, enum mode_id mode)
 static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
 {
     struct plain *p = data;
-    (void)kind;
+    if (kind == PART_THINKING && p->folded)
+        return;
     size_t blank = p->fresh ? strspn(text, " \n") : 0;
     if (blank >= bytes)
         return;
@@ -181,6 +187,45 @@ static void branch(struct plain *p, const char *args)
     free(question);
 }
 
+static void fold(struct plain *p)
+{
+    p->folded = !p->folded;
+    on_note(p, false, p->folded ? "thinking is not printed from here on" : "thinking is printed");
+}
+
+static void edit(struct plain *p)
+{
+    char msg[160];
+    char *text = aloud_edit(&p->talk, "", msg, sizeof msg);
+    if (text)
+        send_line(p, text);
+    else
+        on_note(p, true, msg);
+    free(text);
+}
+
+/* What the reader does on the screen. */
+static void read_command(struct plain *p, enum action a, const char *args)
+{
+    char msg[256] = "this command needs the screen";
+    line_end(p);
+    switch (a) {
+    case ACTION_COPY: on_note(p, !aloud_copy(&p->talk, args, msg, sizeof msg), msg); return;
+    case ACTION_SEARCH: aloud_search(&p->talk, args); return;
+    case ACTION_BARE: aloud_all(&p->talk, !p->folded); return;
+    case ACTION_HISTORY: aloud_history(&p->talk); return;
+    case ACTION_FOLD: fold(p); return;
+    case ACTION_EDIT: edit(p); return;
+    case ACTION_THEME: on_note(p, true, "plain lines have no colours"); return;
+    case ACTION_PAGER:
+        if (aloud_pager(&p->talk, !p->folded, msg, sizeof msg))
+            return;
+        break;
+    default: break;
+    }
+    on_note(p, true, msg);
+}
+
 static void send_line(struct plain *p, const char *line)
 {
     const char *args;
@@ -201,8 +246,17 @@ static void send_line(struct plain *p, const char *line)
         fputs(help, stdout);
         free(help);
     } else if (a != ACTION_NONE) {
-        on_note(p, true, "this command needs the screen");
+        read_command(p, a, args);
     }
+}
+
+/* Messages of a person join those of the screen. */
+static void keep(const struct plain *p, const char *line)
+{
+    struct err err;
+    if (*line && isatty(STDIN_FILENO) && !p->talk.options->no_save &&
+        paths_make(p->talk.paths.state, &err))
+        history_append(p->talk.paths.history, line, strlen(line));
 }
 
 static void take_line(struct plain *p, char *line, size_t bytes)
@@ -218,6 +272,7 @@ static void take_line(struct plain *p, char *line, size_t bytes)
     }
     p->prompted = false;
     p->midline = false;
+    keep(p, buf_text(&p->draft));
     send_line(p, buf_text(&p->draft));
     buf_clear(&p->draft);
 }

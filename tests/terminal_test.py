@@ -483,12 +483,29 @@ def test_dumb_terminal(t):
     t.type("hello")
     t.keys("Enter")
     t.wait("an answer", lambda s: "[Flash]" in s and "re-read" in s)
+    with open(os.path.join(t.home, "question"), "w", encoding="utf-8") as f:
+        f.write("and again\n")
+    for command, wanted in (("/search HELL", "- turn 1, you: hello\n- found in 1 lines"),
+                            ("/bare", "you:\nhello\n\nFlash:"),
+                            ("/copy", "bytes copied by tmux"),
+                            ("/copy 7", "! there is no such text to copy"),
+                            ("/history", "- hello\n- /search HELL"),
+                            ("/fold", "- thinking is not printed"),
+                            ("/theme dark", "! plain lines have no colours"),
+                            ("/pager", "flash> /pager\nflash>"),
+                            ("/edit", "- length: 8 tokens")):
+        t.type(command)
+        t.keys("Enter")
+        t.wait(command, lambda s: wanted in s)
+    true("the pager had it", "hello" in open(os.path.join(t.home, [
+        f for f in os.listdir(t.home) if f.endswith(".md")][0]), encoding="utf-8").read())
     t.type("/quit")
     t.keys("Enter")
     t.shell()
+    true("the editor's text was sent", t.logs()[0][-1]["type"] == "reply")
 
 
-test_dumb_terminal.env = {"TERM": "dumb"}
+test_dumb_terminal.env = {"TERM": "dumb", "PAGER": "cp -t .", "EDITOR": "cp question"}
 
 
 def test_session_in_use(t):

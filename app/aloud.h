@@ -1,0 +1,26 @@
+/* aloud.h -- what the reader does on the screen, as lines: for the front without a screen. */
+#ifndef DUET_APP_ALOUD_H
+#define DUET_APP_ALOUD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "app/talk.h"
+
+/* Copies the last answer, or its block of code with this number; msg says by which road, or why
+ * not. */
+bool aloud_copy(const struct talk *t, const char *number, char *msg, size_t msg_bytes);
+
+/* Prints the lines in which a text stands, each with its turn, and how many there are. */
+void aloud_search(const struct talk *t, const char *text);
+
+void aloud_all(const struct talk *t, bool thoughts);     /* prints the conversation */
+bool aloud_pager(struct talk *t, bool thoughts, char *msg, size_t msg_bytes); /* in $PAGER */
+
+/* A message written in the editor, malloc'd; NULL: none, and msg says why. */
+char *aloud_edit(struct talk *t, const char *draft, char *msg, size_t msg_bytes);
+
+/* Prints the last messages of all sessions. */
+void aloud_history(const struct talk *t);
+
+#endif
