@@ -97,6 +97,13 @@ TRY_SCREEN := tests/screen_try.c tests/hostile.c
 T_UI  := $(call obj,tests/run_ui.c tests/hostile.c $(TESTS_UI) $(UI))
 T_APP := $(call obj,tests/run_app.c $(TRY_SCREEN) $(TESTS_APP) $(APP) $(UI) $(ENGINE))
 
+# Calls that tests/fault.c makes fail in the test programs.
+FAULTS := malloc calloc realloc aligned_alloc mmap64 open64 openat64 write pwrite64 ftruncate64 fsync \
+	rename renameat mkdir flock
+$(BUILD)/tests/engine $(BUILD)/tests/app: LDFLAGS += $(FAULTS:%=-Wl,--wrap=%)
+T_ENG += $(BUILD)/tests/fault.o
+T_APP += $(BUILD)/tests/fault.o
+
 $(BUILD)/duet: $(DUET)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
 $(BUILD)/probe: $(PROBE)

@@ -208,6 +208,16 @@ static bool is_readable(const char *text, size_t bytes)
     return true;
 }
 
+static void *parse_alloc(size_t bytes)
+{
+    return mem_grow(NULL, bytes);
+}
+
+void json_init(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = parse_alloc, .free_fn = free});
+}
+
 struct json *json_parse(const char *text, size_t bytes)
 {
     if (!is_readable(text, bytes))

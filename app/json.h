@@ -33,6 +33,10 @@ void json_close(struct json_line *j, char bracket);                  /* '}' or '
 
 struct json; /* one parsed value */
 
+/* Makes memory that runs out in here end the program as everywhere else (buf.h): a line that cannot
+ * be read for want of memory is not a damaged one. To be called once, before any thread. */
+void json_init(void);
+
 /* NULL on damage, nesting deeper than 32, or bytes left over. */
 struct json *json_parse(const char *text, size_t bytes);
 void json_free(struct json **j);

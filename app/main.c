@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/fronts.h"
+#include "app/json.h"
 #include "app/out.h"
 #include "app/paths.h"
 #include "app/store.h"
@@ -103,6 +104,7 @@ int main(int argc, char **argv)
     trace_open();
     choose_charset();
     buf_set_oom(out_of_memory);
+    json_init();
     options_init(&o);
     if (!paths_init(&paths, &err))
         return fail(STATUS_USAGE, &err);

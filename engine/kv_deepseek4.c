@@ -402,19 +402,21 @@ static bool kv4_save(struct cache *c, const char *path, const struct kv_file *fi
     return ok;
 }
 
-/* Loading: the cache, and whether its rings came. */
+/* Loading: the cache, whether its rings came, and whether memory ran out. */
 struct taking {
     struct kv4 *kv;
-    bool state;
+    bool state, no_memory;
 };
 
-static bool take_rows(struct kv4 *kv, const struct kv_file *f, const struct kv_section *s)
+static bool take_rows(struct taking *t, const struct kv_file *f, const struct kv_section *s)
 {
+    struct kv4 *kv = t->kv;
     int n = kv->n_blocks;
     if (s->bytes != kv->block_bytes || n * KV4_BLOCK >= f->n_read)
         return false;
     kv->blocks[n] = mem_alloc(kv->block_bytes);
-    if (!kv->blocks[n])
+    t->no_memory = !kv->blocks[n];
+    if (t->no_memory)
         return false;
     memcpy(kv->blocks[n], s->data, kv->block_bytes);
     kv->n_blocks++;
@@ -442,7 +444,7 @@ static bool take_section(void *data, const struct kv_file *f, const struct kv_se
 {
     struct taking *t = data;
     if (s->type == SECTION_ROWS)
-        return take_rows(t->kv, f, s);
+        return take_rows(t, f, s);
     if (s->type == SECTION_SNAPSHOT)
         return take_snapshot(t->kv, f, s);
     if (s->type != SECTION_STATE || t->state || s->bytes != t->kv->state_bytes)
@@ -454,11 +456,13 @@ static bool take_section(void *data, const struct kv_file *f, const struct kv_se
 static bool kv4_load(struct cache *c, const char *path, struct kv_file *f, struct err *err)
 {
     struct kv4 *kv = kv4_of(c);
-    struct taking t = { kv, false };
+    struct taking t = { .kv = kv };
     struct mapfile m = {0};
     set_file_shape(kv, f);
     bool ok = kv_file_load(&m, path, f, take_section, &t, err);
     mapfile_close(&m);
+    if (t.no_memory)
+        err_set(err, ERR_NOMEM, "not enough memory to read '%s'", path);
     int blocks = kv->block_bytes && ok ? (f->n_read + KV4_BLOCK - 1) / KV4_BLOCK : 0;
     if (ok && (!t.state || kv->n_blocks != blocks))
         ok = err_set(err, ERR_FORMAT, "%s: damaged: parts are missing", path);
