@@ -286,9 +286,9 @@ def test_reader(t):
     t.keys("Escape")
     t.wait("the reader", lambda s: "y Y copy" in s)
     t.type("?")
-    same("help-reader", t.wait("the help", lambda s: "Look for a text" in s))
+    same("help-reader", t.wait("the help", lambda s: "Help for the reader" in s))
     t.keys("Escape")
-    t.wait("the reader", lambda s: "Look for a text" not in s)
+    t.wait("the reader", lambda s: "Help for the reader" not in s)
     t.type("q")
     t.wait("the editor", lambda s: "F1 help" in s and "zeb  " not in s)
 
@@ -368,6 +368,32 @@ def test_sessions(t):
     s = t.wait("the place", lambda s: "/zebra  1 of 1" in s and "tokens back" in s)
     true("it is open", s.startswith(" Flash · a zebra in the stew"))
     true("from its cache", re.search(r"[0-9] tokens back in [0-9.]+ s, 0 re-read", s))
+
+
+def test_siblings(t):
+    """A second answer in the other mode, flipping, comparing, a question asked otherwise."""
+    t.duet("--max-tokens 12", "--seed 1", "--session siblings")
+    t.idle()
+    ask(t, "What is a lake?")
+    answered(t, 1)
+    t.keys("Tab")
+    t.type("R")
+    t.wait("the second answer", lambda s: "answer 2 of 2" in s and re.search(r"^ idle", s, re.M))
+    t.type("<")
+    same("flipped", t.wait("the first answer", lambda s: "answer 1 of 2" in s and
+                           "Pro-Max" not in s))
+    t.type("D")
+    t.wait("both compared", lambda s: "answer 1 (Flash, -) and answer 2 (Pro-Max, +)" in s)
+    t.type("e")
+    t.wait("the question", lambda s: "a branch of siblings" in s and "❯ What is a lake?" in s)
+    t.type(" A big one?")
+    t.keys("Enter")
+    answered(t, 3)
+    logs = t.logs()
+    branch = next(log for log in logs if log[0].get("parent"))
+    true("the branch says where it comes from", branch[0]["parent"] == "siblings")
+    true("and reads nothing again", [e for e in branch if e["type"] == "reply"][-1]["usage"]
+         ["re_read_tokens"] == 0)
 
 
 def test_stop_keeps_what_was_done(t):
