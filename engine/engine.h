@@ -244,6 +244,11 @@ int session_next(struct session *s, const struct sampling *p, struct session_tok
  * errors  ERR_UNSUPPORTED: the model's kind of cache cannot be shared. ERR_NOMEM. */
 bool session_fork(const struct session *s, struct session **out, struct err *err);
 
+/* Exchanges what two sessions of one engine with the same options hold: tokens, cache, logits. What
+ * belongs to the handle stays with it: the cancel flag, which another thread may be setting, the
+ * counters, and what it remembers as cut off, to which comes what it gives away. Costs nothing. */
+void session_swap(struct session *a, struct session *b);
+
 /* Several timelines of one engine, one token each in one pass: the weights are read once for all.
  * What each of them chooses does not depend on the others. */
 struct batch;

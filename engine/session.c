@@ -144,6 +144,41 @@ bool session_fork(const struct session *s, struct session **out, struct err *err
     return true;
 }
 
+/* What a holds and b does not is lost to a. */
+static void remember(struct session *a, const struct session *b)
+{
+    int i = 0;
+    while (i < a->n_read && i < b->n_read && a->prefix[i + 1] == b->prefix[i + 1])
+        i++;
+    for (; i < a->n_read; i++)
+        seen_add(&a->seen, a->prefix[i + 1]);
+}
+
+static void exchange(void *a, void *b, size_t bytes)
+{
+    unsigned char old[sizeof(void *)];
+    assert(bytes <= sizeof old);
+    memcpy(old, a, bytes);
+    memcpy(a, b, bytes);
+    memcpy(b, old, bytes);
+}
+
+/* Field by field: a copy of the whole would read the flag that another thread may be setting. */
+void session_swap(struct session *a, struct session *b)
+{
+    assert(a->e == b->e && a->n_ctx == b->n_ctx && a->chunk == b->chunk);
+    remember(a, b);
+    remember(b, a);
+    exchange(&a->cache, &b->cache, sizeof a->cache);
+    exchange(&a->ids, &b->ids, sizeof a->ids);
+    exchange(&a->prefix, &b->prefix, sizeof a->prefix);
+    exchange(&a->n, &b->n, sizeof a->n);
+    exchange(&a->n_read, &b->n_read, sizeof a->n_read);
+    exchange(&a->has_logits, &b->has_logits, sizeof a->has_logits);
+    exchange(&a->generated, &b->generated, sizeof a->generated);
+    exchange(&a->logits, &b->logits, sizeof a->logits);
+}
+
 void session_free(struct session **session)
 {
     struct session *s = *session;

@@ -251,3 +251,43 @@ void test_fork_without_memory(void **state)
     session_free(&a);
     engine_close(&e);
 }
+
+/* The timelines change places; cancel flags, counters and what was lost stay with the handles. */
+void test_fork_swap(void **state)
+{
+    (void)state;
+    struct engine *e = open_engine("tiny-llama-q8_0.gguf", 1);
+    struct session *a = open_session(e, PROMPT), *b, *x, *y;
+    struct session_stats before, after;
+    int32_t ids[PROMPT + 20];
+    struct err err;
+    assert_true(session_fork(a, &b, &err));
+    run(a, 1, 20);
+    run(b, 2, 30);
+    memcpy(ids, session_ids(a), sizeof ids);
+    session_stats(a, &before);
+    session_cancel(a, true);
+    session_swap(a, b);
+    session_stats(a, &after);
+    assert_memory_equal(&before, &after, offsetof(struct session_stats, kv_bytes));
+    struct sampling how = hot(2);
+    struct session_token t;
+    assert_int_equal(session_next(a, &how, &t, 1, &err), 0); /* the flag stayed */
+    x = open_session(e, PROMPT);
+    y = open_session(e, PROMPT);
+    run(x, 2, 35);
+    run(y, 1, 25);
+    run(a, 2, 5);
+    run(b, 1, 5);
+    assert_same(a, x);
+    assert_same(b, y);
+    session_free(&b);
+    while (session_read(a, ids, PROMPT + 20, &err) < PROMPT + 20)
+        ;
+    session_stats(a, &after);
+    assert_int_equal(after.n_re_read, 19); /* what it gave away, but for the last, not read then */
+    session_free(&a);
+    session_free(&x);
+    session_free(&y);
+    engine_close(&e);
+}
