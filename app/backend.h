@@ -16,6 +16,7 @@ struct backend;
 struct turn_request {
     struct prompt prompt;   /* owned */
     enum mode_id mode;
+    int turn;               /* its number in the conversation */
     uint64_t seed;
     bool vary;              /* another answer is wanted: sample where the mode is greedy */
     int max_tokens;         /* 0 = the mode's */

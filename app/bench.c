@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "app/clock.h"
 #include "app/fronts.h"
 #include "app/json.h"
 #include "app/out.h"
@@ -40,13 +40,6 @@ struct figure {
     double seconds[REPS_MAX];
     uint64_t bytes;         /* read for one token; 0 = not told */
 };
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- options ------------------------------------------------------------------------------ */
 
@@ -184,10 +177,10 @@ static bool bench_prefill(struct bench *b, int n, struct err *err)
     struct figure f = {.what = "prefill", .n = n};
     for (int r = 0; r < b->reps; r++) {
         session_cut(b->session, 0);
-        double start = now_seconds();
+        double start = clock_seconds();
         if (!read_to(b, n, err))
             return false;
-        f.seconds[r] = now_seconds() - start;
+        f.seconds[r] = clock_seconds() - start;
     }
     tell(b, &f);
     return true;
@@ -208,13 +201,13 @@ static bool bench_decode(struct bench *b, int depth, struct err *err)
     for (int r = 0; ok && r < b->reps; r++) {
         session_cut(b->session, depth);
         b->ids[depth] = 1;
-        double start = now_seconds();
+        double start = clock_seconds();
         for (int i = 0; ok && i < b->gen; i++) {
             ok = read_to(b, depth + i + 1, err);
             if (ok && i + 1 < b->gen)
                 b->ids[depth + i + 1] = largest(session_logits(b->session), n_vocab);
         }
-        f.seconds[r] = now_seconds() - start;
+        f.seconds[r] = clock_seconds() - start;
     }
     session_stats(b->session, &stats);
     int held = session_len(b->session);

@@ -64,12 +64,13 @@ static void *array_grow(void *array, int n, size_t element)
     return a;
 }
 
-static void reply_release(struct reply *r)
+void reply_release(struct reply *r)
 {
     for (int i = 0; i < r->n_part; i++)
         free(r->part[i].text);
     free(r->part);
     ids_release(&r->ids);
+    *r = (struct reply){0};
 }
 
 static struct part *reply_part(struct reply *r, enum part_kind kind, enum mode_id mode)
@@ -85,8 +86,8 @@ static struct part *reply_part(struct reply *r, enum part_kind kind, enum mode_i
     return last;
 }
 
-void reply_text(struct reply *r, enum part_kind kind, enum mode_id mode, const char *text,
-                size_t bytes)
+struct part *reply_text(struct reply *r, enum part_kind kind, enum mode_id mode, const char *text,
+                        size_t bytes)
 {
     struct part *p = reply_part(r, kind, mode);
     size_t have = strlen(p->text);
@@ -95,6 +96,7 @@ void reply_text(struct reply *r, enum part_kind kind, enum mode_id mode, const c
         if (text[i] != 0) /* a model may say byte 0; it would hide all that follows */
             p->text[have++] = text[i];
     p->text[have] = 0;
+    return p;
 }
 
 char *reply_join(const struct reply *r, enum part_kind kind)
@@ -209,6 +211,22 @@ struct reply *conversation_reply(struct conversation *c, int turn)
     t->reply = array_grow(t->reply, t->n_reply, sizeof *t->reply);
     t->chosen = t->n_reply++;
     return &t->reply[t->chosen];
+}
+
+int conversation_put(struct conversation *c, int turn, struct reply *r)
+{
+    *conversation_reply(c, turn) = *r;
+    *r = (struct reply){0};
+    return c->turn[turn].chosen;
+}
+
+void conversation_pull(struct conversation *c, int turn, int i, struct reply *out)
+{
+    struct turn *t = &c->turn[turn];
+    assert(i >= 0 && i < t->n_reply);
+    *out = t->reply[i];
+    memmove(t->reply + i, t->reply + i + 1, (size_t)(t->n_reply - i - 1) * sizeof *t->reply);
+    t->chosen = --t->n_reply - 1;
 }
 
 void conversation_cut(struct conversation *c, int n_turn)

@@ -56,6 +56,7 @@ struct usage {
     double seconds;
     double first_seconds; /* to the first generated token */
     double tok_s;         /* generated tokens a second; 0 = not measured */
+    int losing_tokens;    /* thinking and answers of the candidates that were not chosen */
 };
 
 struct reply {
@@ -101,8 +102,18 @@ int conversation_ask(struct conversation *c, const char *question, enum mode_id 
  * until the next call that adds. */
 struct reply *conversation_reply(struct conversation *c, int turn);
 
-/* Appends text to the last part of a reply, or begins a part if kind or mode differ. */
-void reply_text(struct reply *r, enum part_kind kind, enum mode_id mode, const char *text,
+/* Moves a reply into a turn as its last sibling, chooses it and returns its number; *r is empty. */
+int conversation_put(struct conversation *c, int turn, struct reply *r);
+
+/* Moves sibling i out of its turn. Those behind it move up, and the last one is chosen. */
+void conversation_pull(struct conversation *c, int turn, int i, struct reply *out);
+
+/* Empties a reply that is in no turn. */
+void reply_release(struct reply *r);
+
+/* Appends text to the last part of a reply, or begins a part if kind or mode differ. Returns the
+ * part, borrowed until the next call on the reply. */
+struct part *reply_text(struct reply *r, enum part_kind kind, enum mode_id mode, const char *text,
                 size_t bytes);
 
 /* The text of all parts of one kind, malloc'd: the answer without its thinking. */

@@ -18,7 +18,7 @@ struct event *event_add(struct event_list *l, enum event_kind kind)
 /* Puts b into a, the event before it, if the two say one thing. */
 static bool merge(struct event *a, struct event *b)
 {
-    if (a->kind != b->kind || a->epoch != b->epoch)
+    if (a->kind != b->kind || a->epoch != b->epoch || a->candidate != b->candidate)
         return false;
     if (a->kind == EVENT_PROGRESS) {
         a->done = b->done;
@@ -79,4 +79,16 @@ void event_clear(struct event_list *l)
     struct event *e;
     while ((e = event_take(l)))
         event_free(&e);
+}
+
+struct part *reply_take(struct reply *r, const struct event *e)
+{
+    r->mode = e->mode;
+    ids_append(&r->ids, e->ids.id, e->ids.n);
+    if (e->text.bytes == 0 && e->tokens == 0)
+        return NULL;
+    struct part *p = reply_text(r, e->part, e->mode, buf_text(&e->text), e->text.bytes);
+    p->tokens += e->tokens;
+    p->ms += (int64_t)(e->seconds * 1000);
+    return p;
 }

@@ -24,11 +24,25 @@ struct backend_info {
     uint64_t weight_bytes;
 };
 
+enum candidate_state { CANDIDATE_NONE, CANDIDATE_BEGUN, CANDIDATE_FINISHED, CANDIDATE_STOPPED };
+
+/* How a candidate stands among the others. */
+struct candidate_mark {
+    enum candidate_state state;
+    int from;             /* it revises this candidate's reply; -1 = it begins at the prompt */
+    int agree;            /* candidates with its answer, itself included; 0 = it has none */
+    int kept, demands;    /* demands of the prompt that it keeps, of so many */
+    bool capped, empty;
+    double logprob;       /* mean over the tokens of its answer */
+};
+
 enum event_kind {
     EVENT_LOADED,    /* info */
     EVENT_RENDERED,  /* index = message of the prompt, ids: rendered for the first time */
     EVENT_PROGRESS,  /* done, total: prompt ids held by the cache */
     EVENT_TOKENS,    /* part, mode, text (maybe empty), ids (maybe none), tokens generated */
+    EVENT_CANDIDATE, /* candidate, mark; text = its answer in short, or the demands not kept */
+    EVENT_CHOSEN,    /* candidate is the reply, of total; text = why */
     EVENT_MODE,      /* mode is in force from here; re_read = tokens read again because of that */
     EVENT_COST,      /* a change of mode while idle: re_read = what the next turn will */
     EVENT_RESUMED,   /* done = tokens back, re_read, seconds; text = why the cache was not used */
@@ -42,6 +56,8 @@ struct event {
     struct event *next;
     enum event_kind kind;
     int epoch;            /* of the command it belongs to */
+    int candidate;        /* of the turn; 0 is the one shown as it grows */
+    struct candidate_mark mark;
     enum part_kind part;
     enum mode_id mode;
     struct buf text;
@@ -55,6 +71,9 @@ struct event {
     int ctx_used;         /* in every event of a turn: ids of the timeline now */
     uint64_t kv_bytes;    /* and bytes of its cache */
 };
+
+/* Appends what an EVENT_TOKENS tells to a reply. Returns the part it went to, NULL = ids alone. */
+struct part *reply_take(struct reply *r, const struct event *e);
 
 /* A queue, first in first out. Zero-initialise. */
 struct event_list {

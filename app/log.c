@@ -110,6 +110,7 @@ static void read_usage(struct usage *u, const struct json *j)
     record_read_int(j, "reused_tokens", INT_MAX, &u->reused_tokens);
     record_read_int(j, "answer_tokens", INT_MAX, &u->answer_tokens);
     record_read_int(j, "thinking_tokens", INT_MAX, &u->thinking_tokens);
+    record_read_int(j, "losing_tokens", INT_MAX, &u->losing_tokens);
     record_read_int(j, "think_capped", 1, &u->think_capped);
     u->seconds = get_double(j, "seconds");
     u->first_seconds = get_double(j, "first_seconds");
@@ -149,6 +150,13 @@ static bool read_toggle(struct reading *r, const struct json *j)
     return record_read_mode(j, "to", &r->c->mode);
 }
 
+/* What it says is in the order of the replies: the chosen one is the last. */
+static bool read_candidates(struct reading *r, const struct json *j)
+{
+    int turn;
+    return get_turn(r, j, &turn);
+}
+
 static bool read_title(struct reading *r, const struct json *j)
 {
     const char *title = json_string(j, "title");
@@ -183,7 +191,7 @@ static const struct {
     {"begin", read_begin}, {"ask", read_ask},     {"prompt", read_prompt},
     {"reply", read_reply}, {"mode", read_mode},   {"toggle", read_toggle},
     {"title", read_title}, {"cut", read_cut},     {"model", read_model},
-    {"choose", read_choose},
+    {"choose", read_choose}, {"candidates", read_candidates},
 };
 
 static bool read_event(struct reading *r, const struct json *j)
@@ -463,6 +471,7 @@ static void write_usage(struct json_line *j, const struct usage *u)
     json_int(j, "reused_tokens", u->reused_tokens);
     json_int(j, "answer_tokens", u->answer_tokens);
     json_int(j, "thinking_tokens", u->thinking_tokens);
+    json_int(j, "losing_tokens", u->losing_tokens);
     json_int(j, "think_capped", u->think_capped);
     json_double(j, "seconds", u->seconds);
     json_double(j, "first_seconds", u->first_seconds);
@@ -526,6 +535,17 @@ bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int
     record_mode(j, "to", to);
     json_int(j, "at", at);
     json_int(j, "re_read", re_read);
+    return event_end(&e, l, err);
+}
+
+bool log_candidates(struct log *l, int turn, int of, int chosen, const char *why, struct err *err)
+{
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "candidates");
+    json_int(j, "turn", turn);
+    json_int(j, "of", of);
+    json_int(j, "chosen", chosen);
+    json_text(j, "why", why);
     return event_end(&e, l, err);
 }
 

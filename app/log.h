@@ -13,6 +13,8 @@
  *        {"type": "choose", "turn", "reply"}           another answer than the last one
  *        {"type": "mode", "mode"}  {"type": "title", "title"}  {"type": "cut", "turns"}
  *        {"type": "toggle", "turn", "from", "to", "at", "re_read"}   during a reply
+ *        {"type": "candidates", "turn", "of", "chosen", "why"}   chosen among so many; the replies
+ *                                                      of those that finished stand before it
  *        {"type": "model", "model", "fingerprint"}     earlier ids are void
  * 64-bit numbers (seed, fingerprint) are strings. Unknown types and fields are skipped. */
 #ifndef DUET_APP_LOG_H
@@ -57,6 +59,7 @@ bool log_title(struct log *l, const char *title, struct err *err);
 bool log_cut(struct log *l, int n_turn, struct err *err);
 bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int at, int re_read,
                 struct err *err);
+bool log_candidates(struct log *l, int turn, int of, int chosen, const char *why, struct err *err);
 bool log_model(struct log *l, const struct conversation *c, struct err *err);
 
 /* Writes a whole conversation into an empty log and makes it durable. */

@@ -44,7 +44,6 @@ struct loop {
     int part_tokens;            /* live meters of the running part */
     double part_seconds, turn_seconds;
     int turn_tokens;
-    bool part_fresh;            /* nothing of it shown yet: leading blanks are dropped */
     int64_t frame_ms;           /* when the last frame was drawn */
     struct buf tips;            /* the keys that are named there otherwise */
     struct buf keys_said;       /* what is wrong with the keys file, a line each */

@@ -10,9 +10,9 @@
 
 static const struct mode modes[MODE_COUNT] = {
 #define MODE(id, name, title, style, think, think_tokens, answer_tokens, temperature, top_k, \
-             top_p, min_p, repeat_penalty, candidates, far, speculate, help) \
+             top_p, min_p, repeat_penalty, candidates, vary, far, speculate, help) \
     {MODE_##id, name, title, STYLE_##style, MODE_THINK_##think, think_tokens, answer_tokens, \
-     temperature, top_k, top_p, min_p, repeat_penalty, candidates, MODE_FAR_##far, \
+     temperature, top_k, top_p, min_p, repeat_penalty, candidates, vary, MODE_FAR_##far, \
      MODE_SPECULATE_##speculate, help},
 #include "app/mode.def"
 #undef MODE

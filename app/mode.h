@@ -28,6 +28,7 @@ struct mode {
     int top_k;
     float top_p, min_p, repeat_penalty;
     int candidates;
+    float vary;
     enum mode_far far;
     enum mode_speculate speculate;
     const char *help;

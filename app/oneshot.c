@@ -3,6 +3,7 @@
 #include "app/fronts.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ enum { ATTACHMENT_MAX = 16 * 1024 * 1024 };
 struct oneshot {
     struct buf line;        /* of JSON */
     bool json;
+    bool holds;             /* the mode may choose another answer than the one that comes */
     bool answered;          /* something of the answer was printed */
     bool newline;           /* and it ended with a line end */
     int status;
@@ -50,10 +52,34 @@ static void json_usage(struct oneshot *s, const struct usage *u)
     json_int(&j, "reused_tokens", u->reused_tokens);
     json_int(&j, "answer_tokens", u->answer_tokens);
     json_int(&j, "thinking_tokens", u->thinking_tokens);
+    json_int(&j, "losing_tokens", u->losing_tokens);
     json_bool(&j, "think_capped", u->think_capped);
     json_double(&j, "seconds", u->seconds);
     json_double(&j, "first_seconds", u->first_seconds);
     json_double(&j, "tok_s", u->tok_s);
+    json_send(s, &j);
+}
+
+static void json_candidate(struct oneshot *s, const struct event *e)
+{
+    struct json_line j;
+    const struct candidate_mark *m = &e->mark;
+    bool begun = m->state == CANDIDATE_BEGUN;
+    json_start(s, &j, "candidate");
+    json_int(&j, "candidate", e->candidate);
+    json_text(&j, "state", begun ? "begun" : "finished");
+    if (m->from >= 0)
+        json_int(&j, "revises", m->from);
+    if (!begun) {
+        json_int(&j, "agree", m->agree);
+        json_int(&j, "kept", m->kept);
+        json_int(&j, "demands", m->demands);
+        json_bool(&j, "cut_off", m->capped);
+        if (isfinite(m->logprob))
+            json_double(&j, "logprob", m->logprob);
+        json_text_n(&j, m->demands > 0 && m->kept < m->demands ? "not_kept" : "answer",
+                    buf_text(&e->text), e->text.bytes);
+    }
     json_send(s, &j);
 }
 
@@ -82,6 +108,17 @@ static void json_event(struct oneshot *s, const struct event *e)
         json_text_n(&j, "text", buf_text(&e->text), e->text.bytes);
         json_int(&j, "tokens", e->tokens);
         json_text(&j, "mode", mode_get(e->mode)->name);
+        if (e->candidate > 0)
+            json_int(&j, "candidate", e->candidate);
+        break;
+    case EVENT_CANDIDATE:
+        json_candidate(s, e);
+        return;
+    case EVENT_CHOSEN:
+        json_start(s, &j, "chosen");
+        json_int(&j, "candidate", e->candidate);
+        json_int(&j, "of", e->total);
+        json_text_n(&j, "why", buf_text(&e->text), e->text.bytes);
         break;
     case EVENT_MODE:
         json_start(s, &j, "mode");
@@ -109,22 +146,21 @@ static void on_event(void *data, const struct event *e)
         json_event(s, e);
 }
 
-static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
+static void print_answer(struct oneshot *s, const char *text, size_t bytes)
 {
-    struct oneshot *s = data;
-    if (s->json || kind != PART_ANSWER)
-        return;
-    if (!s->answered) { /* a model's habit of beginning with blanks is not part of the answer */
-        size_t blank = strspn(text, " \n");
-        text += blank;
-        bytes -= blank;
-    }
     if (bytes == 0)
         return;
     out_text(stdout, text, bytes);
     fflush(stdout);
     s->answered = true;
     s->newline = text[bytes - 1] == '\n';
+}
+
+static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
+{
+    struct oneshot *s = data;
+    if (!s->json && !s->holds && kind == PART_ANSWER)
+        print_answer(s, text, bytes);
 }
 
 static void on_note(void *data, bool error, const char *text)
@@ -155,7 +191,13 @@ static void json_done(struct oneshot *s, const struct event *e)
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct oneshot *s = data;
-    (void)t;
+    if (s->holds && t->replying) {
+        const struct turn *turn = &t->c.turn[t->turn];
+        char *answer = reply_join(&turn->reply[turn->chosen], PART_ANSWER);
+        const char *text = answer + strspn(answer, " \n");
+        print_answer(s, text, strlen(text));
+        free(answer);
+    }
     if (s->json)
         json_done(s, e);
     if (e->reason == REASON_ERROR)
@@ -236,6 +278,7 @@ int oneshot_run(const struct options *o, const char *model)
         on_note(&s, true, err.msg);
         s.status = STATUS_SESSION;
     } else {
+        s.holds = !s.json && mode_get(t.c.mode)->candidates > 1;
         talk_ask(&t, buf_text(&question), t.c.mode);
         run(&t, &s);
     }

@@ -29,7 +29,6 @@ struct plain {
     bool folded;            /* thinking is not printed */
     bool midline;           /* the last thing printed did not end its line */
     bool prompted;          /* the prompt is the last thing printed */
-    bool fresh;             /* no text of this part yet: leading blanks are dropped */
     int progress;           /* last percentage told; -1 = none */
     int status;
 };
@@ -56,7 +55,6 @@ static void on_part(void *data, enum part_kind kind, enum mode_id mode)
     line_end(p);
     out_printf(stdout, kind == PART_THINKING ? "[%s thinks] " : "[%s] ", mode_get(mode)->title);
     p->midline = true;
-    p->fresh = true;
 }
 
 static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
@@ -64,12 +62,24 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
     struct plain *p = data;
     if (kind == PART_THINKING && p->folded)
         return;
-    size_t blank = p->fresh ? strspn(text, " \n") : 0;
-    if (blank >= bytes)
-        return;
-    p->fresh = false;
-    out_text(stdout, text + blank, bytes - blank);
+    out_text(stdout, text, bytes);
     p->midline = text[bytes - 1] != '\n';
+}
+
+/* An answer that was printed and is not the chosen one is followed by the one that is. */
+static void on_chosen(void *data, const struct talk *t)
+{
+    struct plain *p = data;
+    const struct turn *turn = &t->c.turn[t->turn];
+    const struct reply *r = &turn->reply[turn->chosen];
+    line_end(p);
+    out_printf(stdout, "- %s\n", buf_text(&t->tray.why));
+    if (t->tray.chosen == 0)
+        return;
+    char *answer = reply_join(r, PART_ANSWER);
+    out_printf(stdout, "[%s, candidate %d] %s\n", mode_get(r->mode)->title, t->tray.chosen + 1,
+               answer + strspn(answer, " \n"));
+    free(answer);
 }
 
 static void on_done(void *data, const struct talk *t, const struct event *e)
@@ -372,8 +382,8 @@ static void run(struct plain *p)
 int plain_run(const struct options *o, const char *model)
 {
     struct plain p = {.progress = -1};
-    struct front front = {.data = &p, .part = on_part, .text = on_text, .done = on_done,
-                          .note = on_note, .reset = on_reset,
+    struct front front = {.data = &p, .part = on_part, .text = on_text, .chosen = on_chosen,
+                          .done = on_done, .note = on_note, .reset = on_reset,
                           .flipped = on_flipped, .event = on_event};
     struct err err;
     signals_init(NULL);

@@ -55,8 +55,8 @@ static void read_part(const struct json *p, struct reply *r)
     if (!text)
         return;
     record_read_mode(p, "mode", &mode);
-    reply_text(r, thinking ? PART_THINKING : PART_ANSWER, mode, text, strlen(text));
-    struct part *part = &r->part[r->n_part - 1];
+    struct part *part = reply_text(r, thinking ? PART_THINKING : PART_ANSWER, mode, text,
+                                   strlen(text));
     record_read_int(p, "tokens", INT_MAX, &part->tokens);
     if (json_integer(p, "ms", &ms) && ms > 0)
         part->ms = ms;

@@ -59,7 +59,6 @@ static void on_part(void *data, enum part_kind kind, enum mode_id mode)
     l->thoughts = kind == PART_THINKING;
     l->part_tokens = 0;
     l->part_seconds = 0;
-    l->part_fresh = true;
     l->dirty = true;
 }
 
@@ -67,11 +66,7 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
 {
     struct loop *l = data;
     (void)kind;
-    size_t blank = l->part_fresh ? strspn(text, " \n") : 0;
-    if (blank >= bytes)
-        return;
-    l->part_fresh = false;
-    transcript_append(l->transcript, l->entry, text + blank, bytes - blank);
+    transcript_append(l->transcript, l->entry, text, bytes);
     l->dirty = true;
 }
 
@@ -174,6 +169,16 @@ void shown_diff(struct loop *l)
     buf_release(&text);
 }
 
+/* The chosen reply takes the place of the one that was shown as it grew. */
+static void on_chosen(void *data, const struct talk *t)
+{
+    struct loop *l = data;
+    if (t->tray.chosen > 0)
+        on_reset(l, t);
+    part_over(l);
+    show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, buf_text(&t->tray.why));
+}
+
 /* ---- the door ----------------------------------------------------------------------------- */
 
 void shown_note(struct loop *l, bool error, const char *text)
@@ -184,6 +189,7 @@ void shown_note(struct loop *l, bool error, const char *text)
 struct front shown_front(struct loop *l)
 {
     return (struct front){.data = l, .question = on_question, .part = on_part, .text = on_text,
-                          .done = on_done, .note = on_note, .reset = on_reset, .flipped = on_reset,
+                          .chosen = on_chosen, .done = on_done, .note = on_note,
+                          .reset = on_reset, .flipped = on_reset,
                           .event = on_event};
 }

@@ -44,8 +44,8 @@ static bool saved(struct talk *t, bool ok, const struct err *err)
 
 const char *talk_state_name(enum talk_state s)
 {
-    static const char *const name[] = {"loading",  "resuming",  "idle",  "reading",
-                                       "thinking", "answering", "no model"};
+    static const char *const name[] = {"loading",  "resuming",  "idle",     "reading",
+                                       "thinking", "answering", "choosing", "no model"};
     return name[s];
 }
 
@@ -229,9 +229,11 @@ static void turn_send(struct talk *t, int turn, enum mode_id mode, bool vary)
     struct turn_request r = {0};
     conversation_prompt(&t->c, turn, &r.prompt);
     r.mode = mode;
+    r.turn = turn;
     r.seed = seed_next(t);
     r.vary = vary;
     r.max_tokens = t->max_tokens;
+    tray_begin(&t->tray, turn);
     t->turn = turn;
     t->replying = false;
     t->toggle_from = mode;
@@ -381,29 +383,62 @@ static void on_rendered(struct talk *t, const struct event *e)
         saved(t, log_prompt(t->store.log, &t->c, turn, &err), &err);
 }
 
+/* Tells the front the text of a part, without the blanks it begins with. */
+static void tell_text(struct talk *t, const struct event *e)
+{
+    const char *text = buf_text(&e->text);
+    size_t bytes = e->text.bytes;
+    size_t blank = t->part_fresh ? strspn(text, " \n") : 0;
+    if (blank >= bytes)
+        return;
+    t->part_fresh = false;
+    if (t->front.text)
+        t->front.text(t->front.data, e->part, text + blank, bytes - blank);
+}
+
 static void on_tokens(struct talk *t, const struct event *e)
 {
-    bool fresh = !t->replying;
-    if (fresh) {
-        struct reply *r = conversation_reply(&t->c, t->turn);
-        r->seed = t->turn_seed;
-        t->replying = true;
-    }
-    struct reply *r = reply_of(t);
     t->kept = false;
-    r->mode = e->mode;
-    ids_append(&r->ids, e->ids.id, e->ids.n);
-    if (e->text.bytes == 0 && e->tokens == 0)
+    tray_tokens(&t->tray, e);
+    if (e->candidate > 0)
         return;
+    if (!t->replying)
+        conversation_reply(&t->c, t->turn)->seed = t->turn_seed;
+    t->replying = true;
+    struct reply *r = reply_of(t);
     int parts = r->n_part;
-    reply_text(r, e->part, e->mode, buf_text(&e->text), e->text.bytes);
-    r->part[r->n_part - 1].tokens += e->tokens;
-    r->part[r->n_part - 1].ms += (int64_t)(e->seconds * 1000);
+    if (!reply_take(r, e))
+        return;
+    t->part_fresh = t->part_fresh || parts != r->n_part;
     if (t->front.part && parts != r->n_part)
         t->front.part(t->front.data, e->part, e->mode);
-    if (t->front.text && e->text.bytes > 0)
-        t->front.text(t->front.data, e->part, buf_text(&e->text), e->text.bytes);
+    tell_text(t, e);
     t->state = e->part == PART_THINKING ? TALK_THINKING : TALK_ANSWERING;
+}
+
+static void on_candidate(struct talk *t, const struct event *e)
+{
+    tray_mark(&t->tray, e, t->replying ? reply_of(t) : NULL);
+    if (e->candidate == 0 && e->mark.state == CANDIDATE_FINISHED)
+        t->state = TALK_CHOOSING;
+}
+
+/* The replies of a turn that is over are its siblings from here on, and logged. */
+static void keep_replies(struct talk *t, const struct event *e)
+{
+    struct err err;
+    struct turn *turn = &t->c.turn[t->turn];
+    int first = tray_settle(&t->tray, &t->c, t->turn_seed);
+    struct reply *r = reply_of(t);
+    r->reason = e->reason;
+    r->usage = e->usage;
+    for (int i = first; t->stored && i < turn->n_reply; i++)
+        saved(t, log_reply(t->store.log, &t->c, t->turn, i, &err), &err);
+    if (t->tray.told && t->stored)
+        saved(t, log_candidates(t->store.log, t->turn, t->tray.n, t->tray.chosen,
+                                buf_text(&t->tray.why), &err), &err);
+    if (t->tray.told && t->front.chosen)
+        t->front.chosen(t->front.data, t);
 }
 
 static void on_mode(struct talk *t, const struct event *e)
@@ -417,18 +452,11 @@ static void on_mode(struct talk *t, const struct event *e)
 
 static void on_done(struct talk *t, const struct event *e)
 {
-    struct err err;
     t->re_read = e->usage.re_read_tokens;
     if (e->usage.tok_s > 0)
         t->tok_s = e->usage.tok_s;
-    if (t->replying) {
-        struct reply *r = reply_of(t);
-        r->reason = e->reason;
-        r->usage = e->usage;
-        if (t->stored)
-            saved(t, log_reply(t->store.log, &t->c, t->turn, t->c.turn[t->turn].chosen, &err),
-                  &err);
-    }
+    if (t->replying)
+        keep_replies(t, e);
     store_turn(t);
     if (t->front.done)
         t->front.done(t->front.data, t, e);
@@ -491,6 +519,8 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_RENDERED: on_rendered(t, e); break;
     case EVENT_PROGRESS: t->done = e->done; t->total = e->total; break;
     case EVENT_TOKENS: if (t->turn >= 0) on_tokens(t, e); break;
+    case EVENT_CANDIDATE: if (t->turn >= 0) on_candidate(t, e); break;
+    case EVENT_CHOSEN: if (t->turn >= 0) tray_choose(&t->tray, e); break;
     case EVENT_MODE: on_mode(t, e); break;
     case EVENT_COST: t->re_read = e->re_read; break;
     case EVENT_RESUMED: if (t->turn < 0) on_resumed(t, e); break;
@@ -540,6 +570,7 @@ void talk_undo(struct talk *t)
         return;
     }
     conversation_cut(&t->c, t->c.n_turn - 1);
+    tray_release(&t->tray);
     if (t->stored)
         saved(t, log_cut(t->store.log, t->c.n_turn, &err), &err);
     store_turn(t);
@@ -680,11 +711,13 @@ void talk_close(struct talk *t)
         store_close(&t->store);
         t->stored = false;
     }
+    tray_release(&t->tray);
     conversation_release(&t->c);
 }
 
 static void switched(struct talk *t)
 {
+    tray_release(&t->tray);
     t->re_read = -1;
     t->epoch++;
     if (t->state == TALK_FAILED)

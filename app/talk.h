@@ -12,6 +12,7 @@
 #include "app/options.h"
 #include "app/paths.h"
 #include "app/store.h"
+#include "app/tray.h"
 #include "app/worker.h"
 
 enum talk_state {
@@ -21,6 +22,7 @@ enum talk_state {
     TALK_READING,
     TALK_THINKING,
     TALK_ANSWERING,
+    TALK_CHOOSING,  /* the reply that is shown has ended, other candidates go on */
     TALK_FAILED,    /* the model could not be opened: nothing can be answered */
 };
 const char *talk_state_name(enum talk_state s);
@@ -32,7 +34,9 @@ struct front {
     void *data;
     void (*question)(void *data, const struct talk *t, int turn);    /* it was sent */
     void (*part)(void *data, enum part_kind kind, enum mode_id mode); /* one begins */
+    /* of the part that began; what a model likes to begin with, blanks, is left out */
     void (*text)(void *data, enum part_kind kind, const char *text, size_t bytes);
+    void (*chosen)(void *data, const struct talk *t); /* among candidates: t->tray; before done */
     void (*done)(void *data, const struct talk *t, const struct event *e); /* of a turn */
     void (*note)(void *data, bool error, const char *text);
     void (*reset)(void *data, const struct talk *t); /* show the conversation anew */
@@ -54,6 +58,8 @@ struct talk {
     struct backend_info info; /* valid once loaded */
     int turn;               /* being answered; -1 = none */
     bool replying;          /* it has a reply already */
+    bool part_fresh;        /* no text of its last part was shown yet */
+    struct tray tray;       /* the candidates of the last turn */
     enum mode_id turn_mode; /* the mode it is in, or was told to be in */
     enum mode_id toggle_from; /* and was in before the last change */
     uint64_t turn_seed;

@@ -155,6 +155,15 @@ enum turn_step turn_mode(struct turn_state *t, enum mode_id mode)
     return TURN_NOTHING;
 }
 
+enum turn_step turn_again(struct turn_state *t)
+{
+    assert(t->phase == TURN_OVER);
+    if (!may_think(t))
+        return TURN_NOTHING;
+    open_thought(t);
+    return TURN_AGAIN;
+}
+
 bool turn_repeats(const int32_t *ids, int n)
 {
     for (int period = 1; period <= PERIOD_MAX; period++) {

@@ -66,6 +66,10 @@ void turn_tail(struct turn_state *t, int n);
  * TURN_NOTHING: only budgets and sampling change. */
 enum turn_step turn_mode(struct turn_state *t, enum mode_id mode);
 
+/* A turn that is over goes on with a thought behind its answer: TURN_AGAIN. TURN_NOTHING: there is
+ * no room for one, and it stays over. */
+enum turn_step turn_again(struct turn_state *t);
+
 /* True if ids[0..n) ends in one stretch of 1 to 48 ids said over and over: at least 4 times and
  * over at least 96 ids. What a small greedy model falls into and never leaves. */
 bool turn_repeats(const int32_t *ids, int n);

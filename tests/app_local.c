@@ -1,130 +1,20 @@
 /* app_local.c -- the local backend on a fixture model, slice by slice, without a thread. What could
  * break: a change of mode that reads tokens again, ids told that are not the timeline's, counts
  * that are not the engine's, a cancel that loses what was done. */
-#include "tests/test.h"
-
-#include "app/backend.h"
+#include "tests/app_run.h"
 
 /* A cache that can be cut anywhere, and one that cannot. */
 static const char *const fixtures[] = { "tiny-llama.gguf", "tiny-deepseek4.gguf" };
 #define N_FIXTURES (sizeof fixtures / sizeof *fixtures)
 
-struct run {
-    struct options o;
-    struct backend *b;
-    struct conversation c;
-    struct event_list list;
-    struct event done;      /* the last EVENT_DONE (text moved out) */
-    int modes;              /* EVENT_MODE seen */
-    int mode_re_read;       /* and the sum of their counts */
-    int generated;          /* tokens told */
-    int thought;            /* of these: thinking */
-    int resumed_back, resumed_re_read;
-};
-
-static void run_open_path(struct run *r, const char *model, const char *template)
-{
-    static char path[8][512];
-    static int next;
-    struct err err;
-    struct event *e;
-    memset(r, 0, sizeof *r);
-    conversation_init(&r->c);
-    r->o.threads = 1;
-    r->o.template = template;
-    next = (next + 1) % 8;
-    snprintf(path[next], sizeof path[next], "%s", model);
-    r->b = local_new(path[next], &r->o);
-    if (!r->b->ops->open(r->b, &r->list, &err))
-        fail_msg("%s", err.msg);
-    e = event_take(&r->list);
-    assert_int_equal(e->kind, EVENT_LOADED);
-    conversation_model(&r->c, e->info.name, e->info.fingerprint);
-    event_free(&e);
-}
-
-static void run_open_as(struct run *r, const char *fixture, const char *template)
-{
-    run_open_path(r, test_fixture(fixture), template);
-}
-
-static void run_open(struct run *r, const char *fixture)
-{
-    run_open_as(r, fixture, NULL);
-}
-
-static void run_close(struct run *r)
-{
-    r->b->ops->close(&r->b);
-    conversation_release(&r->c);
-    event_clear(&r->list);
-}
-
-/* Takes what was told into the conversation, as talk.c does. */
-static void take(struct run *r, int turn)
-{
-    struct event *e;
-    while ((e = event_take(&r->list))) {
-        if (e->kind == EVENT_RENDERED)
-            conversation_rendered(&r->c, turn, e->index, e->ids.id, e->ids.n);
-        if (e->kind == EVENT_TOKENS && turn >= 0) {
-            struct turn *t = &r->c.turn[turn];
-            struct reply *reply =
-                t->chosen < 0 ? conversation_reply(&r->c, turn) : &t->reply[t->chosen];
-            ids_append(&reply->ids, e->ids.id, e->ids.n);
-            if (e->text.bytes)
-                reply_text(reply, e->part, e->mode, buf_text(&e->text), e->text.bytes);
-            r->generated += e->tokens;
-            r->thought += e->part == PART_THINKING ? e->tokens : 0;
-        }
-        if (e->kind == EVENT_MODE) {
-            r->modes++;
-            r->mode_re_read += e->re_read;
-        }
-        if (e->kind == EVENT_RESUMED) {
-            r->resumed_back = e->done;
-            r->resumed_re_read = e->re_read;
-        }
-        if (e->kind == EVENT_DONE) {
-            r->done = *e;
-            memset(&r->done.text, 0, sizeof r->done.text);
-        }
-        event_free(&e);
-    }
-}
-
-/* Asks and runs until `stop_at` generated tokens (or the end), then changes to mode `to`. */
+/* Asks, and changes the mode after so many tokens; -1: never. */
 static int ask(struct run *r, const char *text, enum mode_id mode, int max, int change_at,
                enum mode_id to)
 {
-    struct turn_request q = {0};
-    struct err err;
-    int turn = conversation_ask(&r->c, text, mode);
-    r->generated = r->thought = r->modes = r->mode_re_read = 0;
-    conversation_prompt(&r->c, turn, &q.prompt);
-    q.mode = mode;
-    q.seed = 1;
-    q.max_tokens = max;
-    r->b->ops->mode(r->b, mode);
-    r->b->ops->cancel(r->b, false);
-    if (!r->b->ops->start(r->b, &q, &r->list, &err))
-        fail_msg("%s", err.msg);
-    bool more = true, changed = false;
-    while (more) {
-        if (!changed && change_at >= 0 && r->generated >= change_at) {
-            r->b->ops->mode(r->b, to);
-            changed = true;
-        }
-        more = r->b->ops->step(r->b, &r->list);
-        take(r, turn);
-    }
-    return turn;
-}
-
-static void assert_nothing_re_read(const struct run *r)
-{
-    assert_int_equal(r->done.usage.re_read_tokens, 0);
-    assert_int_equal(r->mode_re_read, 0);
+    r->max = max;
+    r->change_at = change_at;
+    r->change_to = to;
+    return run_ask(r, text, mode);
 }
 
 /* A question in one mode, changed to another after so many tokens, and a second question. */
@@ -134,10 +24,10 @@ static void check_toggle(const char *fixture, enum mode_id from, enum mode_id to
     run_open(&r, fixture);
     ask(&r, "a question", from, 40, at, to);
     assert_true(r.done.reason == REASON_LENGTH || r.done.reason == REASON_STOP);
-    assert_nothing_re_read(&r);
+    run_nothing_re_read(&r);
     int before = r.done.ctx_used;
     ask(&r, "and then?", to, 8, -1, MODE_FLASH);
-    assert_nothing_re_read(&r);
+    run_nothing_re_read(&r);
     /* only the last generated token and the end of the message were unread */
     assert_true(r.done.usage.reused_tokens >= before - 8);
     run_close(&r);
@@ -267,7 +157,7 @@ static int ask_and_cancel(struct run *r, const char *text, int slices)
     r->b->ops->cancel(r->b, true);
     while (r->b->ops->step(r->b, &r->list))
         ;
-    take(r, turn);
+    run_take(r, turn);
     return turn;
 }
 
@@ -288,7 +178,7 @@ void test_local_cancel_keeps_what_was_read(void **state)
         assert_int_equal(r.c.turn[0].chosen, -1);
         ask(&r, text, MODE_FLASH, 4, -1, MODE_FLASH);
         assert_int_equal(r.done.usage.reused_tokens, read);
-        assert_nothing_re_read(&r);
+        run_nothing_re_read(&r);
         run_close(&r);
     }
 }
@@ -305,7 +195,7 @@ void test_local_cancel_keeps_the_answer(void **state)
         int used = r.done.ctx_used;
         ask(&r, "and?", MODE_FLASH, 4, -1, MODE_FLASH);
         assert_true(r.done.usage.reused_tokens >= used - 8);
-        assert_nothing_re_read(&r);
+        run_nothing_re_read(&r);
         run_close(&r);
     }
 }
@@ -332,8 +222,8 @@ static void check_save_and_resume(const char *fixture)
         conversation_prompt(&a.c, -1, &p);
         b.b->ops->resume(b.b, &p, kv, &b.list);
         while (b.b->ops->step(b.b, &b.list))
-            take(&b, -1);
-        take(&b, -1);
+            run_take(&b, -1);
+        run_take(&b, -1);
         int n = a.done.ctx_used;
         assert_int_equal(b.resumed_back, damaged ? 0 : n);
         assert_int_equal(b.resumed_re_read, damaged ? n : 0);
@@ -399,7 +289,7 @@ static void check_reply(const struct run *r, int turn, const char *thought, cons
     assert_string_equal(text, answer);
     free(text);
     assert_int_equal(r->done.reason, REASON_STOP);
-    assert_nothing_re_read(r);
+    run_nothing_re_read(r);
 }
 
 /* The chain model opens a thought behind the header of its answer, in whatever mode. Its template

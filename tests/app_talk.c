@@ -13,7 +13,7 @@
 struct watch {
     struct buf notes;
     struct buf answer;
-    int questions, dones, resets;
+    int questions, dones, resets, chosen;
     int back, re_read;      /* of the last EVENT_RESUMED */
     int toggles;            /* EVENT_MODE in a turn */
     int toggle_at;          /* generated tokens after which to toggle; -1 = never */
@@ -34,6 +34,13 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
     struct watch *w = data;
     if (kind == PART_ANSWER)
         buf_append(&w->answer, text, bytes);
+}
+
+static void on_chosen(void *data, const struct talk *t)
+{
+    struct watch *w = data;
+    (void)t;
+    w->chosen++;
 }
 
 static void on_done(void *data, const struct talk *t, const struct event *e)
@@ -69,8 +76,8 @@ static void on_event(void *data, const struct event *e)
 }
 
 static const struct front front_of_watch = {
-    .question = on_question, .text = on_text, .done = on_done, .note = on_note, .reset = on_reset,
-    .event = on_event,
+    .question = on_question, .text = on_text, .chosen = on_chosen, .done = on_done,
+    .note = on_note, .reset = on_reset, .event = on_event,
 };
 
 static void home(void)
@@ -81,7 +88,7 @@ static void home(void)
     setenv("XDG_STATE_HOME", dir, 1);
 }
 
-static void begin(struct talk *t, struct watch *w, struct options *o)
+static void begin_with(struct talk *t, struct watch *w, struct options *o, const char *fixture)
 {
     struct err err;
     struct front f = front_of_watch;
@@ -93,8 +100,13 @@ static void begin(struct talk *t, struct watch *w, struct options *o)
     o->threads = 1;
     o->max_tokens = 12;
     if (!talk_open(t, o, &f, &err) ||
-        !talk_start(t, local_new(test_fixture("tiny-llama.gguf"), o), &err))
+        !talk_start(t, local_new(test_fixture(fixture), o), &err))
         fail_msg("%s", err.msg);
+}
+
+static void begin(struct talk *t, struct watch *w, struct options *o)
+{
+    begin_with(t, w, o, "tiny-llama.gguf");
 }
 
 /* Runs until nothing is under way, toggling once where the watch says. */
@@ -522,4 +534,59 @@ void test_talk_stop(void **state)
     if (t.c.turn[0].chosen >= 0)
         assert_int_equal(t.c.turn[0].reply[0].reason, REASON_CANCELLED);
     end(&t, &w);
+}
+
+/* The candidates that finished are siblings, the chosen one the last, here and in the log; the
+ * timeline is the chosen one's. */
+static void check_candidates(uint64_t seed, int *others)
+{
+    struct talk t, back;
+    struct watch w, w_back;
+    struct options o;
+    options_init(&o);
+    begin_with(&t, &w, &o, "dice.gguf");
+    t.seed = seed;
+    t.seed_given = true;
+    line(&t, "/pro-max What is 3 + 4? Answer with one number.");
+    settle(&t, &w);
+    assert_int_equal(w.chosen, 1);
+    const struct turn *turn = &t.c.turn[0];
+    assert_true(turn->n_reply >= 3);
+    assert_int_equal(turn->chosen, turn->n_reply - 1);
+    assert_int_equal(t.ctx_used,
+                     t.c.begin.n + turn->ids.n + turn->reply[turn->chosen].ids.n);
+    *others += t.tray.chosen > 0;
+    line(&t, "and?");
+    settle(&t, &w);
+    assert_int_equal(t.re_read, 0);
+    talk_close(&t); /* the conversation is gone, the log is there */
+    buf_release(&w.notes);
+    buf_release(&w.answer);
+    options_init(&o);
+    o.resume = true;
+    begin_with(&back, &w_back, &o, "dice.gguf");
+    settle(&back, &w_back);
+    assert_int_equal(w_back.re_read, 0);
+    turn = &back.c.turn[0];
+    assert_true(turn->n_reply >= 3);
+    for (int i = 0; i < turn->n_reply; i++) {
+        char *answer = reply_join(&turn->reply[i], PART_ANSWER);
+        assert_true(turn->reply[i].ids.n > 5);
+        assert_true(turn->reply[i].reason != REASON_STOP || strchr(" 123", answer[0]));
+        free(answer);
+    }
+    line(&back, "and now?");
+    settle(&back, &w_back);
+    assert_int_equal(back.re_read, 0);
+    end(&back, &w_back);
+}
+
+void test_talk_candidates(void **state)
+{
+    (void)state;
+    int others = 0;
+    home();
+    for (uint64_t seed = 1; seed < 10; seed++)
+        check_candidates(seed, &others);
+    assert_true(others > 1);
 }

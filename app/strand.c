@@ -1,0 +1,314 @@
+/* strand.c -- see strand.h. */
+#include "app/strand.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/clock.h"
+
+struct event *strand_event(const struct strand *s, struct event_list *out, enum event_kind kind)
+{
+    struct event *e = event_add(out, kind);
+    e->mode = s->turn.mode;
+    e->part = s->part;
+    e->candidate = s->candidate;
+    if (s->candidate == 0) { /* the context shown is that of the reply that is shown */
+        struct session_stats stats;
+        session_stats(s->session, &stats);
+        e->ctx_used = s->line.n;
+        e->kv_bytes = stats.kv_bytes;
+    }
+    return e;
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+void strand_begin(struct strand *s, enum mode_id mode, const struct turn_limits *limits,
+                  uint64_t seed, bool vary)
+{
+    turn_begin(&s->turn, mode, limits);
+    s->sampling = (struct sampling){.seed = seed};
+    s->vary = vary;
+    s->n_prompt = s->line.n;
+    s->opened = s->ended = false;
+    s->hold = (struct utf8_hold){0};
+    s->part = PART_ANSWER;
+    s->shown = -1;
+    buf_clear(&s->answer);
+    s->logprob = 0;
+    s->n_logprob = 0;
+    s->last = clock_seconds();
+}
+
+bool strand_spawn(const struct strand *s, const struct session *from, struct strand *to,
+                  struct err *err)
+{
+    *to = (struct strand){.engine = s->engine};
+    if (session_fork(from, &to->session, err) &&
+        tokens_append(&to->line, s->line.id, s->n_prompt, err))
+        return true;
+    strand_release(to);
+    return false;
+}
+
+bool strand_fork(const struct strand *s, struct strand *to, struct err *err)
+{
+    struct strand fresh;
+    *to = (struct strand){0};
+    if (!strand_spawn(s, s->session, &fresh, err))
+        return false;
+    *to = *s;
+    to->session = fresh.session;
+    to->line = fresh.line;
+    to->answer = (struct buf){0};
+    buf_append(&to->answer, buf_text(&s->answer), s->answer.bytes);
+    if (tokens_append(&to->line, s->line.id + s->n_prompt, s->line.n - s->n_prompt, err))
+        return true;
+    strand_release(to);
+    return false;
+}
+
+void strand_release(struct strand *s)
+{
+    session_free(&s->session);
+    tokens_release(&s->line);
+    buf_release(&s->answer);
+    *s = (struct strand){0};
+}
+
+/* FNV-1a over the three numbers: what it has to do is tell them apart, the sampler mixes. */
+uint64_t strand_seed(uint64_t seed, int turn, int k)
+{
+    const uint64_t part[] = {seed, (uint64_t)turn, (uint64_t)k};
+    uint64_t h = 0xcbf29ce484222325u;
+    if (k == 0)
+        return seed;
+    for (size_t i = 0; i < 3 * 8; i++)
+        h = (h ^ (part[i / 8] >> i % 8 * 8 & 0xff)) * 0x100000001b3u;
+    return h;
+}
+
+/* ---- text --------------------------------------------------------------------------------- */
+
+static bool is_marker(const struct strand *s, int32_t id)
+{
+    return engine_is_think_begin(s->engine, id) || engine_is_think_end(s->engine, id);
+}
+
+static void text_append(struct strand *s, const char *text, size_t bytes, struct buf *out)
+{
+    buf_append(out, text, bytes);
+    if (s->part == PART_ANSWER)
+        buf_append(&s->answer, text, bytes);
+}
+
+/* Adds the text of an id of the reply. Markers of thoughts have none: what they say is the part. A
+ * space in front of a part is the vocabulary's, not the model's. */
+static void piece_append(struct strand *s, int32_t id, struct buf *out)
+{
+    size_t bytes;
+    const char *piece = engine_piece_after(s->engine, s->shown, id, &bytes);
+    s->shown = id;
+    if (bytes == 0 || is_marker(s, id))
+        return;
+    char *room = mem_new(3 * (bytes + 4));
+    size_t n = utf8_hold_add(&s->hold, piece, bytes, false, room);
+    text_append(s, room, n, out);
+    free(room);
+}
+
+/* Ends the open part: an unfinished character at its end is shown as such. */
+static void part_end(struct strand *s, struct event_list *out)
+{
+    char rest[3 * 4];
+    size_t n = utf8_hold_add(&s->hold, "", 0, true, rest);
+    if (n > 0)
+        text_append(s, rest, n, &strand_event(s, out, EVENT_TOKENS)->text);
+    s->shown = -1;
+}
+
+static void part_begin(struct strand *s, enum part_kind part)
+{
+    s->part = part;
+    if (part == PART_ANSWER) /* what was answered before a thought is no longer the answer */
+        return;
+    buf_clear(&s->answer);
+    s->logprob = 0;
+    s->n_logprob = 0;
+}
+
+/* ---- tails -------------------------------------------------------------------------------- */
+
+static enum chat_part tail_of(enum turn_step step)
+{
+    switch (step) {
+    case TURN_OPEN: return CHAT_THINK_OPEN;
+    case TURN_SKIP: return CHAT_THINK_SKIP;
+    case TURN_AGAIN: return CHAT_THINK_AGAIN;
+    default: return CHAT_THINK_CLOSE;
+    }
+}
+
+/* Appends one tail. A line that leads into a thought is shown as a part of it; markers, and what
+ * closes a thought, are not. */
+static bool tail_append(struct strand *s, enum turn_step step, struct event_list *out,
+                        struct err *err)
+{
+    part_end(s, out);
+    int from = s->line.n;
+    if (!engine_chat(s->engine, tail_of(step), NULL, 0, &s->line, err))
+        return false;
+    part_begin(s, s->turn.phase == TURN_THINK ? PART_THINKING : PART_ANSWER);
+    int n = s->line.n - from;
+    if (n == 0)
+        return true;
+    turn_tail(&s->turn, n);
+    s->unread = true;
+    struct event *e = strand_event(s, out, EVENT_TOKENS);
+    ids_append(&e->ids, s->line.id + from, n);
+    bool lead = (step == TURN_OPEN || step == TURN_AGAIN) && !engine_info(s->engine)->thinks;
+    if (lead)
+        for (int i = from; i < s->line.n; i++)
+            piece_append(s, s->line.id[i], &e->text);
+    return true;
+}
+
+bool strand_open(struct strand *s, struct event_list *out, struct err *err)
+{
+    s->opened = true;
+    return tail_append(s, turn_opened(&s->turn), out, err);
+}
+
+bool strand_mode(struct strand *s, enum mode_id mode, struct event_list *out, struct err *err)
+{
+    enum turn_step step = turn_mode(&s->turn, mode);
+    return step == TURN_NOTHING || tail_append(s, step, out, err);
+}
+
+bool strand_again(struct strand *s, struct event_list *out, struct err *err)
+{
+    assert(strand_over(s) && s->ended);
+    if (turn_again(&s->turn) != TURN_AGAIN)
+        return false;
+    s->line.n = s->n_reply;
+    s->ended = false;
+    return tail_append(s, TURN_AGAIN, out, err);
+}
+
+void strand_end(struct strand *s, struct event_list *out)
+{
+    struct err err;
+    if (!s->opened || s->ended)
+        return;
+    part_end(s, out);
+    s->n_reply = s->line.n;
+    s->ended = true;
+    if (engine_chat(s->engine, CHAT_END, NULL, 0, &s->line, &err))
+        ids_append(&strand_event(s, out, EVENT_TOKENS)->ids, s->line.id + s->n_reply,
+                   s->line.n - s->n_reply);
+}
+
+bool strand_over(const struct strand *s)
+{
+    return s->turn.phase == TURN_OVER;
+}
+
+/* ---- tokens ------------------------------------------------------------------------------- */
+
+/* No end inside a thought that has a marker of its own for that, and none before the first token
+ * of an answer: after a step-by-step thought a small model likes to say nothing more. */
+const struct sampling *strand_sampling(struct strand *s)
+{
+    const struct mode *m = mode_get(s->turn.mode);
+    s->sampling.temperature = m->temperature;
+    s->sampling.top_k = m->top_k;
+    s->sampling.top_p = m->top_p;
+    s->sampling.min_p = m->min_p;
+    s->sampling.repeat_penalty = m->repeat_penalty;
+    if (s->vary && m->temperature <= 0) {
+        s->sampling.temperature = m->vary;
+        s->sampling.min_p = 0.05f;
+    }
+    s->sampling.no_end = s->turn.phase == TURN_THINK ? engine_info(s->engine)->thinks
+                                                     : s->turn.n_answer_now == 0;
+    return &s->sampling;
+}
+
+static enum turn_token kind_of(const struct strand *s, int32_t id)
+{
+    return engine_is_end(s->engine, id)           ? TURN_TOKEN_END
+           : engine_is_think_begin(s->engine, id) ? TURN_TOKEN_THINK_BEGIN
+           : engine_is_think_end(s->engine, id)   ? TURN_TOKEN_THINK_END
+                                                  : TURN_TOKEN_TEXT;
+}
+
+/* Appends the token to the timeline and tells it. */
+static bool token_keep(struct strand *s, const struct session_token *t, struct event_list *out,
+                       struct err *err)
+{
+    if (!tokens_append(&s->line, &t->id, 1, err))
+        return false;
+    struct event *e = strand_event(s, out, EVENT_TOKENS);
+    e->tokens = 1;
+    ids_append(&e->ids, &t->id, 1);
+    piece_append(s, t->id, &e->text);
+    if (s->part == PART_ANSWER) {
+        s->logprob += (double)t->logprob;
+        s->n_logprob++;
+    }
+    double now = clock_seconds();
+    e->seconds = now - s->last;
+    s->last = now;
+    return true;
+}
+
+bool strand_token(struct strand *s, const struct session_token *t, struct event_list *out,
+                  struct err *err)
+{
+    enum turn_token kind = kind_of(s, t->id);
+    enum turn_step step = turn_token(&s->turn, kind);
+    bool opens = kind == TURN_TOKEN_THINK_BEGIN && s->part == PART_ANSWER &&
+                 (step == TURN_KEEP_CLOSE || s->turn.phase == TURN_THINK);
+    if (opens) {
+        part_end(s, out);
+        part_begin(s, PART_THINKING);
+    }
+    bool keeps = step != TURN_DROP_CLOSE && step != TURN_DROP_END;
+    if (keeps && !token_keep(s, t, out, err))
+        return false;
+    if (step == TURN_KEEP_CLOSE || step == TURN_DROP_CLOSE)
+        return tail_append(s, TURN_CLOSE, out, err);
+    if (kind == TURN_TOKEN_THINK_END) {
+        part_end(s, out);
+        part_begin(s, PART_ANSWER);
+    }
+    if (step == TURN_KEEP && turn_repeats(s->line.id + s->n_prompt, s->line.n - s->n_prompt) &&
+        turn_looped(&s->turn) == TURN_CLOSE)
+        return tail_append(s, TURN_CLOSE, out, err);
+    return true;
+}
+
+double strand_logprob(const struct strand *s)
+{
+    return s->n_logprob > 0 ? s->logprob / s->n_logprob : -(double)INFINITY;
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+bool strand_read(struct strand *s, struct event_list *out, struct err *err)
+{
+    int n = session_read(s->session, s->line.id, s->line.n, err);
+    if (n < 0)
+        return false;
+    s->unread = n < s->line.n;
+    bool told = s->progress;
+    s->progress = s->unread;
+    if (s->unread || told) {
+        struct event *e = strand_event(s, out, EVENT_PROGRESS);
+        e->done = n;
+        e->total = s->line.n;
+    }
+    return true;
+}

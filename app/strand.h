@@ -1,0 +1,91 @@
+/* strand.h -- one reply being written: a timeline, the state machine that says what comes next, and
+ * what of it is shown. A turn has one, or several beside each other: its candidates.
+ *
+ * `line` is what the session shall hold: the prompt's ids, then the reply's. Whatever is appended
+ * to it (a tail of the mode, a chosen token) is read by the next slice, so a change of mode only
+ * ever appends: it re-reads nothing. The state machine (turn.c) says what to append.
+ *
+ * Belongs to the worker. What happens is added to a list of events. */
+#ifndef DUET_APP_STRAND_H
+#define DUET_APP_STRAND_H
+
+#include "app/event.h"
+#include "app/turn.h"
+#include "engine/engine.h"
+#include "ui/buf.h"
+
+enum { STRAND_TAIL_MAX = 64 };  /* ids of one tail at most */
+
+struct strand {
+    struct engine *engine;      /* borrowed */
+    struct session *session;    /* the holder's */
+    struct tokens line;         /* owned: the timeline wanted */
+    bool progress;              /* a reading that takes several slices is under way */
+    bool unread;                /* line has ids that session_read() has not seen */
+    int candidate;              /* its number in the turn */
+
+    /* the reply */
+    struct turn_state turn;
+    struct sampling sampling;
+    bool vary;                  /* sample where the mode is greedy */
+    int n_prompt;               /* ids before the reply */
+    int n_reply;                /* ids before the end of the message, once it is ended */
+    bool opened;                /* the prompt is read, the reply has begun */
+    bool ended;                 /* the message is closed in the timeline */
+    struct utf8_hold hold;
+    enum part_kind part;
+    int32_t shown;              /* the last id of the open part, -1 = none yet */
+    struct buf answer;          /* owned: since the last thought */
+    double logprob;             /* sum over the tokens of that answer */
+    int n_logprob;
+    double last;                /* when the last token came, or the turn began: clock_seconds() */
+};
+
+/* Begins a reply to the ids that line holds. */
+void strand_begin(struct strand *s, enum mode_id mode, const struct turn_limits *limits,
+                  uint64_t seed, bool vary);
+
+/* Another strand at the end of the same prompt, with a session of its own that is forked from one
+ * that holds the prompt at least; strand_begin() follows. strand_release() gives the session back
+ * too: it is for such strands alone. False: *err, *to is empty. */
+bool strand_spawn(const struct strand *s, const struct session *from, struct strand *to,
+                  struct err *err);
+
+/* A copy where the reply stands now, with a session of its own. */
+bool strand_fork(const struct strand *s, struct strand *to, struct err *err);
+void strand_release(struct strand *s);
+
+/* The seed of candidate k of a turn; candidate 0 has the turn's own. */
+uint64_t strand_seed(uint64_t seed, int turn, int k);
+
+/* One slice of reading line. Progress is told only of what takes more than one slice. */
+bool strand_read(struct strand *s, struct event_list *out, struct err *err);
+
+/* The prompt has been read: appends what opens the reply. */
+bool strand_open(struct strand *s, struct event_list *out, struct err *err);
+
+/* The mode changes here. */
+bool strand_mode(struct strand *s, enum mode_id mode, struct event_list *out, struct err *err);
+
+/* Opens a thought behind the answer, which had ended. False: there is no room for it, or *err. */
+bool strand_again(struct strand *s, struct event_list *out, struct err *err);
+
+/* How the next token is chosen. */
+const struct sampling *strand_sampling(struct strand *s);
+
+/* A token was chosen: appends it or not, shows it, and does what the state machine says. */
+bool strand_token(struct strand *s, const struct session_token *t, struct event_list *out,
+                  struct err *err);
+
+/* Closes the message in the timeline; its ids are read by the next turn. */
+void strand_end(struct strand *s, struct event_list *out);
+
+bool strand_over(const struct strand *s); /* the state machine says so */
+
+/* Mean log-probability of the answer's tokens; minus infinity without any. */
+double strand_logprob(const struct strand *s);
+
+/* An event that says where the strand is. */
+struct event *strand_event(const struct strand *s, struct event_list *out, enum event_kind kind);
+
+#endif
