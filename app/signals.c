@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <unistd.h>
 
+enum { BUS_STATUS = 1 };
+
 static void (*restore_terminal)(void);
 static volatile sig_atomic_t came, not_taken;
 static int fd[2] = {-1, -1};
@@ -17,6 +19,20 @@ static void end_by(int sig)
         restore_terminal();
     signal(sig, SIG_DFL);
     raise(sig);
+}
+
+/* A page of a mapped file that is not there any more: another program cut the file short, or the
+ * disk failed. Nothing of ours is wrong, and what was said is in the log. */
+static void on_bus_error(int sig)
+{
+    static const char text[] = "duet: a file in use, the model or a saved cache, was cut short or "
+                               "cannot be read; what was said is saved\n";
+    (void)sig;
+    if (restore_terminal)
+        restore_terminal();
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+    _exit(BUS_STATUS);
 }
 
 static void on_request(int sig)
@@ -42,7 +58,7 @@ static void handle(int sig, void (*handler)(int), int flags)
 
 void signals_init(void (*restore)(void))
 {
-    static const int crash[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    static const int crash[] = {SIGSEGV, SIGFPE, SIGILL, SIGABRT};
     static const int request[] = {SIGTERM, SIGHUP, SIGINT};
     restore_terminal = restore;
     if (fd[0] < 0 && pipe(fd) == 0) {
@@ -53,6 +69,7 @@ void signals_init(void (*restore)(void))
     }
     for (size_t i = 0; i < sizeof crash / sizeof *crash; i++)
         handle(crash[i], end_by, (int)SA_RESETHAND);
+    handle(SIGBUS, on_bus_error, (int)SA_RESETHAND);
     for (size_t i = 0; i < sizeof request / sizeof *request; i++)
         handle(request[i], on_request, 0);
     handle(SIGPIPE, SIG_IGN, 0);

@@ -1,7 +1,8 @@
 /* signals.h -- what the outside wants of us, as something poll() can see.
  *
  * SIGTERM, SIGHUP and SIGINT set a flag and make signals_fd() readable; a second one of them ends
- * the program at once. Crashes (SEGV, BUS, FPE, ILL, ABRT) and that end first call `restore`. */
+ * the program at once. Crashes (SEGV, FPE, ILL, ABRT) and that end first call `restore`. So does a
+ * mapped file that is cut short under us (BUS); that end says so and is a failed turn's. */
 #ifndef DUET_APP_SIGNALS_H
 #define DUET_APP_SIGNALS_H
 

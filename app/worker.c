@@ -180,11 +180,15 @@ static bool pipe_open(int fd[2])
     return true;
 }
 
-/* Signals belong to the UI thread: the worker is born with all of them blocked. */
+/* Signals belong to the UI thread: the worker, and what it starts, is born with all of them blocked
+ * but those that a thread brings upon itself, whose handlers restore the terminal. */
 static int thread_start(struct worker *w)
 {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     sigset_t all, old;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&all, own[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int failed = pthread_create(&w->thread, NULL, worker_main, w);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

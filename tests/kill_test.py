@@ -238,6 +238,32 @@ def check_opens(home, session):
     check(os.listdir(home.tmp) == [], "left in the folder for temporary files")
 
 
+def check_cut_short(home):
+    """Another program cuts the mapped cache short: a clear end, nothing lost."""
+    session = Session("cut-short")
+    script = "".join("a question that is long enough to fill blocks %d\n" % i for i in range(8))
+    p = home.start(session, ["--plain"], script)
+    told_plain(session, script.split("\n")[:-1],
+               p.stdout.read().decode("utf-8", "replace").splitlines())
+    check(p.wait() == 0 and len(session.turns) == 8, "8 questions: %s" % session.turns)
+    p = subprocess.Popen([DUET, "--model", MODEL, "--session", session.name, "--plain"],
+                         env=home.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    while b"tokens back" not in p.stdout.readline():
+        pass
+    os.truncate(os.path.join(home.sessions, session.name, "kv"), 0)
+    out, err = p.communicate(b"and now?\n")
+    check(p.returncode == 1 and err.count(b"\n") == 1 and b"was cut short" in err,
+          "cut short: %s, %r" % (p.returncode, err))
+    check_log(home, session)
+    session.saved = False
+    p = home.start(session, ["--plain"], "/rename closed\n")
+    out = p.stdout.read()
+    check(p.wait() == 0 and out.count(b"\n!") == 1, "cut short, again: %s" % out)
+    session.saved = True
+    check_opens(home, session)
+
+
 def main():
     rng = random.Random(SEED)
     home = Home()
@@ -263,6 +289,8 @@ def main():
             counts[run.__name__] += 1
         names = set(os.listdir(home.sessions))
         check(names <= {"s%d" % k for k in range(1, n_sessions + 1)}, "folders: %s" % names)
+        check_cut_short(home)
+        counts["run_cut short"] += 1
     except Failed as e:
         failed = 1
         print("failed: round %d of seed %d: %s" % (i, SEED, e))
