@@ -59,6 +59,8 @@ struct cache_ops {
      * empty cache and leaves it empty on failure. */
     bool (*save)(struct cache *c, const char *path, const struct kv_file *f, struct err *err);
     bool (*load)(struct cache *c, const char *path, struct kv_file *f, struct err *err);
+
+    bool any_border;  /* at every position: to cut off what was read too much costs nothing */
 };
 
 #endif

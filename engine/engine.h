@@ -223,15 +223,19 @@ struct sampling {
     uint64_t seed;
 };
 
+#define SESSION_NEXT_MAX 8
+
 struct session_token {
     int32_t id;
     float logprob;      /* natural log of its probability before any of the filters */
 };
 
-/* Chooses the next token or, with speculation, several, and appends them to the timeline. The
- * last one is read by the call after this one, so a reply can stop at any token for nothing.
+/* Chooses the next token or, where the timeline says what may follow (it quotes, edits or repeats
+ * what stands in it), several, and appends them. The last one is read by the call after this one,
+ * so a reply can stop at any token for nothing. Several tokens are the same, to the last bit of
+ * the logits, as one by one; an end token or a marker of thoughts is always the last of a call.
  *
- * out     [max], max >= 1.
+ * out     [max], max >= 1. max = 1 drafts nothing; more than SESSION_NEXT_MAX are never chosen.
  * return  how many were chosen, 1..max. 0: cancelled, the timeline is as before. -1: *err.
  * errors  ERR_LIMIT: the context is full. Calling it on an empty session is our fault. */
 int session_next(struct session *s, const struct sampling *p, struct session_token *out, int max,
@@ -290,6 +294,8 @@ struct session_stats {
                              * position after the same prefix, and had been cut off since. A
                              * last token that is run again for its logits is one of them */
     uint64_t n_sampled;
+    uint64_t n_drafted;     /* tokens that session_next() tried because they might follow ... */
+    uint64_t n_accepted;    /* ... and of these, those that were chosen then */
     uint64_t read_us;       /* time in session_read() */
     uint64_t next_us;       /* time in session_next() */
     uint64_t kv_bytes;      /* bytes of the cache's blocks in use now */

@@ -321,5 +321,5 @@ static bool dense_load(struct cache *c, const char *path, struct kv_file *f, str
 
 const struct cache_ops cache_dense = {
     dense_bytes, dense_create, dense_destroy, dense_reserve, dense_border,
-    dense_cut, dense_mark, dense_fork, dense_used, dense_save, dense_load,
+    dense_cut, dense_mark, dense_fork, dense_used, dense_save, dense_load, true,
 };

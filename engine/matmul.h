@@ -1,10 +1,10 @@
 /* matmul.h -- y = W x for many tokens at once, any weight format, on all threads.
  *
  * Quantised weights meet 8-bit activations through the format's dot product. Their result for a
- * token does not depend on how many tokens are in the call. Float weights do the same with few
- * tokens and go through OpenBLAS with many, where only the last bits may differ; so do all weights
- * where activations must not be rounded (matmul.exact). Nothing depends on the number of
- * threads. */
+ * token does not depend on how many tokens are in the call. Float weights do the same with up to
+ * MATMUL_FEW tokens and go through OpenBLAS with more, where only the last bits may differ; so do
+ * all weights where activations must not be rounded (matmul.exact). Nothing depends on the number
+ * of threads. */
 #ifndef DUET_ENGINE_MATMUL_H
 #define DUET_ENGINE_MATMUL_H
 
@@ -15,6 +15,8 @@
 #include "engine/kernels.h"
 #include "engine/pool.h"
 #include "engine/quant.h"
+
+#define MATMUL_FEW 8
 
 /* Weights [rows][cols], borrowed from the model's file; or a stack of such matrices, one after the
  * other: the experts of a layer. */

@@ -6,6 +6,9 @@
  * A call changes ids, n and n_read together and only after the forward pass has succeeded, so a
  * cancelled or failed call leaves the timeline as it was.
  *
+ * Where what was read too much can be cut off, a pass also reads ids that may come next (lookup.h);
+ * those that are not chosen then are cut off, and all is as if the tokens had come one by one.
+ *
  * Where a cache cannot be cut at any position (cache.h), a cut keeps what lies before the last
  * border in it, and more than one token may then be waiting to be read again. Borders are asked for
  * where a chat comes back to: at the end of each prefix that was read (a retry, another mode), at
@@ -44,6 +47,14 @@ static struct session_opts complete(const struct engine *e, const struct session
     return o;
 }
 
+/* Logits that one pass may ask for. */
+static int rows_of(const struct engine *e, int chunk)
+{
+    if (!e->model.family->forward->cache->any_border)
+        return 1;
+    return chunk < LOOKUP_PASS ? chunk : LOOKUP_PASS;
+}
+
 uint64_t session_bytes(const struct engine *e, const struct session_opts *opts)
 {
     struct session_opts o = complete(e, opts);
@@ -51,8 +62,9 @@ uint64_t session_bytes(const struct engine *e, const struct session_opts *opts)
     struct cache_opts co = { o.n_ctx, o.chunk, o.kv };
     uint64_t n_ctx = (uint64_t)o.n_ctx;
     return sizeof(struct session) + ops->cache->bytes(&e->model, &co) + n_ctx * sizeof(int32_t) +
-           (n_ctx + 1) * sizeof(uint64_t) +
-           (uint64_t)e->model.n_vocab * (2 * sizeof(float) + sizeof(int32_t)) +
+           (n_ctx + 1) * sizeof(uint64_t) + lookup_bytes(o.n_ctx) +
+           (uint64_t)e->model.n_vocab *
+               ((uint64_t)(rows_of(e, o.chunk) + 1) * sizeof(float) + sizeof(int32_t)) +
            ops->bytes(&e->model, o.chunk, o.n_ctx, e->info.n_threads);
 }
 
@@ -74,10 +86,12 @@ static bool take_memory(struct session *s, struct err *err)
     size_t n_vocab = (size_t)m->n_vocab, n_ctx = (size_t)s->n_ctx;
     s->ids = mem_alloc_n(n_ctx, sizeof *s->ids);
     s->prefix = mem_alloc_n(n_ctx + 1, sizeof *s->prefix);
-    s->logits = mem_alloc_n(n_vocab, sizeof *s->logits);
+    s->n_rows = rows_of(s->e, s->chunk);
+    s->logits = s->rows = mem_alloc_n((size_t)s->n_rows * n_vocab, sizeof *s->rows);
     s->scratch = mem_alloc_n(n_vocab, sizeof *s->scratch);
     s->order = mem_alloc_n(n_vocab, sizeof *s->order);
-    if (!s->ids || !s->prefix || !s->logits || !s->scratch || !s->order)
+    if (!s->ids || !s->prefix || !s->rows || !s->scratch || !s->order ||
+        !lookup_init(&s->lookup, s->n_ctx))
         return err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens", s->n_ctx);
     s->forward = s->ops->create(m, &s->e->kernels, s->e->pool, s->chunk, s->n_ctx, err);
     return s->forward != NULL;
@@ -187,9 +201,10 @@ void session_free(struct session **session)
     s->ops->destroy(s->forward);
     s->ops->cache->destroy(s->cache); /* NULL is allowed */
     seen_release(&s->seen);
+    lookup_release(&s->lookup);
     mem_free(s->ids);
     mem_free(s->prefix);
-    mem_free(s->logits);
+    mem_free(s->rows);
     mem_free(s->scratch);
     mem_free(s->order);
     mem_free(s);
@@ -237,6 +252,7 @@ void session_cut(struct session *s, int n)
 {
     assert(n >= 0 && n <= s->n);
     unread(s, n);
+    lookup_cut(&s->lookup, s->ids, n);
     s->n = n;
 }
 
@@ -257,9 +273,10 @@ void timeline_advance(struct session *s, const int32_t *ids, int n, bool logits)
         mark(s);
 }
 
-/* Reads n ids, at most a chunk, at position n_read; with logits after the last where asked for. */
-static enum timeline_outcome read_ids(struct session *s, const int32_t *ids, int n, bool logits,
-                                      struct err *err)
+/* Runs n ids, at most a chunk, at position n_read, and gives the last n_rows their logits. They are
+ * not taken over: the timeline is as before, but that there may be more in the cache. */
+static enum timeline_outcome run_ids(struct session *s, const int32_t *ids, int n, int n_rows,
+                                     struct err *err)
 {
     int from = s->n_read;
     struct forward_call call = { .ids = ids, .n = n, .pos = from, .cache = s->cache,
@@ -270,16 +287,25 @@ static enum timeline_outcome read_ids(struct session *s, const int32_t *ids, int
     }
     pool_lock(s->e->pool);
     bool done = s->ops->run(s->forward, &call);
-    if (done && logits)
-        s->ops->logits(s->forward, n - 1, 1, s->logits);
+    if (done && n_rows > 0)
+        s->ops->logits(s->forward, n - n_rows, n_rows, s->logits = s->rows);
     pool_unlock(s->e->pool);
     if (!done) {
         atomic_store(&s->cancel, false);
         s->cache->ops->cut(s->cache, from, NULL);
         return TIMELINE_CANCELLED;
     }
-    timeline_advance(s, ids, n, logits);
     return TIMELINE_DONE;
+}
+
+/* Reads n ids, at most a chunk; with logits after the last where asked for. */
+static enum timeline_outcome read_ids(struct session *s, const int32_t *ids, int n, bool logits,
+                                      struct err *err)
+{
+    enum timeline_outcome o = run_ids(s, ids, n, logits, err);
+    if (o == TIMELINE_DONE)
+        timeline_advance(s, ids, n, logits);
+    return o;
 }
 
 static bool check_ids(const struct session *s, const int32_t *ids, int n, struct err *err)
@@ -360,21 +386,95 @@ bool timeline_has_room(const struct session *s, struct err *err)
            err_set(err, ERR_LIMIT, "the context of %d tokens is full", s->n_ctx);
 }
 
+/* True for a token behind which the caller may want something else than what would come. */
+static bool stops(const struct session *s, int32_t id)
+{
+    const struct chat *c = &s->e->chat;
+    return chat_is_end(c, id) || chat_is_think_begin(c, id) || chat_is_think_end(c, id);
+}
+
+/* Chooses by the rows of a pass over ids[0..n) until a token is not the next of them. Returns how
+ * many were chosen; the last row that was looked at is then the timeline's. */
+static int choose_along(struct session *s, const struct sampling *how, const int32_t *ids, int n,
+                        struct session_token *out)
+{
+    for (int i = 0;; i++) {
+        s->logits = s->rows + (size_t)i * (size_t)s->e->model.n_vocab;
+        out[i] = timeline_choose(s, how);
+        if (i + 1 == n || out[i].id != ids[i + 1] || stops(s, out[i].id))
+            return i + 1;
+    }
+}
+
+/* Reads the token that waits and the draft behind it in one pass, chooses, and cuts off what was
+ * not chosen. */
+static enum timeline_outcome next_drafted(struct session *s, const struct sampling *how,
+                                          const struct draft *d, struct session_token *out,
+                                          int *n_out, struct err *err)
+{
+    int32_t ids[LOOKUP_PASS];
+    int n = 1 + d->n;
+    ids[0] = s->ids[s->n - 1];
+    memcpy(ids + 1, s->ids + d->from, (size_t)d->n * sizeof *ids);
+    uint64_t start = now_us();
+    enum timeline_outcome o = run_ids(s, ids, n, n, err);
+    if (o != TIMELINE_DONE)
+        return o;
+    lookup_time(&s->lookup, n, (double)(now_us() - start));
+    *n_out = choose_along(s, how, ids, n, out);
+    timeline_advance(s, ids, *n_out, true);
+    if (*n_out < n)
+        s->cache->ops->cut(s->cache, s->n_read, NULL);
+    s->stats.n_drafted += (uint64_t)d->n;
+    s->stats.n_accepted += (uint64_t)*n_out - 1;
+    return o;
+}
+
+/* One token. */
+static enum timeline_outcome next_one(struct session *s, const struct sampling *how,
+                                      struct session_token *out, int *n_out, struct err *err)
+{
+    bool one_waits = s->n_read == s->n - 1;
+    uint64_t start = now_us();
+    enum timeline_outcome o = timeline_read(s, 0, err);
+    if (o != TIMELINE_DONE)
+        return o;
+    if (one_waits)
+        lookup_time(&s->lookup, 1, (double)(now_us() - start));
+    out[0] = timeline_choose(s, how);
+    *n_out = 1;
+    return o;
+}
+
+/* How many ids may be drafted: of a pass that has a token waiting, with room for what is chosen
+ * behind them. */
+static int draft_room(const struct session *s, int max)
+{
+    if (s->n_read != s->n - 1)
+        return 0;
+    int most = max < s->n_rows ? max : s->n_rows, room = s->n_ctx - s->n;
+    return (most < room ? most : room) - 1;
+}
+
 int session_next(struct session *s, const struct sampling *how, struct session_token *out,
                  int max, struct err *err)
 {
     assert(s->n > 0 && max >= 1);
-    (void)max;
     uint64_t start = now_us();
+    int n = 0;
     if (!timeline_has_room(s, err))
         return -1;
-    enum timeline_outcome o = TIMELINE_CANCELLED;
-    if (!atomic_exchange(&s->cancel, false))
-        o = timeline_read(s, 0, err);
+    if (atomic_exchange(&s->cancel, false))
+        return 0;
+    struct draft d = {0};
+    if (max > 1 && s->n_rows > 1)
+        d = lookup_draft(&s->lookup, s->ids, s->n, draft_room(s, max));
+    enum timeline_outcome o = d.n > 0 ? next_drafted(s, how, &d, out, &n, err)
+                                      : next_one(s, how, out, &n, err);
     if (o == TIMELINE_DONE)
-        out[0] = timeline_choose(s, how);
+        lookup_learn(&s->lookup, &d, s->ids, n);
     s->stats.next_us += now_us() - start;
-    return o == TIMELINE_DONE ? 1 : o == TIMELINE_CANCELLED ? 0 : -1;
+    return o == TIMELINE_FAILED ? -1 : n;
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include "engine/forward.h"
 #include "engine/loaded.h"
+#include "engine/lookup.h"
 #include "engine/seen.h"
 
 struct session {
@@ -21,9 +22,13 @@ struct session {
     int n, n_read;
     bool has_logits;               /* of position n_read - 1 */
     bool generated;                /* the last tokens came from session_next() */
-    float *logits, *scratch;       /* [n_vocab] */
+    float *rows;                   /* [n_rows][n_vocab] logits of a pass's last tokens, owned */
+    int n_rows;                    /* tokens of a pass with a draft at most; 1: none are drafted */
+    float *logits;                 /* [n_vocab] one of the rows: after position n_read - 1 */
+    float *scratch;                /* [n_vocab] */
     int32_t *order;                /* [n_vocab] scratch */
     struct seen seen;              /* prefixes that were read and cut off */
+    struct lookup lookup;          /* of ids; empty where n_rows is 1 */
     atomic_bool cancel;
     struct session_stats stats;
 };
