@@ -69,6 +69,11 @@ void test_lookup_longest(void **state)
     d = lookup_draft(&l, ids, 8, 7);
     assert_int_equal(d.from, 4);
     assert_int_equal(d.match, 2);
+    static const int32_t latest[] = { 9, 3, 4, 6, 1, 2, 3, 4, 5, 2, 3, 4 };
+    lookup_cut(&l, ids, 0);
+    d = lookup_draft(&l, latest, 12, 7);
+    assert_int_equal(d.from, 8);
+    assert_int_equal(d.match, 3);
     lookup_release(&l);
 }
 
