@@ -108,6 +108,14 @@ char *reply_join(const struct reply *r, enum part_kind kind)
     return buf_take(&b);
 }
 
+char *reply_answer(const struct reply *r)
+{
+    char *text = reply_join(r, PART_ANSWER);
+    size_t blank = strspn(text, " \n");
+    memmove(text, text + blank, strlen(text + blank) + 1);
+    return text;
+}
+
 /* ---- the conversation ------------------------------------------------------------------------ */
 
 void conversation_init(struct conversation *c)

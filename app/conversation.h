@@ -119,6 +119,9 @@ struct part *reply_text(struct reply *r, enum part_kind kind, enum mode_id mode,
 /* The text of all parts of one kind, malloc'd: the answer without its thinking. */
 char *reply_join(const struct reply *r, enum part_kind kind);
 
+/* The answer without the blanks a model likes to begin with, malloc'd. */
+char *reply_answer(const struct reply *r);
+
 void conversation_cut(struct conversation *c, int n_turn); /* keeps the first n turns */
 void conversation_title(struct conversation *c, const char *title);
 

@@ -176,12 +176,13 @@ static void on_note(void *data, bool error, const char *text)
         out_printf(stderr, "duet: %s\n", text);
 }
 
-static void json_done(struct oneshot *s, const struct event *e)
+static void json_done(struct oneshot *s, const struct event *e, const char *answer)
 {
     struct json_line j;
     json_usage(s, &e->usage);
     json_start(s, &j, "done");
     json_text(&j, "reason", reason_name(e->reason));
+    json_text(&j, "answer", answer);
     if (e->text.bytes > 0)
         json_text(&j, "error", buf_text(&e->text));
     json_send(s, &j);
@@ -191,15 +192,13 @@ static void json_done(struct oneshot *s, const struct event *e)
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct oneshot *s = data;
-    if (s->holds && t->replying) {
-        const struct turn *turn = &t->c.turn[t->turn];
-        char *answer = reply_join(&turn->reply[turn->chosen], PART_ANSWER);
-        const char *text = answer + strspn(answer, " \n");
-        print_answer(s, text, strlen(text));
-        free(answer);
-    }
+    const struct turn *turn = &t->c.turn[t->turn];
+    char *answer = t->replying ? reply_answer(&turn->reply[turn->chosen]) : mem_dup("");
+    if (s->holds)
+        print_answer(s, answer, strlen(answer));
     if (s->json)
-        json_done(s, e);
+        json_done(s, e, answer);
+    free(answer);
     if (e->reason == REASON_ERROR)
         s->status = STATUS_TURN;
     if (e->reason == REASON_CANCELLED)

@@ -76,9 +76,9 @@ static void on_chosen(void *data, const struct talk *t)
     out_printf(stdout, "- %s\n", buf_text(&t->tray.why));
     if (t->tray.chosen == 0)
         return;
-    char *answer = reply_join(r, PART_ANSWER);
+    char *answer = reply_answer(r);
     out_printf(stdout, "[%s, candidate %d] %s\n", mode_get(r->mode)->title, t->tray.chosen + 1,
-               answer + strspn(answer, " \n"));
+               answer);
     free(answer);
 }
 
