@@ -170,7 +170,7 @@ static void remember(struct session *a, const struct session *b)
 
 static void exchange(void *a, void *b, size_t bytes)
 {
-    unsigned char old[sizeof(void *)];
+    unsigned char old[sizeof(struct lookup)];
     assert(bytes <= sizeof old);
     memcpy(old, a, bytes);
     memcpy(a, b, bytes);
@@ -190,7 +190,9 @@ void session_swap(struct session *a, struct session *b)
     exchange(&a->n_read, &b->n_read, sizeof a->n_read);
     exchange(&a->has_logits, &b->has_logits, sizeof a->has_logits);
     exchange(&a->generated, &b->generated, sizeof a->generated);
+    exchange(&a->rows, &b->rows, sizeof a->rows);
     exchange(&a->logits, &b->logits, sizeof a->logits);
+    exchange(&a->lookup, &b->lookup, sizeof a->lookup);
 }
 
 void session_free(struct session **session)
