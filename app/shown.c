@@ -49,6 +49,7 @@ static void part_over(struct loop *l)
         show_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, true);
     l->thoughts = 0;
     l->entry = -1;
+    transcript_end(l->transcript);
 }
 
 static void on_part(void *data, enum part_kind kind, enum mode_id mode)
@@ -150,6 +151,7 @@ static void on_reset(void *data, const struct talk *t)
     transcript_clear(l->transcript);
     l->entry = -1;
     shown_conversation(l->transcript, &t->c, t->turn);
+    transcript_end(l->transcript);
     transcript_to(l->transcript, true);
     l->dirty = true;
 }

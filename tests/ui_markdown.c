@@ -79,7 +79,11 @@ void test_markdown_spans(void **state)
     lays("![alt](a.png) &lt;&amp;&#65;&#x42;&nosuch; \\*", 60, false,
          "image: alt (a.png) <&AB&nosuch; *\n");
     lays("cost $a_1*b*2$ and $5", 40, false, "cost $a_1*b*2$ and $5\n");
-    lays("[a]\n\n[a]: http://b", 40, false, "a (http://b)\n");
+    lays("[a]\n\n[a]: http://b", 40, false, "[a]\n"); /* it may go on */
+    lays("[a]\n\n[a]: http://b\n\n", 40, false, "a (http://b)\n");
+    lays("[a] [B]\n\n[a]: http://b\n[b]: c \"title\"\n[a]: no\n\n- [a]\n", 40, false,
+         "a (http://b) B (c)\n• a (http://b)\n");
+    lays("[a]\n\n[a]: b\n\"title\"\n\n> [c]: d\n\n[c]\n", 40, false, "a (b)\n\n▌ \n\nc (d)\n");
 }
 
 void test_markdown_tables(void **state)
@@ -275,4 +279,65 @@ void test_markdown_hostile(void **state)
         markdown_layout(m, buf_text(&text), at, 40, false);
     markdown_free(&m);
     buf_release(&text);
+}
+
+/* What waits for more, when nothing comes, and when something comes all the same. */
+void test_markdown_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *open, *ended;
+    } rows[] = {{"[a]\n\n[a]: b", "[a]\n", "a (b)\n"},
+                {"a\n\n-", "a\n-\n", "a\n\n• \n"}, {"a\n==", "a\n==\n", "a\n"},
+                {"[a]\n\n[a]: b\n", "[a]\n", "a (b)\n"}};
+    ui_locale();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct markdown *m = markdown_new();
+        const char *text = rows[i].text;
+        for (int ended = 0; ended < 3; ended++) {
+            struct buf out = {0};
+            markdown_end(m, ended == 1);
+            markdown_layout(m, text, strlen(text), 40, false);
+            dump(m, false, &out);
+            assert_string_equal(buf_text(&out), ended == 1 ? rows[i].ended : rows[i].open);
+            buf_release(&out);
+        }
+        markdown_free(&m);
+    }
+}
+
+/* Long answers whose pieces hang on each other: laying out one more word must cost about that
+ * word. Counted in rows that are made, not in time. */
+static int rows_made(const char *begin, const char *middle, int n)
+{
+    struct buf text = {0};
+    struct markdown *m = markdown_new();
+    buf_puts(&text, begin);
+    for (int i = 0; i < n; i++)
+        buf_puts(&text, middle);
+    markdown_layout(m, buf_text(&text), text.bytes, 60, false);
+    int made = markdown_made(m);
+    for (int i = 0; i < 10; i++) {
+        buf_puts(&text, "word ");
+        markdown_layout(m, buf_text(&text), text.bytes, 60, false);
+    }
+    made = markdown_made(m) - made;
+    assert_true(markdown_rows(m) > n);
+    markdown_free(&m);
+    buf_release(&text);
+    return made;
+}
+
+void test_markdown_keeps(void **state)
+{
+    (void)state;
+    ui_locale();
+    assert_true(rows_made("", "A paragraph.\n\n", 200) < 30);
+    assert_true(rows_made("See [a].\n\n[a]: http://b\n\n", "A paragraph, see [a].\n\n", 200) < 30);
+    assert_true(rows_made("An array[1]: it is\n\n", "x[i]: a value\n\n", 200) < 30);
+    assert_true(rows_made("1. Run:\n\n   ```sh\n   ls\n     ```\n\nThen\n\n", "A paragraph.\n\n",
+                          200) < 30);
+    assert_true(rows_made("1. Run:\n\n   ```sh\n   ls\n```\n\nThen\n\n", "A paragraph.\n\n",
+                          200) < 30);
+    assert_true(rows_made("- Run:\n  ```\nls\n\n", "A paragraph.\n\n", 200) < 30);
 }

@@ -20,7 +20,7 @@ struct fence {
 struct boundary {
     size_t end;      /* where the piece ends */
     bool safe;       /* whatever is added to the text, it will end there */
-    bool definition; /* it may hold a link definition, which other pieces need */
+    bool definition; /* it may hold a link definition that is not a plain one */
 };
 
 /* The length of the first line and its line end; *ended: it has one. */
@@ -32,7 +32,12 @@ void boundary_fence(const char *text, size_t bytes, struct fence *f);
 /* Is the first line the end of the block that began with this fence? */
 bool boundary_closes(const char *text, size_t bytes, const struct fence *f);
 
-/* The piece at the beginning of the text, which is no fence. */
+/* The length of the first line, if a piece that begins with it begins with a plain link definition:
+ * label, address and perhaps a title on one line; 0 if not. While it or what follows is not there
+ * yet, *decided is false, unless nothing will follow (last). */
+size_t boundary_definition(const char *text, size_t bytes, bool last, bool *decided);
+
+/* The piece at the beginning of the text, which is no fence and no plain definition. */
 void boundary_find(const char *text, size_t bytes, struct boundary *b);
 
 /* The start of an unfinished last line that may yet become a mark of any kind ("-", "=="): it is

@@ -46,6 +46,7 @@ struct mark {
     uint32_t source;
     enum above above;
     struct open_code open;
+    size_t defined; /* bytes of the definitions before it */
 };
 
 struct list {
@@ -65,9 +66,14 @@ struct markdown {
     struct mark kept;
     struct open_code begin;  /* what is open where the text begins */
     bool whole;
+    bool ended;              /* nothing follows the text */
+    bool stale;              /* that is news */
+    struct buf define;       /* all link definitions of the text, line by line */
+    size_t defined;          /* bytes of them met so far */
 
     /* while md4c reads */
-    struct buf piece;        /* what it reads: it looks beyond the end sometimes (0.4.8) */
+    struct buf piece;        /* what it reads: the definitions that a piece may need stand before
+                              * it, and it looks beyond the end sometimes (0.4.8) */
     struct leaf leaf;
     struct leaf *to;         /* where text goes: the leaf, or the table's */
     struct table table;
@@ -570,13 +576,16 @@ static void take_piece(struct markdown *m, const char *text, size_t bytes)
     m->n_cells = 0;
     m->cells_max = bytes + CELLS_SPARE;
     buf_clear(&m->piece);
+    if (memchr(text, '[', bytes))
+        buf_append(&m->piece, buf_text(&m->define), m->define.bytes);
+    size_t before = m->piece.bytes;
     buf_append(&m->piece, text, bytes);
     buf_append(&m->piece, beyond, sizeof beyond);
-    m->piece.bytes = bytes;
-    m->rows.text = m->piece.data;
+    m->piece.bytes = before + bytes;
+    m->rows.text = m->piece.data + before;
     m->rows.bytes = bytes;
     m->rows.offset = (size_t)(text - m->text);
-    int bad = md_parse(m->piece.data, (MD_SIZE)bytes, &parser, m);
+    int bad = md_parse(m->piece.data, (MD_SIZE)m->piece.bytes, &parser, m);
     m->rows.text = m->text;
     m->rows.bytes = m->bytes;
     m->rows.offset = 0;
@@ -639,7 +648,7 @@ static size_t fence_line(struct markdown *m, const char *text, size_t at, size_t
 static void keep(struct markdown *m, size_t at)
 {
     m->kept = (struct mark){at, m->rows.own.bytes, m->rows.n_row, m->rows.n_run, m->n_code,
-                            m->rows.source, m->above, m->open};
+                            m->rows.source, m->above, m->open, m->defined};
 }
 
 static void go_back(struct markdown *m)
@@ -649,6 +658,7 @@ static void go_back(struct markdown *m)
     m->n_code = m->kept.n_code;
     m->above = m->kept.above;
     m->open = m->kept.open;
+    m->defined = m->kept.defined;
 }
 
 static void begin_anew(struct markdown *m)
@@ -657,12 +667,29 @@ static void begin_anew(struct markdown *m)
     m->n_code = 0;
     m->above = ABOVE_NOTHING;
     m->open = m->begin;
+    m->defined = 0;
     keep(m, 0);
 }
 
-/* The piece at `at`; *safe stays true if nothing can change it. Returns its end, or SIZE_MAX if
- * the text must be read whole. */
-static size_t take_next(struct markdown *m, const char *text, size_t at, size_t end, bool *safe)
+/* A line that defines what a link is: it is not shown. False: it was not known, and what stands
+ * before it has to be read again. */
+static bool define(struct markdown *m, const char *line, size_t bytes)
+{
+    bool known = m->defined < m->define.bytes;
+    if (!known) {
+        buf_append(&m->define, line, bytes);
+        buf_puts(&m->define, "\n"); /* a blank line between what is defined and all else */
+    }
+    m->defined += bytes + 1;
+    return known;
+}
+
+/* What reading on may come to beside the end of a piece. */
+enum { READ_WHOLE = -1, READ_AGAIN = -2 };
+
+/* The piece at `at`; *safe stays true if nothing can change it. Returns its end, READ_WHOLE if the
+ * text must be read as one, or READ_AGAIN from its beginning. */
+static ptrdiff_t take_next(struct markdown *m, const char *text, size_t at, size_t end, bool *safe)
 {
     struct fence f;
     struct boundary b = {.end = end - at};
@@ -670,38 +697,47 @@ static size_t take_next(struct markdown *m, const char *text, size_t at, size_t 
     if (m->open.fence.sign) {
         size_t n = fence_line(m, text, at, end, &ended);
         *safe = *safe && ended;
-        return at + n;
+        return (ptrdiff_t)(at + n);
     }
     boundary_fence(text + at, end - at, &f);
     if (f.sign && !m->whole) {
         fence_begin(m, &f);
         *safe = *safe && f.whole;
         at += boundary_line(text + at, end - at, &ended);
-        return at;
+        return (ptrdiff_t)at;
+    }
+    size_t defines = m->whole ? 0 : boundary_definition(text + at, end - at, m->ended, &ended);
+    if (defines) {
+        *safe = *safe && ended;
+        return ended && !define(m, text + at, defines) ? READ_AGAIN : (ptrdiff_t)(at + defines);
     }
     if (!m->whole)
         boundary_find(text + at, end - at, &b);
     if (b.definition)
-        return SIZE_MAX;
+        return READ_WHOLE;
     take_piece(m, text + at, b.end);
     *safe = *safe && b.safe;
-    return at + b.end;
+    return (ptrdiff_t)(at + b.end);
 }
 
-static bool take_all(struct markdown *m, const char *text, size_t bytes)
+/* Returns what take_next() said last. */
+static ptrdiff_t take_all(struct markdown *m, const char *text, size_t bytes)
 {
     size_t at = m->kept.at, sure = at + boundary_unsure(text + at, bytes - at);
+    if (m->ended)
+        sure = bytes;
     bool safe = true;
     while (at < (m->open.fence.sign ? bytes : sure)) {
-        at = take_next(m, text, at, m->open.fence.sign ? bytes : sure, &safe);
-        if (at == SIZE_MAX)
-            return false;
+        ptrdiff_t next = take_next(m, text, at, m->open.fence.sign ? bytes : sure, &safe);
+        if (next < 0)
+            return next;
+        at = (size_t)next;
         if (safe)
             keep(m, at);
     }
     if (at < bytes)
         take_literally(m, text + at, bytes - at);
-    return true;
+    return (ptrdiff_t)bytes;
 }
 
 void markdown_layout(struct markdown *m, const char *text, size_t bytes, int cols, bool ascii)
@@ -709,21 +745,23 @@ void markdown_layout(struct markdown *m, const char *text, size_t bytes, int col
     if (bytes > UINT32_MAX / 2)
         bytes = UINT32_MAX / 2;
     m->text = m->rows.text = text;
-    if (m->rows.cols == cols && m->rows.ascii == ascii && m->bytes == bytes)
+    if (m->rows.cols == cols && m->rows.ascii == ascii && m->bytes == bytes && !m->stale)
         return;
-    bool anew = m->rows.cols != cols || m->rows.ascii != ascii || bytes < m->bytes || m->whole;
+    size_t before = m->bytes;
+    bool anew = m->rows.cols != cols || m->rows.ascii != ascii || bytes < m->bytes || m->whole ||
+                (m->stale && !m->ended);
     m->bytes = m->rows.bytes = bytes;
     m->rows.cols = cols;
     m->rows.ascii = ascii;
+    if (bytes < before || (m->stale && !m->ended))
+        buf_clear(&m->define);
     if (anew)
         begin_anew(m);
     else
         go_back(m);
-    if (!take_all(m, text, bytes)) {
-        m->whole = true;
-        begin_anew(m);
-        take_all(m, text, bytes);
-    }
+    for (ptrdiff_t end; (end = take_all(m, text, bytes)) < 0; begin_anew(m))
+        m->whole = end == READ_WHOLE;
+    m->stale = false;
 }
 
 /* ---- the door ----------------------------------------------------------------------------- */
@@ -744,6 +782,7 @@ void markdown_free(struct markdown **md)
     leaf_release(&m->leaf);
     table_release(&m->table);
     buf_release(&m->piece);
+    buf_release(&m->define);
     buf_release(&m->href);
     buf_release(&m->line);
     buf_release(&m->copy);
@@ -759,9 +798,20 @@ void markdown_continue(struct markdown *m, const struct markdown *before, bool o
     m->first_code = before->first_code + before->n_code;
 }
 
+void markdown_end(struct markdown *m, bool ended)
+{
+    m->stale = m->stale || m->ended != ended;
+    m->ended = ended;
+}
+
 void markdown_whole(struct markdown *m)
 {
     m->whole = true;
+}
+
+int markdown_made(const struct markdown *m)
+{
+    return m->rows.made;
 }
 
 int markdown_rows(const struct markdown *m)

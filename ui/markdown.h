@@ -2,8 +2,9 @@
  *
  * The text is laid out in pieces that cannot change each other: a piece ends where a blank line,
  * or a fence at the first column, closes everything before it. Pieces that have ended are kept;
- * only the last one is read again when text comes. A text with link definitions, which reach
- * everywhere, is read whole each time.
+ * only the last one is read again when text comes. Link definitions reach everywhere: each new one
+ * has all pieces read again, once; with those that take more than a line the text is read whole
+ * each time.
  *
  * What stands in rows is the text itself where it can be (a run points into it), and else text of
  * the rows' own: bullets, blanks, lines of a table. HTML is shown as it is written. A fence that
@@ -30,6 +31,12 @@ void markdown_continue(struct markdown *m, const struct markdown *before, bool o
 /* Lays the text out (less than 4 GB; more is left away). It may have grown since the last call,
  * and is borrowed until the next one; it does not end between CR and LF. cols >= 1. */
 void markdown_layout(struct markdown *m, const char *text, size_t bytes, int cols, bool ascii);
+
+int markdown_made(const struct markdown *m); /* rows that were ever made: what the layouts cost */
+
+/* Whether nothing will follow the text of the next layout: what waits for more is then taken as it
+ * is. At first something will. */
+void markdown_end(struct markdown *m, bool ended);
 
 /* Reads the text whole from now on, as one piece: what the rows should be. */
 void markdown_whole(struct markdown *m);

@@ -110,6 +110,7 @@ void rows_begin(struct rows *r)
     }
     r->row[r->n_row++] = (struct row){.run = (uint32_t)r->n_run, .source = r->source,
                                       .indent = level_cells(r)};
+    r->made++;
     r->sourced = false;
     for (int i = 0; i < r->n_level && i < LEVELS_MAX; i++) {
         struct level *l = &r->level[i];

@@ -44,6 +44,7 @@ struct rows {
     struct buf own;   /* its first OWN_BLANKS bytes are blanks */
     struct row *row;  /* [n_row], owned */
     int n_row, cap_row;
+    int made;         /* all rows that ever were, those taken back too */
     struct run *run;  /* [n_run], owned */
     int n_run, cap_run;
     struct level level[LEVELS_MAX];

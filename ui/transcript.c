@@ -54,6 +54,7 @@ struct transcript {
     struct entry *entry;
     int n, cap;
     bool folded, ascii;
+    bool ended;       /* nothing is added to the last entry */
     bool stick;       /* the view is the end */
     struct place top; /* the first row shown, while it is not */
     int rows, cols;   /* of the last drawing */
@@ -160,6 +161,7 @@ static void entry_layout(struct transcript *t, int i, int cols)
     }
     if (!e->md_begun)
         answer_begin(t, i, cols);
+    markdown_end(e->md, t->ended || i < t->n - 1);
     markdown_layout(e->md, buf_text(&e->raw), entry_ready(e), cols, t->ascii);
 }
 
@@ -663,7 +665,13 @@ int transcript_add(struct transcript *t, enum entry_kind kind, const char *label
 void transcript_append(struct transcript *t, int i, const char *text, size_t bytes)
 {
     assert(i >= 0 && i < t->n);
+    t->ended = false;
     buf_append(&t->entry[i].raw, text, bytes);
+}
+
+void transcript_end(struct transcript *t)
+{
+    t->ended = true;
 }
 
 void transcript_summary(struct transcript *t, int i, const char *text)

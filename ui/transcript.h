@@ -31,6 +31,9 @@ void transcript_clear(struct transcript *t);
 int transcript_add(struct transcript *t, enum entry_kind kind, const char *label,
                    enum style label_style);
 
+/* Nothing will be appended to the last entry: what its text leaves open is taken as it is. */
+void transcript_end(struct transcript *t);
+
 /* Appends raw text (whole UTF-8 characters, control characters are made visible) to entry i. */
 void transcript_append(struct transcript *t, int i, const char *text, size_t bytes);
 
