@@ -17,7 +17,7 @@ struct backend_info {
     char name[80];        /* of the model */
     char kind[32];        /* "llama", "chatml" ...: architecture and template for /ctx */
     char template_name[32];
-    char kernels[16];
+    char kernels[32];
     uint64_t fingerprint;
     int n_ctx;
     int n_threads;

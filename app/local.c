@@ -338,11 +338,12 @@ static void name_short(const char *path, char *out, size_t bytes)
 static bool local_open(struct backend *b, struct event_list *out, struct err *err)
 {
     struct local *l = local_of(b);
-    struct engine_opts eo = {l->options->threads, l->options->kernels, l->options->template};
+    const struct options *o = l->options;
+    struct engine_opts eo = {o->threads, o->kernels, o->template, o->exact};
     if (!engine_open(&l->engine, l->path, &eo, err))
         return false;
     const struct engine_info *info = engine_info(l->engine);
-    struct session_opts so = {l->options->ctx, KV_F16, 0};
+    struct session_opts so = {o->ctx, o->exact ? KV_F32 : KV_F16, 0};
     if (so.n_ctx == 0 && info->n_ctx_train > CTX_MAX)
         so.n_ctx = CTX_MAX;
     if (!session_new(&l->session, l->engine, &so, err)) {
@@ -355,12 +356,12 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
     name_short(l->path, bi->name, sizeof bi->name);
     snprintf(bi->kind, sizeof bi->kind, "%s", info->arch);
     snprintf(bi->template_name, sizeof bi->template_name, "%s", info->template_name);
-    snprintf(bi->kernels, sizeof bi->kernels, "%s", info->kernels);
+    snprintf(bi->kernels, sizeof bi->kernels, "%s%s", info->kernels, o->exact ? ", exact" : "");
     bi->fingerprint = info->fingerprint;
     bi->n_ctx = session_ctx(l->session);
     bi->n_threads = info->n_threads;
     bi->weight_bytes = info->weight_bytes;
-    if (!l->options->template && strcmp(info->template_name, "none") == 0)
+    if (!o->template && strcmp(info->template_name, "none") == 0)
         buf_puts(&event_add(out, EVENT_NOTE)->text,
                  "This model has no chat template that is known here: it goes on with the text "
                  "plainly. --template NAME takes one of the known ones.");

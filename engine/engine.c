@@ -28,6 +28,7 @@ static bool start_compute(struct engine *e, const struct engine_opts *opts, stru
         return err_set(err, ERR_INPUT, "unknown kernels '%s'; there are: %s", opts->kernels,
                        kernels_names());
     kernels_init(&e->kernels, cpu_flags() & mask);
+    e->kernels.exact = opts && opts->exact;
     return pool_new(&e->pool, n, err);
 }
 

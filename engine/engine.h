@@ -44,6 +44,8 @@ struct engine_opts {
     int n_threads;          /* compute threads, 1..64; 0 = the number of online CPUs */
     const char *kernels;    /* kernel set to use at most: "c", "avx2", ...; NULL = the best here */
     const char *template_name; /* chat template to use: "chatml", ...; NULL = the file's */
+    bool exact;             /* weights meet float activations, not 8-bit ones: the arithmetic of the
+                             * model's reference, several times slower */
 };
 
 /* What a person wants to know about an open model. Strings are printable, never NULL. */

@@ -46,6 +46,7 @@ struct panels {
 
 struct kernels {
     const char *name;  /* "c", "avx2" */
+    bool exact;        /* set after kernels_init(): products round no activation (matmul.h) */
 
     /* Weight rows against activation rows; see struct dot in quant.h. */
     dot_fn *dot[WEIGHT_N];

@@ -25,7 +25,8 @@ bool matmul_init(struct matmul *m, const struct kernels *k, struct pool *pool, i
                  int cols_max, struct err *err)
 {
     size_t cols = ((size_t)cols_max + 31) / 32 * 32;
-    *m = (struct matmul){ .kernels = k, .pool = pool, .decoded_tile = TILE_ROWS * cols };
+    *m = (struct matmul){ .kernels = k, .pool = pool, .decoded_tile = TILE_ROWS * cols,
+                          .exact = k->exact };
     m->act = mem_alloc_n((size_t)n_max, q8_row_bytes(cols));
     m->decoded = mem_alloc_n((size_t)pool_n_threads(pool) * m->decoded_tile, sizeof(float));
     if (m->act && m->decoded) {

@@ -35,8 +35,8 @@ struct matmul {
     char *act;                      /* 8-bit activations, [n_max] rows, owned */
     float *decoded;                 /* [n_threads] tiles of decoded float weights, owned */
     size_t decoded_tile;            /* floats of one tile */
-    bool exact;                     /* set by whoever wants it: no activation is rounded, all
-                                     * weights are decoded and meet floats; slower */
+    bool exact;                     /* of the kernels, or set by whoever wants it: no activation
+                                     * is rounded, all weights are decoded and meet floats */
 };
 
 /* Bytes that matmul_init() will take for calls of up to n_max tokens and cols_max columns. */

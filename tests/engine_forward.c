@@ -3,6 +3,8 @@
  * depend on how a prompt is cut, on the threads, or on the kernel set beyond rounding. */
 #include "tests/engine_model.h"
 
+#include "engine/kernels.h"
+
 #define MAX_IDS 400
 
 /* Prompts by their names; the longest ones have what is expected at positions on the way. */
@@ -16,7 +18,8 @@ static const struct prompts deepseek4 = {
     10, { "a1", "a3", "a4", "a5", "a127", "a128", "a129", "a260", "a400", "b260" }, "a400",
 };
 
-/* How far a model may be from what is expected; fixtures/README.md, "suggested limits". */
+/* How far a model may be from what is expected, with any set of kernels: the suggested limits of
+ * the folder the fixtures are from. */
 static const struct model_row {
     const char *name;
     const char *key;         /* which logits are expected */
@@ -86,10 +89,22 @@ static void check(const struct model_row *m, const char *what, const float *got,
         fail_msg("%s %s: off by %g, relative %g", m->name, what, d, r);
 }
 
-/* All cases of a model with one kernel set, cut in the first n_cuts ways. */
-static void check_model(const struct model_row *m, const char *kernels, int n_cuts)
+/* What is asked of the row where no activation is rounded: what is asked of floats. */
+static struct model_row exact_row(const struct model_row *m)
 {
-    struct engine *e = model_open(m->name, 2, kernels);
+    struct model_row row = *m;
+    if (row.limit == 0) {
+        row.limit = row.limit_positions = 5e-4;
+        row.limit_relative = 1e-3;
+        row.exact_batch = false;
+    }
+    return row;
+}
+
+/* All cases of a model with these options, cut in the first n_cuts ways. */
+static void check_model(const struct model_row *m, const struct engine_opts *opts, int n_cuts)
+{
+    struct engine *e = model_open_with(m->name, opts);
     struct session *s = model_session(e, KV_F32, 512);
     cJSON *golden = golden_open(m->name);
     for (int c = 0; c < m->prompts->n; c++) {
@@ -115,11 +130,16 @@ static void check_model(const struct model_row *m, const char *kernels, int n_cu
     engine_close(&e);
 }
 
-void test_forward_golden_c(void **state)
+/* Every set of kernels but the best, which the next test takes, from the plain one on. All of them
+ * are held to the same limits. */
+void test_forward_golden_sets(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < N_MODELS; i++)
-        check_model(&models[i], "c", 2);
+    char names[64];
+    snprintf(names, sizeof names, "%s", kernels_names());
+    for (char *rest, *set = strtok_r(names, ", ", &rest); set; set = strtok_r(NULL, ", ", &rest))
+        for (size_t i = 0; i < N_MODELS && *rest; i++)
+            check_model(&models[i], &(struct engine_opts){ .n_threads = 2, .kernels = set }, 2);
 }
 
 /* The best kernels of this machine. */
@@ -127,7 +147,19 @@ void test_forward_golden_best(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_MODELS; i++)
-        check_model(&models[i], NULL, 3);
+        check_model(&models[i], &(struct engine_opts){ .n_threads = 2 }, 3);
+}
+
+/* Formats of few bits, with activations that are not rounded: only the weights' decoders and float
+ * sums are left. */
+void test_forward_golden_exact(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_MODELS; i++) {
+        struct model_row row = exact_row(&models[i]);
+        if (models[i].limit == 0)
+            check_model(&row, &(struct engine_opts){ .n_threads = 2, .exact = true }, 2);
+    }
 }
 
 /* ---- every position ------------------------------------------------------------------------ */
@@ -168,29 +200,37 @@ static void check_top(int pos, const float *logits, void *data)
     p->n_checked++;
 }
 
+static void check_positions(const struct model_row *m, bool exact)
+{
+    struct engine *e = model_open_with(m->name, &(struct engine_opts){ .n_threads = 2,
+                                                                       .exact = exact });
+    struct session *s = model_session(e, KV_F32, 64);
+    cJSON *golden = golden_open(m->name);
+    struct err err;
+    int32_t ids[MAX_IDS];
+    const cJSON *one = golden_case(golden, m->prompts->longest);
+    int n = golden_ids(one, ids, MAX_IDS);
+    bool decoded = strcmp(m->key, "logits_dequant") == 0;
+    const char *key = decoded ? "dequant_positions" : "positions";
+    struct positions p = { .m = m, .list = cJSON_GetObjectItem(one, key) };
+    assert_true(session_score(s, ids, n, want_listed, check_top, &p, &err));
+    assert_true(p.n_checked >= 3);
+    if (!(p.worst <= m->limit_positions))
+        fail_msg("%s: off by %g at some position", m->name, p.worst);
+    cJSON_Delete(golden);
+    session_free(&s);
+    engine_close(&e);
+}
+
 /* The best logits at the listed positions of the longest cases, by session_score(). */
 void test_forward_golden_positions(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_MODELS; i++) {
-        const struct model_row *m = &models[i];
-        struct engine *e = model_open(m->name, 2, NULL);
-        struct session *s = model_session(e, KV_F32, 64);
-        cJSON *golden = golden_open(m->name);
-        struct err err;
-        int32_t ids[MAX_IDS];
-        const cJSON *one = golden_case(golden, m->prompts->longest);
-        int n = golden_ids(one, ids, MAX_IDS);
-        bool decoded = strcmp(m->key, "logits_dequant") == 0;
-        const char *key = decoded ? "dequant_positions" : "positions";
-        struct positions p = { .m = m, .list = cJSON_GetObjectItem(one, key) };
-        assert_true(session_score(s, ids, n, want_listed, check_top, &p, &err));
-        assert_true(p.n_checked >= 3);
-        if (!(p.worst <= m->limit_positions))
-            fail_msg("%s: off by %g at some position", m->name, p.worst);
-        cJSON_Delete(golden);
-        session_free(&s);
-        engine_close(&e);
+        struct model_row row = exact_row(&models[i]);
+        check_positions(&models[i], false);
+        if (models[i].limit == 0)
+            check_positions(&row, true);
     }
 }
 
@@ -244,20 +284,19 @@ void test_forward_greedy(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_MODELS; i++) {
+        int32_t ids[MAX_IDS];
         cJSON *golden = golden_open(models[i].name);
         const cJSON *greedy = cJSON_GetObjectItem(golden, "greedy"), *id;
-        if (models[i].limit > 0) {
-            int32_t ids[MAX_IDS];
-            const char *after = cJSON_GetObjectItem(greedy, "after")->valuestring;
-            int n = golden_ids(golden_case(golden, after), ids, MAX_IDS);
-            struct engine *e = model_open(models[i].name, 2, NULL);
-            struct session *s = model_session(e, KV_F32, 64);
-            model_read(s, ids, n);
-            cJSON_ArrayForEach(id, cJSON_GetObjectItem(greedy, "ids"))
-                assert_int_equal(model_greedy(s), id->valueint);
-            session_free(&s);
-            engine_close(&e);
-        }
+        const char *after = cJSON_GetObjectItem(greedy, "after")->valuestring;
+        int n = golden_ids(golden_case(golden, after), ids, MAX_IDS);
+        struct engine *e = model_open_with(models[i].name, &(struct engine_opts){
+            .n_threads = 2, .exact = models[i].limit == 0 });
+        struct session *s = model_session(e, KV_F32, 64);
+        model_read(s, ids, n);
+        cJSON_ArrayForEach(id, cJSON_GetObjectItem(greedy, "ids"))
+            assert_int_equal(model_greedy(s), id->valueint);
+        session_free(&s);
+        engine_close(&e);
         cJSON_Delete(golden);
     }
 }

@@ -3,16 +3,21 @@
 
 #include <math.h>
 
-struct engine *model_open(const char *name, int n_threads, const char *kernels)
+struct engine *model_open_with(const char *name, const struct engine_opts *opts)
 {
     char file[64];
     struct engine *e;
     struct err err = {0};
     snprintf(file, sizeof file, "%s.gguf", name);
-    struct engine_opts opts = { .n_threads = n_threads, .kernels = kernels };
-    if (!engine_open(&e, test_fixture(file), &opts, &err))
+    if (!engine_open(&e, test_fixture(file), opts, &err))
         fail_msg("%s", err.msg);
     return e;
+}
+
+struct engine *model_open(const char *name, int n_threads, const char *kernels)
+{
+    return model_open_with(name, &(struct engine_opts){ .n_threads = n_threads,
+                                                        .kernels = kernels });
 }
 
 struct session *model_session(struct engine *e, enum kv_type kv, int chunk)

@@ -13,6 +13,7 @@
 /* Opens a fixture by its name without ".gguf". kernels may be NULL. Fails the test if that is
  * impossible. */
 struct engine *model_open(const char *name, int n_threads, const char *kernels);
+struct engine *model_open_with(const char *name, const struct engine_opts *opts);
 
 struct session *model_session(struct engine *e, enum kv_type kv, int chunk);
 

@@ -11,7 +11,8 @@
  *   probe MODEL --tokenize               texts on stdin, each ended by a zero byte: ids
  *   probe MODEL --speed N                tokens per second: reading N tokens, then choosing 64
  *
- * Options: --kv f16|f32, --threads N, --kernels NAME, --chunk N. No token is added in front. */
+ * Options: --kv f16|f32, --threads N, --kernels NAME, --chunk N, --exact. No token is added in
+ * front. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,8 @@ static bool parse_args(struct args *a, int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--tokenize") == 0)
             a->tokenize = true;
+        else if (strcmp(argv[i], "--exact") == 0)
+            a->engine.exact = true;
         else if (i + 1 < argc && option(a, argv[i], argv[i + 1]))
             i++;
         else
@@ -305,7 +308,8 @@ int main(int argc, char **argv)
     struct err err;
     if (!parse_args(&a, argc, argv))
         return fail("MODEL (--text FILE [--tokens N] | --ids 1,2,3 | --tokenize | --speed N)\n"
-                    "       [--kv f16|f32] [--threads N] [--kernels NAME] [--chunk N] [--every N]");
+                    "       [--kv f16|f32] [--threads N] [--kernels NAME] [--chunk N] [--every N]\n"
+                    "       [--exact]");
     if (a.tokenize)
         return tokenize(a.model);
     if (!engine_open(&e, a.model, &a.engine, &err))

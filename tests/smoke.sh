@@ -72,6 +72,9 @@ ask --threads 3 "$question" && cmp -s "$dir/out" "$dir/first"
 check 'the same answer with three threads'
 ask --kernels c "$question" && grep -q Paris "$dir/out"
 check 'an answer of the plain kernels'
+ask --exact --json "$question" &&
+    events '"Paris" in answer and "exact" in of("model")[0]["kernels"]'
+check 'an answer without rounding on the way'
 echo 'The parrot is called Quito.' | "$duet" -p 'What is the name of the parrot?' \
     >"$dir/out" 2>"$dir/err" && grep -q Quito "$dir/out"
 check 'standard input is attached'
