@@ -376,6 +376,12 @@ bool answer_number(const struct demands *d, struct piece text, struct buf *out)
     return true;
 }
 
+/* The sign of a product, "17*3"; other stars are emphasis. */
+static bool is_times(struct piece p, size_t i)
+{
+    return at(p, i) == '*' && i > 0 && is_digit(p.s[i - 1]) && is_digit(at(p, i + 1));
+}
+
 /* "\frac{1}{2}" as "1/2", "\$" as "$", without the marks of TeX around. */
 static void plain_math(struct piece p, struct buf *out)
 {
@@ -387,14 +393,15 @@ static void plain_math(struct piece p, struct buf *out)
             buf_puts(out, "/");
             i += 2;
         } else {
-            if (!strchr("{}\\*", p.s[i]) || p.s[i] == 0)
+            if (!strchr("{}\\*", p.s[i]) || p.s[i] == 0 || is_times(p, i))
                 buf_append(out, p.s + i, 1);
             i++;
         }
     }
 }
 
-/* The last number of a text, or the first one, after the last "=" if there is one. */
+/* The last number of a text, or the first one, after the last "=" if there is one. A factor of a
+ * product that is not worked out is none. */
 static bool number_in(const struct demands *d, struct piece p, bool last, struct buf *out)
 {
     struct number v, found;
@@ -405,11 +412,11 @@ static bool number_in(const struct demands *d, struct piece p, bool last, struct
     for (size_t i = 0, end; i < p.bytes; i = end > i ? end : i + 1) {
         char left = i > 0 ? p.s[i - 1] : ' ';
         end = i;
-        if (is_digit(left) || is_letter(left) || left == '_' ||
+        if (is_digit(left) || is_letter(left) || left == '_' || left == '*' ||
             (minus(p, i) && (left == ')' || left == '.')))
             continue;
         end = read_number(p, i, &v);
-        if (end == i)
+        if (end == i || is_times(p, end))
             continue;
         found = v;
         any = true;

@@ -75,7 +75,7 @@ static void on_event(void *data, const struct event *e)
 {
     struct loop *l = data;
     l->dirty = true;
-    if (e->kind != EVENT_TOKENS)
+    if (e->kind != EVENT_TOKENS || e->candidate > 0) /* the others go on at the same time */
         return;
     l->part_tokens += e->tokens;
     l->part_seconds += e->seconds;
