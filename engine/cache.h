@@ -19,6 +19,7 @@ struct kv_file;
 /* The first member of each kind of cache. */
 struct cache {
     const struct cache_ops *ops;
+    int shift;   /* position i is turned as i + shift: tokens were taken out of the middle */
 };
 
 struct cache_opts {
@@ -51,6 +52,13 @@ struct cache_ops {
     /* A second cache with the first n positions, n being the end. NULL in the table: this kind
      * cannot. NULL returned: *err. */
     struct cache *(*fork)(const struct cache *c, struct err *err);
+
+    /* Takes the positions [from, to) out of the n there are, 0 <= from < to < n; what stands
+     * behind moves up and is not changed. from is one that drop_from() gives: the first at or
+     * behind a wish from where that can be done, -1 = none. NULL in the table: this kind cannot.
+     * On failure nothing has changed but that memory may have been taken. */
+    int (*drop_from)(const struct cache *c, int from, int to);
+    bool (*drop)(struct cache *c, int from, int to, int n, struct err *err);
 
     /* Bytes in use now. */
     uint64_t (*used)(const struct cache *c);

@@ -494,5 +494,5 @@ static void ds4_logits(struct forward *f, int t, int n, float *out)
 }
 
 const struct forward_ops forward_deepseek4 = {
-    &cache_deepseek4, ds4_bytes, ds4_create, ds4_destroy, ds4_run, ds4_logits, false,
+    &cache_deepseek4, ds4_bytes, ds4_create, ds4_destroy, ds4_run, ds4_logits, false, NULL,
 };

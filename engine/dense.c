@@ -178,6 +178,13 @@ static int pos_of(const struct forward *f, int t)
     return f->call->rows ? f->call->rows[t].pos : f->call->pos + t;
 }
 
+/* Where a token stands for its rotation. */
+static int turn_of(const struct forward *f, int t)
+{
+    const struct cache *c = f->call->rows ? f->call->rows[t].cache : f->call->cache;
+    return pos_of(f, t) + c->shift;
+}
+
 static struct kv *kv_of_token(const struct forward *f, int t)
 {
     return kv_of(f->call->rows ? f->call->rows[t].cache : f->call->cache);
@@ -203,7 +210,7 @@ static void embed_token(void *data, int t, int thread)
 {
     struct forward *f = data;
     const struct model *m = f->m;
-    int n = m->n_rot / 2, pos = pos_of(f, t);
+    int n = m->n_rot / 2, pos = turn_of(f, t);
     (void)thread;
     matrix_row(&m->embed, f->call->ids[t], row(f->x, t, m->d_model));
     if (m->family->scaled_embed)
@@ -375,6 +382,40 @@ static void dense_logits(struct forward *f, int t, int n, float *out)
     matmul_run(&f->mm, f->h, n, &(struct product){ &m->output, out }, 1);
 }
 
+/* ---- keys that move ------------------------------------------------------------------------ */
+
+/* Rotates the first n keys of a head in one block. */
+static void turn_rows(const struct forward *f, enum kv_type type, void *rows, int n,
+                      const float *turn)
+{
+    size_t dim = (size_t)f->m->head_dim, n_pairs = (size_t)f->m->n_rot / 2;
+    for (size_t at = 0; at < (size_t)n * dim; at += dim) {
+        uint16_t *half = (uint16_t *)rows + at;
+        float *x = type == KV_F32 ? (float *)rows + at : f->key;
+        for (size_t i = 0; type == KV_F16 && i < dim; i++)
+            x[i] = f32_of_f16(half[i]);
+        (f->m->family->rope_halves ? f->k->rope_halves : f->k->rope_pairs)(x, turn, n_pairs);
+        if (type == KV_F16)
+            f->k->f16_of_f32(x, half, dim);
+    }
+}
+
+static void dense_turn_keys(struct forward *f, struct cache *c, int n, int by)
+{
+    const struct model *m = f->m;
+    const struct kv *kv = kv_of(c);
+    set_turn(f->freq, m->n_rot / 2, by, f->turn);
+    if (m->window)
+        set_turn(f->freq + m->n_rot / 2, m->n_rot / 2, by, f->turn_local);
+    for (int l = 0; l < m->n_layer; l++)
+        for (int b = 0; b * KV_BLOCK < n; b++)
+            for (int h = 0; h < m->n_kv_head; h++)
+                turn_rows(f, kv->shape.type, kv_keys(kv, l, b, h),
+                          n - b * KV_BLOCK < KV_BLOCK ? n - b * KV_BLOCK : KV_BLOCK,
+                          m->layers[l].local ? f->turn_local : f->turn);
+}
+
 const struct forward_ops forward_dense = {
     &cache_dense, dense_bytes, dense_create, dense_destroy, dense_run, dense_logits, true,
+    dense_turn_keys,
 };

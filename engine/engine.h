@@ -284,6 +284,15 @@ int session_held(const struct session *s, const int32_t *ids, int n);
  * counts it; session_held() tells. */
 void session_cut(struct session *s, int n);
 
+/* Takes the tokens [*from, to) out of the timeline, to < session_len() and read, and reads nothing
+ * again: what stands behind them keeps its distances to what follows, what stands before them moves
+ * up to it. *from is raised, by fewer than 64, to a position where the cache can be cut out. Logits
+ * stay those of before. False: nothing has changed.
+ *
+ * errors  ERR_UNSUPPORTED: the model's kind of cache cannot do that. ERR_INPUT: fewer than 64
+ *         tokens would go. ERR_NOMEM. */
+bool session_drop(struct session *s, int *from, int to, struct err *err);
+
 /* Makes the running or next session_read()/session_next() return early, within a layer's time.
  * May be called from any thread and from a signal handler. The flag is cleared by the call that
  * sees it, or by session_cancel(s, false). */

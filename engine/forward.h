@@ -54,6 +54,10 @@ struct forward_ops {
     void (*logits)(struct forward *f, int t, int n, float *out);
 
     bool takes_rows;  /* of forward_call */
+
+    /* Turns the keys of positions [0, n), which are writable, as if they stood `by` positions
+     * further on. NULL where the cache's drop() is. */
+    void (*turn_keys)(struct forward *f, struct cache *c, int n, int by);
 };
 
 extern const struct forward_ops forward_dense;  /* dense.c: llama, qwen, gemma */

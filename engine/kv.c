@@ -69,8 +69,10 @@ void kv_cut(struct kv *kv, int n)
     int keep = (n + KV_BLOCK - 1) / KV_BLOCK;
     while (kv->n_blocks > keep)
         drop(&kv->blocks[--kv->n_blocks]);
-    if (kv->n_blocks == 0)
+    if (kv->n_blocks == 0) {
         leave_mapping(kv);
+        kv->base.shift = 0;
+    }
 }
 
 void kv_release(struct kv *kv)
@@ -118,6 +120,30 @@ bool kv_reserve(struct kv *kv, int from, int to, struct err *err)
     for (; kv->n_blocks * KV_BLOCK < to; kv->n_blocks++)
         if (!make_block(kv, &kv->blocks[kv->n_blocks], NULL, err))
             return false;
+    return true;
+}
+
+/* Copies the rows from `row` on of all heads from one block to another. */
+static void copy_rows(const struct kv *kv, const unsigned char *from, unsigned char *to, int row)
+{
+    size_t skip = kv->head_bytes / KV_BLOCK * (size_t)row;
+    for (size_t at = 0; at < kv->block_bytes; at += kv->head_bytes)
+        memcpy(to + at + skip, from + at + skip, kv->head_bytes - skip);
+}
+
+bool kv_drop(struct kv *kv, int from, int to, struct err *err)
+{
+    assert(from > 0 && from < to && (to - from) % KV_BLOCK == 0);
+    int first = from / KV_BLOCK, last = to / KV_BLOCK, row = from % KV_BLOCK;
+    if (!kv_reserve(kv, 0, from, err))
+        return false;
+    if (row)
+        copy_rows(kv, kv->blocks[last++].data, kv->blocks[first++].data, row);
+    for (int i = first; i < last; i++)
+        drop(&kv->blocks[i]);
+    memmove(kv->blocks + first, kv->blocks + last,
+            (size_t)(kv->n_blocks - last) * sizeof *kv->blocks);
+    kv->n_blocks -= last - first;
     return true;
 }
 
@@ -228,6 +254,7 @@ static struct cache *dense_fork(const struct cache *c, struct err *err)
         return NULL;
     }
     kv_share(kv, to);
+    to->base.shift = kv->base.shift;
     return &to->base;
 }
 
@@ -255,6 +282,20 @@ static void dense_mark(struct cache *c, int n, const float *logits)
     (void)c, (void)n, (void)logits;
 }
 
+static int dense_drop_from(const struct cache *c, int from, int to)
+{
+    (void)c;
+    int at = from < 1 ? 1 : from;
+    at += (to - at) % KV_BLOCK;
+    return to - at >= KV_BLOCK ? at : -1;
+}
+
+static bool dense_drop(struct cache *c, int from, int to, int n, struct err *err)
+{
+    (void)n;
+    return kv_drop(kv_of(c), from, to, err);
+}
+
 static uint64_t dense_used(const struct cache *c)
 {
     const struct kv *kv = (const struct kv *)c;
@@ -269,6 +310,7 @@ static void set_shape(const struct kv *kv, struct kv_file *f)
 {
     const struct kv_shape *s = &kv->shape;
     f->shape = (struct kv_file_shape){ s->n_layer, s->n_kv_head, s->head_dim, s->type, KV_BLOCK };
+    f->shift = kv->base.shift;
 }
 
 static bool dense_save(struct cache *c, const char *path, const struct kv_file *file,
@@ -311,6 +353,7 @@ static bool dense_load(struct cache *c, const char *path, struct kv_file *f, str
         return err_set(err, ERR_NOMEM, "not enough memory to read '%s'", path);
     atomic_init(&kv->mapping->users, 1);
     if (kv_file_load(&kv->mapping->file, path, f, take_block, kv, err)) {
+        kv->base.shift = f->shift;
         if (kv->n_blocks == (f->n_read + KV_BLOCK - 1) / KV_BLOCK)
             return true;
         err_set(err, ERR_FORMAT, "%s: damaged: blocks are missing", path);
@@ -321,5 +364,6 @@ static bool dense_load(struct cache *c, const char *path, struct kv_file *f, str
 
 const struct cache_ops cache_dense = {
     dense_bytes, dense_create, dense_destroy, dense_reserve, dense_border,
-    dense_cut, dense_mark, dense_fork, dense_used, dense_save, dense_load, true,
+    dense_cut, dense_mark, dense_fork, dense_drop_from, dense_drop, dense_used, dense_save,
+    dense_load, true,
 };

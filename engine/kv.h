@@ -73,6 +73,10 @@ bool kv_reserve(struct kv *kv, int from, int to, struct err *err);
 /* Gives back the blocks that hold no position below n. */
 void kv_cut(struct kv *kv, int n);
 
+/* Takes out the positions [from, to), a whole number of KV_BLOCK, from > 0. Rows stay where they
+ * are in their blocks: where from and to lie inside of blocks, these two become one. */
+bool kv_drop(struct kv *kv, int from, int to, struct err *err);
+
 /* *to, initialised with the same shape and empty, takes a share in all blocks of kv. */
 void kv_share(const struct kv *kv, struct kv *to);
 

@@ -15,7 +15,7 @@
 
 #define MAGIC         "duet-kv\n"
 #define HEADER_BYTES  128
-#define CHECKED_BYTES 64     /* of the header, below its own checksum */
+#define CHECKED_BYTES 72     /* of the header, below its own checksum */
 #define ENTRY_BYTES   32
 #define ALIGN         64
 
@@ -114,7 +114,8 @@ static void encode_head(unsigned char *p, const struct kv_file *f, const struct 
     put_u32(p + 48, (uint32_t)f->n_ids);
     put_u32(p + 52, (uint32_t)f->n_read);
     put_u64(p + 56, XXH3_64bits(table, (size_t)n * ENTRY_BYTES));
-    put_u64(p + 64, XXH3_64bits(p, CHECKED_BYTES));
+    put_u32(p + 64, (uint32_t)f->shift);
+    put_u64(p + CHECKED_BYTES, XXH3_64bits(p, CHECKED_BYTES));
 }
 
 static bool write_all(int fd, const void *data, size_t bytes)
@@ -233,14 +234,14 @@ static bool read_header(const struct mapfile *m, struct kv_file *f, uint32_t *n_
     if (get_u32(p + 8) != KV_FILE_VERSION)
         return err_set(err, ERR_FORMAT, "version %u, expected %d", get_u32(p + 8),
                        KV_FILE_VERSION);
-    if (get_u64(p + 64) != XXH3_64bits(p, CHECKED_BYTES))
+    if (get_u64(p + CHECKED_BYTES) != XXH3_64bits(p, CHECKED_BYTES))
         return damaged(err, "the header does not match its checksum");
     if (!check_shape(p, f, err))
         return false;
-    uint32_t n_ids = get_u32(p + 48), n_read = get_u32(p + 52);
+    uint32_t n_ids = get_u32(p + 48), n_read = get_u32(p + 52), shift = get_u32(p + 64);
     if (n_ids > (uint32_t)f->n_ctx)
         return err_set(err, ERR_LIMIT, "it holds %u tokens, the context %d", n_ids, f->n_ctx);
-    if (n_ids == 0 || n_read > n_ids)
+    if (n_ids == 0 || n_read > n_ids || shift > INT32_MAX / 2)
         return damaged(err, "impossible numbers of tokens");
     *n_sections = get_u32(p + 12);
     if (*n_sections > (m->bytes - HEADER_BYTES) / ENTRY_BYTES)
@@ -249,6 +250,7 @@ static bool read_header(const struct mapfile *m, struct kv_file *f, uint32_t *n_
         return damaged(err, "the section table does not match its checksum");
     f->n_ids = (int)n_ids;
     f->n_read = (int)n_read;
+    f->shift = (int)shift;
     return true;
 }
 

@@ -11,7 +11,9 @@
  *                                       u32 each
  *  48  ids, of these read               u32 each
  *  56  checksum of the section table    u64
- *  64  checksum of bytes [0, 64)        u64
+ *  64  how far positions are turned     u32, cache.h: shift
+ *  68  0                                u32
+ *  72  checksum of bytes [0, 72)        u64
  * 128  section table: type, 0 (u32 each), offset, bytes, checksum (u64 each)
  *
  * then the sections, each at a multiple of 64:
@@ -33,7 +35,7 @@
 #include "engine/err.h"
 #include "engine/mapfile.h"
 
-#define KV_FILE_VERSION 1
+#define KV_FILE_VERSION 2
 #define KV_FILE_OWN     3   /* the first type of section that belongs to the cache */
 
 struct kv_file_shape {
@@ -52,6 +54,7 @@ struct kv_file {
     int n_ids, n_read;      /* of n_ids > 0 ids the first n_read are in the cache */
     float *logits;          /* [n_vocab], the caller's; loading writes it */
     bool has_logits;
+    int shift;              /* of the cache, given by it; loading writes it */
 };
 
 struct kv_section {

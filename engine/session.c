@@ -258,6 +258,36 @@ void session_cut(struct session *s, int n)
     s->n = n;
 }
 
+/* After the tokens [from, to) are gone from the cache. */
+static void close_gap(struct session *s, int from, int to)
+{
+    lookup_cut(&s->lookup, s->ids, from);
+    memmove(s->ids + from, s->ids + to, (size_t)(s->n - to) * sizeof *s->ids);
+    s->n -= to - from;
+    s->n_read -= to - from;
+    for (int i = from; i < s->n_read; i++)
+        s->prefix[i + 1] = seen_hash(s->prefix[i], s->ids[i]);
+}
+
+bool session_drop(struct session *s, int *from, int to, struct err *err)
+{
+    const struct cache_ops *ops = s->cache->ops;
+    assert(*from >= 0 && *from <= to && to < s->n && to < s->n_read);
+    if (!ops->drop)
+        return err_set(err, ERR_UNSUPPORTED, "nothing can be taken out of the cache of %s",
+                       s->e->info.arch);
+    int at = ops->drop_from(s->cache, *from, to);
+    if (at < 0)
+        return err_set(err, ERR_INPUT, "there are too few tokens to take out: %d", to - *from);
+    if (!ops->drop(s->cache, at, to, s->n_read, err))
+        return false;
+    s->ops->turn_keys(s->forward, s->cache, at, to - at);
+    s->cache->shift += to - at;
+    close_gap(s, at, to);
+    *from = at;
+    return true;
+}
+
 void timeline_advance(struct session *s, const int32_t *ids, int n, bool logits)
 {
     int from = s->n_read;

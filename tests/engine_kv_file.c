@@ -9,7 +9,7 @@
 
 #define N_IDS 70
 
-enum { HEADER = 128, ENTRY = 32, CHECKED = 64, N_SECTIONS_AT = 12 };
+enum { HEADER = 128, ENTRY = 32, CHECKED = 72, N_SECTIONS_AT = 12 };
 
 struct saved {
     struct engine *e;
