@@ -18,6 +18,8 @@ struct turn_request {
     enum mode_id mode;
     int turn;               /* its number in the conversation */
     uint64_t seed;
+    bool both;              /* answer in mode and in `other` at once: candidates 0 and 1 */
+    enum mode_id other;
     bool vary;              /* another answer is wanted: sample where the mode is greedy */
     int max_tokens;         /* 0 = the mode's */
 };

@@ -145,6 +145,26 @@ bool command_diff(struct talk *t, struct buf *heading, struct buf *lines)
     return true;
 }
 
+static void cmd_choose(struct talk *t, const char *args)
+{
+    uint64_t n;
+    if (number(args, INT32_MAX, &n) && n > 0)
+        talk_choose(t, (int)n - 1);
+    else
+        talk_say(t, true, "/choose N: the number of an answer to the last question");
+}
+
+/* Without a number the next one to that which is chosen. */
+static void cmd_split(struct talk *t, const char *args)
+{
+    const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
+    uint64_t n = last && last->n_reply ? (uint64_t)((last->chosen + 1) % last->n_reply) + 1 : 1;
+    if (!*args || (number(args, INT32_MAX, &n) && n > 0))
+        talk_split(t, (int)n - 1);
+    else
+        talk_say(t, true, "/split N: the number of an answer to the last question");
+}
+
 static void cmd_delete(struct talk *t, const char *args)
 {
     struct err err;
@@ -207,6 +227,8 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_OTHER: talk_other(t); return ACTION_NONE;
     case ACTION_FLIP: talk_flip(t, 1); return ACTION_NONE;
     case ACTION_FLIP_BACK: talk_flip(t, -1); return ACTION_NONE;
+    case ACTION_CHOOSE: cmd_choose(t, args); return ACTION_NONE;
+    case ACTION_SPLIT: cmd_split(t, args); return ACTION_NONE;
     case ACTION_FORK: talk_branch(t, t->c.n_turn); return ACTION_NONE;
     case ACTION_SYSTEM: cmd_system(t, args); return ACTION_NONE;
     case ACTION_SET: return cmd_set(t, args) ? ACTION_NONE : a;

@@ -32,6 +32,7 @@ struct candidate_mark {
     int from;             /* it revises this candidate's reply; -1 = it begins at the prompt */
     int agree;            /* candidates with its answer, itself included; 0 = it has none */
     int kept, demands;    /* demands of the prompt that it keeps, of so many */
+    enum reply_reason reason; /* why it ended, where there is no choice among them: both.h */
     bool capped, empty;
     double logprob;       /* mean over the tokens of its answer */
 };
@@ -69,7 +70,7 @@ struct event {
     struct usage usage;
     struct backend_info info;
     int ctx_used;         /* in every event of a turn: ids of the timeline now */
-    uint64_t kv_bytes;    /* and bytes of its cache */
+    uint64_t kv_bytes;    /* and bytes of its cache; of each candidate's */
 };
 
 /* Appends what an EVENT_TOKENS tells to a reply. Returns the part it went to, NULL = ids alone. */

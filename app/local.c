@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/both.h"
 #include "app/candidates.h"
 #include "app/clock.h"
+#include "app/kept.h"
 #include "engine/engine.h"
 
 enum {
@@ -20,7 +22,7 @@ enum {
     ROOM_MIN = 32,     /* positions an answer needs at least */
 };
 
-enum local_task { TASK_NONE, TASK_TURN, TASK_RESUME };
+enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME };
 
 struct local {
     struct backend base;
@@ -30,6 +32,8 @@ struct local {
     struct session *session;
     struct strand main;             /* the reply, or the timeline that is taken back */
     struct candidates candidates;
+    struct both both;
+    struct kept kept;               /* the other timelines of this conversation */
     enum local_task task;
     atomic_int wanted;              /* enum mode_id asked for by the UI */
     atomic_bool cancelled;
@@ -109,14 +113,19 @@ static void usage_count(struct local *l)
 {
     struct session_stats s;
     const struct candidates *c = &l->candidates;
+    const struct strand *second = &l->both.second;
+    struct session_stats beside = {0};
     session_stats(l->session, &s);
+    if (second->session)
+        session_stats(second->session, &beside);
     double end = clock_seconds();
     struct usage *u = &l->usage;
-    u->read_tokens = (int)(s.n_read - l->before.n_read + c->n_read);
-    u->re_read_tokens = (int)(s.n_re_read - l->before.n_re_read + c->n_re_read);
+    u->read_tokens = (int)(s.n_read - l->before.n_read + c->n_read + beside.n_read);
+    u->re_read_tokens =
+        (int)(s.n_re_read - l->before.n_re_read + c->n_re_read + beside.n_re_read);
     u->answer_tokens = l->main.turn.n_answer;
     u->thinking_tokens = l->main.turn.n_think;
-    u->losing_tokens = c->n_tokens;
+    u->losing_tokens = c->n_tokens + second->turn.n_think + second->turn.n_answer;
     u->think_capped = l->main.turn.capped;
     u->seconds = end - l->started;
     u->first_seconds = l->first > 0 ? l->first - l->started : 0;
@@ -153,6 +162,8 @@ static void finish(struct local *l, enum reply_reason reason, const char *text,
     strand_end(&l->main, out);
     candidates_end(c);
     usage_count(l);
+    if (l->both.second.session)
+        kept_put(&l->kept, both_take(&l->both));
     struct event *e = strand_event(&l->main, out, EVENT_DONE);
     e->reason = l->main.turn.reason;
     e->usage = l->usage;
@@ -186,11 +197,13 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
         struct turn_limits limits = {room, STRAND_TAIL_MAX, r->max_tokens};
         strand_begin(&l->main, r->mode, &limits, r->seed, r->vary);
         candidates_begin(&l->candidates, &l->main, question_of(&r->prompt), r->turn);
+        l->both.mode = r->other;
+        kept_prepare(&l->kept, l->session, l->main.line.id, n);
         session_stats(l->session, &l->before);
         l->started = l->main.last;
         l->usage.prompt_tokens = n;
         l->usage.reused_tokens = held(l);
-        l->task = TASK_TURN;
+        l->task = r->both ? TASK_BOTH : TASK_TURN;
     }
     prompt_release(&r->prompt);
     return ok;
@@ -266,6 +279,44 @@ static bool turn_step(struct local *l, struct event_list *out)
     return false;
 }
 
+/* ---- a turn in two modes ------------------------------------------------------------------ */
+
+static bool both_slice(struct local *l, struct event_list *out, struct err *err)
+{
+    if (l->main.opened) {
+        bool ok = both_step(&l->both, out, err);
+        if (l->first <= 0 && l->main.turn.used > 0)
+            l->first = clock_seconds();
+        return ok;
+    }
+    if (l->main.unread)
+        return strand_read(&l->main, out, err);
+    if (both_begin(&l->both, &l->main, l->both.mode, out, err))
+        return true;
+    if (l->main.opened)
+        return false;
+    buf_printf(&event_add(out, EVENT_NOTE)->text, "one answer: %s", err->msg);
+    l->task = TASK_TURN;
+    return true;
+}
+
+static bool both_turn_step(struct local *l, struct event_list *out)
+{
+    struct err err = {0};
+    enum reply_reason reason = REASON_CANCELLED;
+    bool goes_on = !atomic_load(&l->cancelled);
+    if (goes_on && !both_slice(l, out, &err)) {
+        goes_on = false;
+        reason = REASON_ERROR;
+    }
+    if (goes_on && !(l->main.opened && both_over(&l->both)))
+        return true; /* also if it has become a turn in one mode */
+    if (l->main.opened)
+        both_end(&l->both, reason, out);
+    finish(l, reason, err.msg, out);
+    return false;
+}
+
 /* ---- a resume ----------------------------------------------------------------------------- */
 
 static void resume_over(struct local *l, struct event_list *out)
@@ -294,7 +345,11 @@ static void local_resume(struct backend *b, struct prompt *p, const char *kv,
         l->main.line.n = 0;
     }
     prompt_release(p);
-    session_cut(l->session, 0);
+    kept_forget(&l->kept, l->main.line.id, l->main.line.n);
+    if (kv)
+        session_cut(l->session, 0);
+    else
+        kept_prepare(&l->kept, l->session, l->main.line.id, l->main.line.n);
     if (kv && l->main.line.n > 0 && !session_load(l->session, kv, &err))
         snprintf(l->why, sizeof l->why, "%s", err.msg);
     l->back = held(l);
@@ -320,9 +375,12 @@ static bool resume_step(struct local *l, struct event_list *out)
 static bool local_step(struct backend *b, struct event_list *out)
 {
     struct local *l = local_of(b);
-    if (l->task == TASK_NONE)
-        return false;
-    return l->task == TASK_TURN ? turn_step(l, out) : resume_step(l, out);
+    switch (l->task) {
+    case TASK_TURN: return turn_step(l, out);
+    case TASK_BOTH: return both_turn_step(l, out);
+    case TASK_RESUME: return resume_step(l, out);
+    default: return false;
+    }
 }
 
 /* The file's name without folders and ending: what a person typed or fetched. */
@@ -415,6 +473,8 @@ static void local_close(struct backend **b)
         return;
     struct local *l = local_of(*b);
     candidates_release(&l->candidates);
+    both_release(&l->both);
+    kept_release(&l->kept);
     strand_release(&l->main);
     engine_close(&l->engine);
     free(l);

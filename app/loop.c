@@ -70,17 +70,23 @@ static void view_fill(struct loop *l, struct view *v)
     v->search_typed = l->searching;
     v->found = transcript_found(l->transcript, &v->found_now);
     v->beside = l->beside;
-    v->heading = l->sessions ? sessions_heading(l) : "";
+    v->heading = l->sessions ? sessions_heading(l) : l->heading[1];
+    if (l->panes)
+        v->heading_first = l->heading[0];
+    v->second_alone = l->pane_second;
     v->hint = *l->hint        ? l->hint
+              : l->panes      ? panes_hint(l)
               : l->sessions   ? "Enter open  F2 rename  Del delete  ^U undo"
               : l->searching  ? "Enter keep  Esc end"
                               : look_tips(l);
-    v->hint_is_message = *l->hint != 0;
+    v->hint_is_message = *l->hint != 0 || (l->panes && !talk_busy(t));
     v->hint_is_error = l->hint_error;
 }
 
 static void draw(struct loop *l)
 {
+    for (int k = 0; k < 2; k++)
+        panes_heading(l, k, l->heading[k], sizeof l->heading[k]);
     struct view v;
     int rows, cols, row, col;
     term_size(&rows, &cols);
@@ -130,6 +136,8 @@ static bool stop(struct loop *l, bool esc)
 static void scroll(struct loop *l, int rows)
 {
     transcript_scroll(l->transcript, rows);
+    if (l->panes)
+        transcript_scroll(l->beside, rows);
     l->dirty = true;
 }
 
@@ -173,6 +181,16 @@ static void complete(struct loop *l)
     free(e);
     buf_release(&insert);
     buf_release(&choices);
+}
+
+/* The draft in both modes; without one the last question. */
+static void ask_both(struct loop *l)
+{
+    struct buf draft = {0};
+    editor_whole(l->editor, &draft);
+    if (panes_ask(l, buf_text(&draft)) && draft.bytes)
+        editor_clear(l->editor, true);
+    buf_release(&draft);
 }
 
 /* An earlier question into the draft, to be asked otherwise in a branch. */
@@ -233,6 +251,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_FORK: line = "/fork"; break;
     case ACTION_DIFF: shown_diff(l); return true;
     case ACTION_BRANCH: branch(l, ""); return true;
+    case ACTION_BOTH: ask_both(l); return true;
     default: return false;
     }
     const char *args;
@@ -281,7 +300,7 @@ static bool take_key(struct loop *l, const struct key *k)
     }
     if (l->list)
         return overlay_key(l, k);
-    if (reader_key(l, k))
+    if (reader_key(l, k) || ((l->reader || draft_empty(l)) && panes_key(l, k)))
         return false;
     if (k->code == KEYCODE_ESC && !l->reader && editor_takes_esc(l->editor)) {
         editor_feed(l->editor, k);
@@ -306,7 +325,7 @@ static bool take_key(struct loop *l, const struct key *k)
         l->leave_asked = false;
     if (used)
         return first.code || a == ACTION_SEND || a == ACTION_NEWLINE || a == ACTION_STOP ||
-               a == ACTION_COMPLETE || a == ACTION_BRANCH;
+               a == ACTION_COMPLETE || a == ACTION_BRANCH || a == ACTION_BOTH;
     if (l->reader && typed(k)) /* typing leads back to the draft */
         l->reader = false;
     if (!l->reader)
@@ -373,6 +392,8 @@ static void send_line(struct loop *l, const char *line)
         look_for(l, args);
     else if (a == ACTION_BRANCH)
         branch(l, args);
+    else if (a == ACTION_BOTH)
+        panes_ask(l, args);
     else if (a == ACTION_FIND)
         overlay_sessions(l, args);
     else if (a != ACTION_NONE)

@@ -1,6 +1,6 @@
 /* loop.h -- the state of the full screen, shared by the files that make it: loop.c (the pump, keys,
  * drawing), shown.c (what the conversation tells), overlay.c (lists over it), sessions.c
- * (the one of sessions), look.c (themes),
+ * (the one of sessions), panes.c (two answers), look.c (themes),
  * reader.c (copying, searching), outside.c (other programs on the terminal). Nobody else includes
  * it.
  *
@@ -28,6 +28,13 @@ struct loop {
     enum overlay overlay;
     struct sessions *sessions;  /* OVERLAY_SESSIONS, or NULL */
     struct transcript *beside;  /* a second pane, or NULL */
+    char heading[2][100];       /* of the two panes */
+    bool panes;                 /* it shows the second of two answers */
+    bool pane_second;           /* where there is room for one pane: that one */
+    int beside_entry;           /* of its running part; -1 = none */
+    int beside_tokens;          /* of that */
+    double beside_seconds;
+    enum part_kind beside_part;
     char **draft;               /* [n_draft] the rows of OVERLAY_HISTORY, owned */
     int n_draft, cap_draft;
     bool reader;                /* keys go to the reader */
@@ -60,6 +67,10 @@ struct front shown_front(struct loop *l);
 void shown_entry(struct transcript *t, enum entry_kind kind, const char *label, enum style style,
                  const char *text);
 
+/* Begins a part of a reply; returns its entry. The line of a folded thought. */
+int shown_part(struct transcript *t, enum part_kind kind, enum mode_id mode);
+void shown_thought(struct transcript *t, int entry, int tokens, double seconds, bool over);
+
 void shown_diff(struct loop *l); /* the last answer and the one before it, word by word */
 
 /* All of a conversation but what turn `running` misses (-1 = none). */
@@ -87,6 +98,16 @@ void sessions_choose(struct loop *l, int i);
 
 bool sessions_work(struct loop *l); /* a slice of reading; true: there is more to do */
 const char *sessions_heading(const struct loop *l);
+
+/* ---- panes.c ------------------------------------------------------------------------------- */
+
+/* Asks in two modes at once, "" = the last question; false: said why not. */
+bool panes_ask(struct loop *l, const char *text);
+void panes_close(struct loop *l); /* not open is allowed; what is chosen stays so */
+void panes_event(struct loop *l, const struct event *e);
+bool panes_key(struct loop *l, const struct key *k); /* false: it means nothing there */
+void panes_heading(const struct loop *l, int k, char *out, size_t bytes);
+const char *panes_hint(const struct loop *l);
 
 /* ---- look.c -------------------------------------------------------------------------------- */
 

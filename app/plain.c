@@ -82,6 +82,20 @@ static void on_chosen(void *data, const struct talk *t)
     free(answer);
 }
 
+/* The second of two answers, which came at the same time. */
+static void print_second(const struct talk *t)
+{
+    const struct turn *turn = &t->c.turn[t->turn];
+    int at = t->tray.row[1].sibling, first = t->tray.row[0].sibling;
+    if (at < 0 || first < 0)
+        return;
+    char *answer = reply_join(&turn->reply[at], PART_ANSWER);
+    out_printf(stdout, "[%s] %s\n- %d tokens, %.1f s\n", mode_get(turn->reply[at].mode)->title,
+               answer + strspn(answer, " \n"), t->tray.row[1].tokens, t->tray.row[1].seconds);
+    out_printf(stdout, "- the first goes on; /choose %d takes the second, /split both\n", at + 1);
+    free(answer);
+}
+
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct plain *p = data;
@@ -91,6 +105,8 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
         out_printf(stdout, "- %s: %d tokens answered, %d thought, %.1f s, %d read, %d re-read\n",
                reason_name(e->reason), e->usage.answer_tokens, e->usage.thinking_tokens,
                e->usage.seconds, e->usage.read_tokens, e->usage.re_read_tokens);
+    if (t->replying && t->both)
+        print_second(t);
 }
 
 static void on_event(void *data, const struct event *e)
@@ -244,6 +260,8 @@ static void send_line(struct plain *p, const char *line)
         p->leaving = true;
     } else if (a == ACTION_OPEN) {
         list_sessions(p);
+    } else if (a == ACTION_BOTH) {
+        talk_both(&p->talk, args);
     } else if (a == ACTION_DIFF) {
         show_diff(p);
     } else if (a == ACTION_BRANCH) {

@@ -80,6 +80,7 @@ static bool sessions_fill(struct loop *l, const char *filter, const char *id)
         return false;
     }
     overlay_close(l);
+    panes_close(l);
     store_tree(s->entry, s->n);
     s->search = search_new(l->talk.paths.sessions, s->entry, s->n);
     s->shown = s->wanted = -1;

@@ -18,14 +18,14 @@ static void show_entry(struct loop *l, enum entry_kind kind, const char *label, 
     l->dirty = true;
 }
 
-static int show_part(struct transcript *t, enum part_kind kind, enum mode_id mode)
+int shown_part(struct transcript *t, enum part_kind kind, enum mode_id mode)
 {
     const struct mode *m = mode_get(mode);
     enum entry_kind entry = kind == PART_THINKING ? ENTRY_THINKING : ENTRY_ANSWER;
     return transcript_add(t, entry, m->title, (enum style)m->style);
 }
 
-static void show_thought(struct transcript *t, int entry, int tokens, double seconds, bool over)
+void shown_thought(struct transcript *t, int entry, int tokens, double seconds, bool over)
 {
     char text[80];
     snprintf(text, sizeof text, "%s %d tok, %.1f s", over ? "thought" : "thinking", tokens,
@@ -36,6 +36,8 @@ static void show_thought(struct transcript *t, int entry, int tokens, double sec
 static void on_question(void *data, const struct talk *t, int turn)
 {
     struct loop *l = data;
+    if (!t->both)
+        panes_close(l);
     show_entry(l, ENTRY_USER, "you", STYLE_USER, t->c.turn[turn].question);
     l->entry = -1;
     l->turn_tokens = 0;
@@ -46,7 +48,7 @@ static void on_question(void *data, const struct talk *t, int turn)
 static void part_over(struct loop *l)
 {
     if (l->entry >= 0 && l->part_tokens > 0 && l->thoughts > 0)
-        show_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, true);
+        shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, true);
     l->thoughts = 0;
     l->entry = -1;
     transcript_end(l->transcript);
@@ -56,7 +58,7 @@ static void on_part(void *data, enum part_kind kind, enum mode_id mode)
 {
     struct loop *l = data;
     part_over(l);
-    l->entry = show_part(l->transcript, kind, mode);
+    l->entry = shown_part(l->transcript, kind, mode);
     l->thoughts = kind == PART_THINKING;
     l->part_tokens = 0;
     l->part_seconds = 0;
@@ -75,6 +77,7 @@ static void on_event(void *data, const struct event *e)
 {
     struct loop *l = data;
     l->dirty = true;
+    panes_event(l, e);
     if (e->kind != EVENT_TOKENS || e->candidate > 0) /* the others go on at the same time */
         return;
     l->part_tokens += e->tokens;
@@ -82,7 +85,7 @@ static void on_event(void *data, const struct event *e)
     l->turn_tokens += e->tokens;
     l->turn_seconds += e->seconds;
     if (l->entry >= 0 && l->thoughts > 0 && e->part == PART_THINKING)
-        show_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, false);
+        shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, false);
 }
 
 /* Beside an answer that is not the only one. */
@@ -124,10 +127,10 @@ static void show_reply(struct transcript *t, const struct reply *r)
     for (int i = 0; i < r->n_part; i++) {
         const struct part *p = &r->part[i];
         const char *text = p->text + strspn(p->text, " \n");
-        int entry = show_part(t, p->kind, p->mode);
+        int entry = shown_part(t, p->kind, p->mode);
         transcript_append(t, entry, text, strlen(text));
         if (p->kind == PART_THINKING)
-            show_thought(t, entry, p->tokens, (double)p->ms / 1000, true);
+            shown_thought(t, entry, p->tokens, (double)p->ms / 1000, true);
     }
 }
 

@@ -14,12 +14,11 @@ struct event *strand_event(const struct strand *s, struct event_list *out, enum 
     e->mode = s->turn.mode;
     e->part = s->part;
     e->candidate = s->candidate;
-    if (s->candidate == 0) { /* the context shown is that of the reply that is shown */
-        struct session_stats stats;
-        session_stats(s->session, &stats);
+    struct session_stats stats;
+    session_stats(s->session, &stats);
+    e->kv_bytes = stats.kv_bytes;
+    if (s->candidate == 0) /* the context shown is that of the reply that is shown */
         e->ctx_used = s->line.n;
-        e->kv_bytes = stats.kv_bytes;
-    }
     return e;
 }
 

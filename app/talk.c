@@ -224,7 +224,7 @@ static uint64_t seed_next(struct talk *t)
     return seed;
 }
 
-static void turn_send(struct talk *t, int turn, enum mode_id mode, bool vary)
+static void turn_send(struct talk *t, int turn, enum mode_id mode, bool vary, bool both)
 {
     struct turn_request r = {0};
     conversation_prompt(&t->c, turn, &r.prompt);
@@ -232,6 +232,8 @@ static void turn_send(struct talk *t, int turn, enum mode_id mode, bool vary)
     r.turn = turn;
     r.seed = seed_next(t);
     r.vary = vary;
+    r.both = t->both = both;
+    r.other = mode_toggle(mode);
     r.max_tokens = t->max_tokens;
     tray_begin(&t->tray, turn);
     t->turn = turn;
@@ -244,7 +246,7 @@ static void turn_send(struct talk *t, int turn, enum mode_id mode, bool vary)
     worker_turn(t->worker, &r, t->epoch);
 }
 
-static void ask_now(struct talk *t, const char *text, enum mode_id mode)
+static void ask_now(struct talk *t, const char *text, enum mode_id mode, bool both)
 {
     struct err err;
     store_begin(t);
@@ -255,7 +257,7 @@ static void ask_now(struct talk *t, const char *text, enum mode_id mode)
     }
     if (t->front.question)
         t->front.question(t->front.data, t, turn);
-    turn_send(t, turn, mode, false);
+    turn_send(t, turn, mode, false, both);
 }
 
 bool talk_busy(const struct talk *t)
@@ -270,7 +272,7 @@ void talk_ask(struct talk *t, const char *text, enum mode_id mode)
         return;
     }
     if (t->turn < 0 && t->state != TALK_LOADING) {
-        ask_now(t, text, mode);
+        ask_now(t, text, mode, false);
         return;
     }
     struct question *q = mem_new(sizeof *q);
@@ -293,7 +295,7 @@ static void queue_next(struct talk *t)
     if (!t->queue)
         t->queue_tail = NULL;
     t->n_queue--;
-    ask_now(t, q->text, q->mode);
+    ask_now(t, q->text, q->mode, false);
     free(q->text);
     free(q);
 }
@@ -348,14 +350,15 @@ static void model_take(struct talk *t)
         saved(t, log_model(t->store.log, &t->c, &err), &err);
 }
 
-/* Begins to take the conversation back. */
-static void resume(struct talk *t)
+/* Begins to take the conversation back, from the file kv or from what the worker holds. */
+static void resume(struct talk *t, const char *kv)
 {
     struct prompt p;
-    bool kept = t->stored && access(t->store.kv, F_OK) == 0;
+    t->resumes_file = kv && access(kv, F_OK) == 0;
+    t->kept = t->kept && t->resumes_file;
     conversation_prompt(&t->c, -1, &p);
     t->state = TALK_RESUMING;
-    worker_resume(t->worker, &p, kept ? t->store.kv : NULL, t->epoch);
+    worker_resume(t->worker, &p, t->resumes_file ? kv : NULL, t->epoch);
 }
 
 static void on_loaded(struct talk *t, const struct event *e)
@@ -368,7 +371,7 @@ static void on_loaded(struct talk *t, const struct event *e)
     model_take(t);
     t->state = TALK_IDLE;
     if (t->c.n_turn > 0)
-        resume(t);
+        resume(t, t->stored ? t->store.kv : NULL);
 }
 
 static void on_rendered(struct talk *t, const struct event *e)
@@ -474,7 +477,7 @@ static void on_resumed(struct talk *t, const struct event *e)
 {
     t->state = TALK_IDLE;
     t->re_read = e->re_read;
-    t->kept = e->text.bytes == 0 && e->done == e->total;
+    t->kept = t->resumes_file && e->text.bytes == 0 && e->done == e->total;
     if (e->text.bytes > 0)
         talk_say(t, true, "the cache could not be used: %s", buf_text(&e->text));
     char back[32];
@@ -586,7 +589,7 @@ void talk_retry(struct talk *t)
         talk_say(t, true, "there is nothing to answer again");
         return;
     }
-    turn_send(t, t->c.n_turn - 1, t->c.mode, true);
+    turn_send(t, t->c.n_turn - 1, t->c.mode, true, false);
 }
 
 void talk_other(struct talk *t)
@@ -597,26 +600,62 @@ void talk_other(struct talk *t)
     if (!last || last->chosen < 0 || t->state == TALK_FAILED)
         talk_say(t, true, "there is no answer to give in the other mode");
     else
-        turn_send(t, t->c.n_turn - 1, mode_toggle(last->reply[last->chosen].mode), false);
+        turn_send(t, t->c.n_turn - 1, mode_toggle(last->reply[last->chosen].mode), false,
+                  false);
 }
 
-void talk_flip(struct talk *t, int step)
+bool talk_both(struct talk *t, const char *text)
 {
-    struct err err;
+    if (!talk_idle(t))
+        return false;
+    if (t->state == TALK_FAILED || (!*text && t->c.n_turn == 0)) {
+        talk_say(t, true, "there is nothing to answer in both modes");
+        return false;
+    }
+    if (*text)
+        ask_now(t, text, MODE_FLASH, true);
+    else
+        turn_send(t, t->c.n_turn - 1, MODE_FLASH, false, true);
+    return true;
+}
+
+/* The last turn, if nothing runs and it has this answer among several; NULL: said why not. */
+static struct turn *turn_of_siblings(struct talk *t, int sibling)
+{
     struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
     if (!talk_idle(t))
+        return NULL;
+    if (last && last->n_reply > 1 && sibling >= 0 && sibling < last->n_reply)
+        return last;
+    if (last && last->n_reply > 1)
+        talk_say(t, true, "there are %d answers", last->n_reply);
+    else
+        talk_say(t, true, "there is one answer: /retry, /other or /both gives a second");
+    return NULL;
+}
+
+void talk_choose(struct talk *t, int sibling)
+{
+    struct err err;
+    struct turn *last = turn_of_siblings(t, sibling);
+    if (!last)
         return;
-    if (!last || last->n_reply < 2) {
-        talk_say(t, true, "there is one answer: /retry or /other gives a second");
-        return;
-    }
-    last->chosen = (last->chosen + step + last->n_reply) % last->n_reply;
-    t->kept = false;
-    if (t->stored)
+    bool other = last->chosen != sibling;
+    last->chosen = sibling;
+    if (other && t->stored)
         saved(t, log_choose(t->store.log, &t->c, t->c.n_turn - 1, &err), &err);
     store_turn(t);
     if (t->front.flipped)
         t->front.flipped(t->front.data, t);
+    if (other && t->state != TALK_FAILED) /* its cache is there, or is read now */
+        resume(t, NULL);
+}
+
+void talk_flip(struct talk *t, int step)
+{
+    const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
+    int n = last && last->n_reply ? last->n_reply : 1;
+    talk_choose(t, last ? (last->chosen + step + n) % n : 0);
 }
 
 /* The log of the branch: all turns, and then fewer; with none its first question names it anew. */
@@ -647,17 +686,47 @@ static void branch_cache(struct talk *t, const struct store *s)
         cache_link(t);
 }
 
+static bool branch_may(struct talk *t)
+{
+    if (!talk_idle(t))
+        return false;
+    if (t->c.n_turn > 0 && t->stored && t->begun)
+        return true;
+    talk_say(t, true, t->c.n_turn ? "a branch needs a session that is saved"
+                                  : "there is nothing to branch off");
+    return false;
+}
+
+void talk_split(struct talk *t, int sibling)
+{
+    struct err err;
+    struct store s = {.lock_fd = -1};
+    struct turn *last = turn_of_siblings(t, sibling);
+    if (!last || !branch_may(t))
+        return;
+    char *parent = mem_dup(t->c.parent);
+    int parent_turns = t->c.parent_turns, chosen = last->chosen;
+    branch_parent(t, t->store.id, t->c.n_turn - 1);
+    last->chosen = sibling;
+    bool ok = branch_store(t, t->c.n_turn, &s, &err);
+    last->chosen = chosen;
+    branch_parent(t, parent, parent_turns);
+    free(parent);
+    if (ok) {
+        branch_cache(t, &s);
+        talk_say(t, false, "answer %d goes on in /open %s", sibling + 1, s.id);
+        store_close(&s);
+    } else {
+        talk_say(t, true, "%s", err.msg);
+    }
+}
+
 bool talk_branch(struct talk *t, int n_turn)
 {
     struct err err;
     struct store s = {.lock_fd = -1};
-    if (!talk_idle(t))
+    if (!branch_may(t) || n_turn < 0 || n_turn > t->c.n_turn)
         return false;
-    if (n_turn < 0 || n_turn > t->c.n_turn || t->c.n_turn == 0 || !t->stored || !t->begun) {
-        talk_say(t, true, t->c.n_turn ? "a branch needs a session that is saved"
-                                      : "there is nothing to branch off");
-        return false;
-    }
     char *parent = mem_dup(t->c.parent);
     int parent_turns = t->c.parent_turns;
     branch_parent(t, t->store.id, n_turn);
@@ -724,7 +793,7 @@ static void switched(struct talk *t)
         return;
     model_take(t);
     if (t->c.n_turn > 0)
-        resume(t);
+        resume(t, t->stored ? t->store.kv : NULL);
 }
 
 static void session_new_one(struct talk *t)

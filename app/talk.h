@@ -75,6 +75,8 @@ struct talk {
     int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
     double tok_s;           /* of the last turn */
     int saves;              /* writes of the cache under way */
+    bool both;              /* the last turn was asked in two modes at once: candidates 0 and 1 */
+    bool resumes_file;      /* what is taken back comes from the file of the cache */
     bool kept;              /* the file of the cache holds all that was said */
     char link_from[540], link_to[540]; /* files of caches, to be linked once written; "" = none */
     enum err_code failed;   /* why the model could not be opened */
@@ -93,6 +95,10 @@ void talk_close(struct talk *t);
 /* Asks now, or when what runs is over. The text is sent as it is: see command.h for commands. */
 void talk_ask(struct talk *t, const char *text, enum mode_id mode);
 
+/* Asks in Flash and in the mode that it toggles to, both at once; "" answers the last question so.
+ * Not while something runs. False: said why not. */
+bool talk_both(struct talk *t, const char *text);
+
 /* Takes the worker's events and carries them out. */
 void talk_events(struct talk *t);
 
@@ -108,6 +114,10 @@ void talk_undo(struct talk *t);   /* takes the last turn back */
 void talk_retry(struct talk *t);  /* answers it again: one more sibling */
 void talk_other(struct talk *t);  /* the same in the other mode than that of the chosen answer */
 void talk_flip(struct talk *t, int step); /* chooses another sibling: the next, the one before */
+void talk_choose(struct talk *t, int sibling); /* or this one, counted from 0 */
+
+/* Keeps the chosen answer here, and another sibling in a branch that has all turns before it. */
+void talk_split(struct talk *t, int sibling);
 
 /* Goes on in a new session that has the first n_turn turns; the one it comes from stays as it is.
  * The cache is kept: nothing is read again. False: said through note(). */

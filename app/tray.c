@@ -43,6 +43,8 @@ void tray_tokens(struct tray *t, const struct event *e)
     struct tray_row *r = row_of(t, e);
     r->part = e->part;
     r->tokens += e->tokens;
+    r->seconds += e->seconds;
+    r->kv_bytes = e->kv_bytes;
     if (e->candidate > 0)
         reply_take(&r->reply, e);
 }
@@ -87,7 +89,7 @@ static void complete(struct tray_row *r, uint64_t seed)
 {
     struct reply *reply = &r->reply;
     reply->seed = seed;
-    reply->reason = r->mark.capped ? REASON_LENGTH : REASON_STOP;
+    reply->reason = r->mark.capped ? REASON_LENGTH : r->mark.reason;
     for (int i = 0; i < reply->n_part; i++) {
         bool thought = reply->part[i].kind == PART_THINKING;
         *(thought ? &reply->usage.thinking_tokens : &reply->usage.answer_tokens) +=

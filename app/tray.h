@@ -14,6 +14,8 @@ struct tray_row {
     struct reply reply;         /* owned until it is a sibling */
     enum part_kind part;        /* that it is in */
     int tokens;
+    double seconds;             /* they took */
+    uint64_t kv_bytes;          /* of its timeline, with what it shares */
     int sibling;                /* its reply in the turn, once over; -1 = not kept */
 };
 

@@ -360,6 +360,7 @@ void test_talk_siblings(void **state)
     options_init(&o);
     begin(&t, &w, &o);
     settle(&t, &w);
+    t.max_tokens = 40; /* few tokens are not worth being kept */
     line(&t, "/flip");
     assert_false(command_diff(&t, &heading, &lines));
     line(&t, "what is it?");
@@ -376,7 +377,10 @@ void test_talk_siblings(void **state)
     assert_true(command_diff(&t, &heading, &lines));
     assert_string_equal(buf_text(&heading), "answer 1 (Flash, -) and answer 2 (Pro-Max, +)");
     line(&t, "/flip");
+    settle(&t, &w);
     assert_int_equal(t.c.turn[0].chosen, 0);
+    assert_true(w.back > t.c.turn[0].reply[0].ids.n); /* its timeline was kept */
+    assert_true(w.re_read <= 8);
     snprintf(id, sizeof id, "%s", t.store.id);
     end(&t, &w);
 
@@ -455,6 +459,146 @@ void test_talk_branches(void **state)
     assert_string_equal(t.c.title, "zero");
     assert_int_equal(t.c.n_turn, 1);
     settle(&t, &w);
+    end(&t, &w);
+}
+
+/* The answer to a question that is the first of a conversation, by one mode alone. */
+static char *answer_alone(const char *question, const char *mode)
+{
+    struct talk t;
+    struct watch w;
+    struct options o;
+    options_init(&o);
+    o.no_save = o.seed_given = true;
+    o.seed = 5;
+    o.mode = mode;
+    begin(&t, &w, &o);
+    line(&t, question);
+    settle(&t, &w);
+    char *answer = reply_join(&t.c.turn[0].reply[0], PART_ANSWER);
+    end(&t, &w);
+    return answer;
+}
+
+static const struct reply *reply_by(const struct talk *t, enum mode_id mode)
+{
+    const struct turn *last = &t->c.turn[t->c.n_turn - 1];
+    for (int i = 0; i < last->n_reply; i++)
+        if (last->reply[i].mode == mode)
+            return &last->reply[i];
+    fail_msg("no answer by %s", mode_get(mode)->name);
+    return NULL;
+}
+
+/* Each says what it would say alone; both are kept, and either can be gone on with for nothing. */
+void test_talk_both(void **state)
+{
+    (void)state;
+    static const char question[] = "tell me of the sea";
+    struct talk t;
+    struct watch w;
+    struct options o;
+    static const enum mode_id modes[] = {MODE_FLASH, MODE_PRO_MAX};
+    home();
+    options_init(&o);
+    o.seed_given = true;
+    o.seed = 5;
+    begin(&t, &w, &o);
+    settle(&t, &w);
+    assert_false(talk_both(&t, "")); /* nothing was asked */
+    assert_true(talk_both(&t, question));
+    assert_false(talk_both(&t, "and another"));
+    settle(&t, &w);
+    assert_int_equal(t.c.turn[0].n_reply, 2);
+    assert_int_equal(t.c.turn[0].reply[t.c.turn[0].chosen].mode, MODE_FLASH);
+    assert_int_equal(t.re_read, 0);
+    for (int i = 0; i < 2; i++) {
+        char *alone = answer_alone(question, mode_get(modes[i])->name);
+        char *answer = reply_join(reply_by(&t, modes[i]), PART_ANSWER);
+        assert_string_equal(answer, alone);
+        free(alone);
+        free(answer);
+    }
+    assert_true(t.tray.row[0].kv_bytes > 0 && t.tray.row[1].kv_bytes > 0);
+    int second = t.tray.row[1].sibling;
+    talk_choose(&t, second);
+    settle(&t, &w);
+    assert_int_equal(t.c.turn[0].chosen, second);
+    assert_true(w.back > t.c.turn[0].reply[second].ids.n);
+    assert_true(w.re_read <= 8); /* the end of the message, read for the first time */
+    line(&t, "go on");
+    settle(&t, &w);
+    assert_int_equal(t.re_read, 0);
+    assert_int_equal(t.c.turn[1].reply[0].usage.prompt_tokens -
+                     t.c.turn[1].reply[0].usage.reused_tokens, t.c.turn[1].ids.n);
+    assert_true(talk_both(&t, "")); /* the last question again */
+    settle(&t, &w);
+    assert_int_equal(t.c.n_turn, 2);
+    assert_int_equal(t.c.turn[1].n_reply, 3);
+    line(&t, "/choose 9");
+    assert_non_null(strstr(buf_text(&w.notes), "!there are 3 answers"));
+    end(&t, &w);
+}
+
+void test_talk_both_stops(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    settle(&t, &w);
+    t.max_tokens = 1000;
+    assert_true(talk_both(&t, "go on for ever"));
+    struct pollfd fd = {worker_fd(t.worker), POLLIN, 0};
+    while (t.tray.row[1].tokens < 3) {
+        assert_true(poll(&fd, 1, 60000) > 0);
+        talk_events(&t);
+    }
+    assert_true(talk_stop(&t));
+    settle(&t, &w);
+    assert_int_equal(t.c.turn[0].n_reply, 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(t.c.turn[0].reply[i].reason, REASON_CANCELLED);
+    line(&t, "and now?");
+    settle(&t, &w);
+    assert_int_equal(t.re_read, 0);
+    end(&t, &w);
+}
+
+void test_talk_splits(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    char here[80];
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    settle(&t, &w);
+    line(&t, "/split");
+    assert_non_null(strstr(buf_text(&w.notes), "!there is one answer"));
+    assert_true(talk_both(&t, "tell me of the sea"));
+    settle(&t, &w);
+    snprintf(here, sizeof here, "%s", t.store.id);
+    line(&t, "/split");
+    settle(&t, &w);
+    assert_string_equal(t.store.id, here);
+    assert_int_equal(t.c.turn[0].reply[t.c.turn[0].chosen].mode, MODE_FLASH);
+    const char *said = strstr(buf_text(&w.notes), "goes on in /open ");
+    assert_non_null(said);
+    char command[100];
+    snprintf(command, sizeof command, "%.*s", (int)strcspn(strchr(said, '/'), "\n"),
+             strchr(said, '/'));
+    line(&t, command);
+    settle(&t, &w);
+    assert_string_equal(t.c.parent, here);
+    assert_int_equal(t.c.turn[0].n_reply, 2);
+    assert_int_equal(t.c.turn[0].reply[t.c.turn[0].chosen].mode, MODE_PRO_MAX);
+    assert_true(w.back > 0); /* the question came with the file of the other */
     end(&t, &w);
 }
 

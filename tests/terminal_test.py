@@ -142,6 +142,11 @@ def same(name, text):
         raise Failed("screen '%s' is\n%s\nand should be\n%s" % (name, text, want))
 
 
+def without_status(text):
+    """The last row has a rate in it, which moves and shortens what stands beside it."""
+    return text.rstrip("\n").rsplit("\n", 1)[0] + "\n"
+
+
 def true(what, condition):
     if not condition:
         raise Failed("not so: " + what)
@@ -380,8 +385,9 @@ def test_siblings(t):
     t.type("R")
     t.wait("the second answer", lambda s: "answer 2 of 2" in s and re.search(r"^ idle", s, re.M))
     t.type("<")
-    same("flipped", t.wait("the first answer", lambda s: "answer 1 of 2" in s and
-                           "Pro-Max" not in s))
+    s = t.wait("the first answer", lambda s: "answer 1 of 2" in s and "Pro-Max" not in s and
+               "tokens back" in s)
+    same("flipped", without_status(re.sub("\n.*tokens back.*", "\n", s)))
     t.type("D")
     t.wait("both compared", lambda s: "answer 1 (Flash, -) and answer 2 (Pro-Max, +)" in s)
     t.type("e")
@@ -394,6 +400,31 @@ def test_siblings(t):
     true("the branch says where it comes from", branch[0]["parent"] == "siblings")
     true("and reads nothing again", [e for e in branch if e["type"] == "reply"][-1]["usage"]
          ["re_read_tokens"] == 0)
+
+
+def test_both(t):
+    """Two answers at once, side by side, below each other, one at a time; the second is kept."""
+    t.duet("--max-tokens 12", "--seed 1", "--session both")
+    t.idle()
+    t.type("What is a lake?")
+    t.wait("the draft", lambda s: "a lake?" in s)
+    t.keys("F3")
+    s = t.wait("two answers", lambda s: s.count("  done") == 2 and re.search(r"^ idle", s, re.M))
+    same("both-80x24", without_status(re.sub(r"[0-9.]+ MB", "# MB", s)))
+    t.resize(120, 24)
+    t.wait("side by side", lambda s: re.search(r"^1 Flash .*│2 Pro-Max", s, re.M))
+    t.resize(40, 12)
+    t.wait("one of them", lambda s: re.search(r"^1 Flash ", s, re.M) and "2 Pro-Max" not in s)
+    t.keys("Tab")
+    t.wait("the other", lambda s: re.search(r"^2 Pro-Max ", s, re.M) and "1 Flash" not in s)
+    t.resize(80, 24)
+    t.type("2")
+    t.wait("the second alone", lambda s: "answer 1 of 2" in s and "tokens back" in s)
+    ask(t, "and a sea?")
+    answered(t, 3)
+    last = [e for e in t.logs()[0] if e["type"] == "reply"][-1]
+    true("nothing was re-read", last["usage"]["re_read_tokens"] == 0)
+    true("the choice is in the log", any(e["type"] == "choose" for e in t.logs()[0]))
 
 
 def test_stop_keeps_what_was_done(t):

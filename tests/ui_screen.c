@@ -352,6 +352,13 @@ void test_screen_beside(void **state)
     v.ascii = true;
     matches("beside-40x12-ascii", &v, 12, 40, -1, 2);
     list_free(&v.list);
+    v.ascii = false;
+    v.heading_first = "1 the first one";
+    matches("panes-120x14", &v, 14, 120, 12, 2);
+    matches("panes-80x24", &v, 24, 80, 22, 2);
+    matches("panes-40x12", &v, 12, 40, 10, 2);
+    v.second_alone = true;
+    matches("panes-second-40x12", &v, 12, 40, 10, 2);
     transcript_free(&t);
     transcript_free(&other);
 }
@@ -376,6 +383,8 @@ void test_screen_sizes(void **state)
             v.draft = (struct editor_view){buf_text(&draft), draft.bytes, draft.bytes / 2};
             v.list = (rows + cols) % 3 ? NULL : l;
             v.beside = cols % 2 ? NULL : t;
+            v.heading_first = cols % 4 ? "first" : NULL;
+            v.second_alone = rows % 2;
             screen_draw(&g, &v, &row, &col);
             if (v.list)
                 assert_int_equal(row, -1);

@@ -71,28 +71,44 @@ static int list_rows(const struct view *v, int rows)
     return v->list_rows && v->list_rows < rows / 2 ? v->list_rows : rows;
 }
 
-/* The second pane below its heading; what is left goes back into *middle. */
+/* Takes a row for a heading from a pane. */
+static void draw_heading(struct grid *g, struct rect *r, int col, const char *text)
+{
+    struct buf shown = {0};
+    text_display(&shown, text, strlen(text));
+    grid_put(g, r->row, r->col + col, r->cols - col, STYLE_DIM, buf_text(&shown), shown.bytes);
+    buf_release(&shown);
+    r->row++;
+    r->rows--;
+}
+
+static void draw_second(struct grid *g, const struct view *v, struct rect *r, int col)
+{
+    draw_heading(g, r, col, v->heading);
+    transcript_ascii(v->beside, v->ascii);
+    transcript_draw(v->beside, g, r->row, r->col, r->rows, r->cols);
+}
+
+/* The second pane, and the heading of the first; what is left for that is *middle. */
 static void draw_beside(struct grid *g, const struct view *v, struct rect *middle)
 {
     struct rect pane[2];
     layout_split(middle, pane);
     *middle = pane[0];
-    const struct rect *r = &pane[1];
-    if (!r->rows)
+    bool right = pane[1].col > pane[0].col;
+    if (!pane[1].rows && v->second_alone && !v->list) {
+        draw_second(g, v, middle, 0);
+        middle->rows = 0;
         return;
-    bool right = r->col > pane[0].col;
-    int n = right ? 0 : 2;
-    if (right)
-        for (int i = 0; i < r->rows; i++)
-            grid_fill(g, r->row + i, r->col - 1, 1, STYLE_RULE, v->ascii ? "|" : "│");
-    else
-        grid_fill(g, r->row, r->col, r->cols, STYLE_RULE, v->ascii ? "-" : "─");
-    struct buf shown = {0};
-    text_display(&shown, v->heading, strlen(v->heading));
-    grid_put(g, r->row, r->col + n, r->cols - n, STYLE_DIM, buf_text(&shown), shown.bytes);
-    buf_release(&shown);
-    transcript_ascii(v->beside, v->ascii);
-    transcript_draw(v->beside, g, r->row + 1, r->col, r->rows - 1, r->cols);
+    }
+    for (int i = 0; right && i < pane[1].rows; i++)
+        grid_fill(g, pane[1].row + i, pane[1].col - 1, 1, STYLE_RULE, v->ascii ? "|" : "│");
+    if (pane[1].rows && !right)
+        grid_fill(g, pane[1].row, pane[1].col, pane[1].cols, STYLE_RULE, v->ascii ? "-" : "─");
+    if (pane[1].rows)
+        draw_second(g, v, &pane[1], right ? 0 : 2);
+    if (v->heading_first && !v->list)
+        draw_heading(g, middle, 0, v->heading_first);
 }
 
 void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cursor_col)
@@ -113,7 +129,7 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
     int listed = !v->list ? 0 : list_rows(v, middle->rows), left = middle->rows - listed;
     if (v->list)
         list_draw(v->list, g, middle->row, middle->col, listed, middle->cols);
-    if (left && !l.small)
+    if (left > 0 && !l.small)
         transcript_draw(v->transcript, g, middle->row + listed, middle->col, left, middle->cols);
     if (l.rule.rows)
         draw_rule(g, v, &l.rule);

@@ -32,6 +32,8 @@ struct view {
 
     struct transcript *beside; /* a second one; NULL = none */
     const char *heading;    /* of that */
+    const char *heading_first; /* of the first; NULL = it has none */
+    bool second_alone;      /* where there is room for one pane: the second one */
 
     /* editor */
     struct editor_view draft;

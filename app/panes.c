@@ -1,0 +1,134 @@
+/* panes.c -- one question in two modes, side by side: the first answer grows in the transcript, the
+ * second beside it; then one is kept, or both in branches. What is done is the conversation's
+ * (talk.h): here are the pane, its headings and its keys. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/loop.h"
+
+static const struct tray_row *row(const struct loop *l, int k)
+{
+    return &l->talk.tray.row[k];
+}
+
+static int sibling(const struct loop *l, int k)
+{
+    return row(l, k)->sibling;
+}
+
+void panes_close(struct loop *l)
+{
+    if (!l->panes)
+        return;
+    l->panes = l->pane_second = false;
+    transcript_free(&l->beside);
+    l->dirty = true;
+}
+
+bool panes_ask(struct loop *l, const char *text)
+{
+    panes_close(l);
+    if (!talk_both(&l->talk, text))
+        return false;
+    overlay_close(l);
+    l->panes = true;
+    l->beside = transcript_new();
+    l->beside_entry = -1;
+    transcript_fold(l->beside, transcript_folded(l->transcript));
+    shown_entry(l->beside, ENTRY_USER, "you", STYLE_USER,
+                l->talk.c.turn[l->talk.c.n_turn - 1].question);
+    l->dirty = true;
+    return true;
+}
+
+static void part_over(struct loop *l)
+{
+    if (l->beside_entry >= 0 && l->beside_part == PART_THINKING)
+        shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds, true);
+    l->beside_entry = -1;
+}
+
+static void part_begin(struct loop *l, const struct event *e)
+{
+    part_over(l);
+    l->beside_entry = shown_part(l->beside, e->part, e->mode);
+    l->beside_part = e->part;
+    l->beside_tokens = 0;
+    l->beside_seconds = 0;
+}
+
+static void second_tokens(struct loop *l, const struct event *e)
+{
+    bool same = l->beside_entry >= 0 && l->beside_part == e->part;
+    const char *text = buf_text(&e->text);
+    text += same ? 0 : strspn(text, " \n");
+    if (!same && *text)
+        part_begin(l, e);
+    if (l->beside_entry < 0)
+        return;
+    transcript_append(l->beside, l->beside_entry, text, strlen(text));
+    l->beside_tokens += e->tokens;
+    l->beside_seconds += e->seconds;
+    if (e->part == PART_THINKING)
+        shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds, false);
+}
+
+void panes_event(struct loop *l, const struct event *e)
+{
+    if (l->panes && e->kind == EVENT_TOKENS && e->candidate == 1)
+        second_tokens(l, e);
+    if (l->panes && e->kind == EVENT_DONE)
+        part_over(l);
+}
+
+void panes_heading(const struct loop *l, int k, char *out, size_t bytes)
+{
+    const struct tray_row *r = row(l, k);
+    enum mode_id mode = k == 0 ? MODE_FLASH : mode_toggle(MODE_FLASH);
+    bool over = r->mark.state == CANDIDATE_FINISHED;
+    snprintf(out, bytes, "%d %s  %d tok  %.1f s  kv %.1f MB%s", k + 1, mode_get(mode)->title,
+             r->tokens, r->seconds, (double)r->kv_bytes / 1e6, over ? "  done" : "");
+}
+
+const char *panes_hint(const struct loop *l)
+{
+    return talk_busy(&l->talk) ? "Esc stop  Tab flip"
+                               : "1 2 keep one  b both  Esc keep 1  Tab flip";
+}
+
+/* What was shown as it grew is shown as it is kept. */
+static void keep(struct loop *l, int k)
+{
+    int which = sibling(l, k);
+    panes_close(l);
+    if (which >= 0)
+        talk_choose(&l->talk, which);
+    else if (l->talk.front.reset)
+        l->talk.front.reset(l->talk.front.data, &l->talk);
+}
+
+static void keep_both(struct loop *l)
+{
+    int second = sibling(l, 1);
+    keep(l, 0);
+    if (second >= 0)
+        talk_split(&l->talk, second);
+}
+
+bool panes_key(struct loop *l, const struct key *k)
+{
+    bool over = !talk_busy(&l->talk), plain = k->code == KEYCODE_CHAR && !k->mod;
+    if (!l->panes)
+        return false;
+    if (k->code == KEYCODE_TAB)
+        l->pane_second = !l->pane_second;
+    else if (over && (k->code == KEYCODE_ESC || (plain && k->ch == '1')))
+        keep(l, 0);
+    else if (over && plain && k->ch == '2')
+        keep(l, 1);
+    else if (over && plain && k->ch == 'b')
+        keep_both(l);
+    else
+        return false;
+    return true;
+}
