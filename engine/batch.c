@@ -93,8 +93,9 @@ static enum timeline_outcome read_rows(struct batch *b, int n, const atomic_bool
             s->cache->ops->cut(s->cache, s->n_read, NULL);
             continue;
         }
-        memcpy(s->logits, b->logits + (size_t)i * n_vocab, n_vocab * sizeof *s->logits);
-        timeline_advance(s, &b->ids[i], 1, true);
+        memcpy(timeline_rows(s, s->n_read, 1), b->logits + (size_t)i * n_vocab,
+               n_vocab * sizeof *b->logits);
+        timeline_advance(s, &b->ids[i], 1);
     }
     return done ? TIMELINE_DONE : TIMELINE_CANCELLED;
 }

@@ -87,10 +87,10 @@ static bool take_memory(struct session *s, struct err *err)
     s->ids = mem_alloc_n(n_ctx, sizeof *s->ids);
     s->prefix = mem_alloc_n(n_ctx + 1, sizeof *s->prefix);
     s->n_rows = rows_of(s->e, s->chunk);
-    s->logits = s->rows = mem_alloc_n((size_t)s->n_rows * n_vocab, sizeof *s->rows);
+    s->logits.row = mem_alloc_n((size_t)s->n_rows * n_vocab, sizeof *s->logits.row);
     s->scratch = mem_alloc_n(n_vocab, sizeof *s->scratch);
     s->order = mem_alloc_n(n_vocab, sizeof *s->order);
-    if (!s->ids || !s->prefix || !s->rows || !s->scratch || !s->order ||
+    if (!s->ids || !s->prefix || !s->logits.row || !s->scratch || !s->order ||
         !lookup_init(&s->lookup, s->n_ctx))
         return err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens", s->n_ctx);
     s->forward = s->ops->create(m, &s->e->kernels, s->e->pool, s->chunk, s->n_ctx, err);
@@ -151,9 +151,9 @@ bool session_fork(const struct session *s, struct session **out, struct err *err
     to->n = s->n;
     to->n_read = s->n_read;
     to->generated = s->generated;
-    to->has_logits = s->has_logits;
-    if (s->has_logits)
-        memcpy(to->logits, s->logits, (size_t)s->e->model.n_vocab * sizeof *s->logits);
+    if (timeline_has_logits(s))
+        memcpy(timeline_rows(to, s->n_read - 1, 1), timeline_logits(s),
+               (size_t)s->e->model.n_vocab * sizeof *s->logits.row);
     *out = to;
     return true;
 }
@@ -188,9 +188,7 @@ void session_swap(struct session *a, struct session *b)
     exchange(&a->prefix, &b->prefix, sizeof a->prefix);
     exchange(&a->n, &b->n, sizeof a->n);
     exchange(&a->n_read, &b->n_read, sizeof a->n_read);
-    exchange(&a->has_logits, &b->has_logits, sizeof a->has_logits);
     exchange(&a->generated, &b->generated, sizeof a->generated);
-    exchange(&a->rows, &b->rows, sizeof a->rows);
     exchange(&a->logits, &b->logits, sizeof a->logits);
     exchange(&a->lookup, &b->lookup, sizeof a->lookup);
 }
@@ -206,7 +204,7 @@ void session_free(struct session **session)
     lookup_release(&s->lookup);
     mem_free(s->ids);
     mem_free(s->prefix);
-    mem_free(s->rows);
+    mem_free(s->logits.row);
     mem_free(s->scratch);
     mem_free(s->order);
     mem_free(s);
@@ -224,11 +222,40 @@ static int common(const struct session *s, const int32_t *ids, int n)
     return i;
 }
 
+float *timeline_rows(struct session *s, int pos, int n)
+{
+    assert(n >= 1 && n <= s->n_rows);
+    s->logits.pos = pos;
+    s->logits.n = n;
+    return s->logits.row;
+}
+
+float *timeline_logits(const struct session *s)
+{
+    size_t i = s->logits.n > 0 ? (size_t)s->logits.n - 1 : 0;
+    return s->logits.row + i * (size_t)s->e->model.n_vocab;
+}
+
+/* True if the logits after the first n tokens are known. */
+static bool knows(const struct session *s, int n)
+{
+    return n > s->logits.pos && n <= s->logits.pos + s->logits.n;
+}
+
+bool timeline_has_logits(const struct session *s)
+{
+    return knows(s, s->n_read);
+}
+
 /* Where a cut to n leaves the cache; *logits: with logits after it. */
 static int border(const struct session *s, int n, bool *logits)
 {
-    *logits = n == s->n_read && s->has_logits;
-    return n >= s->n_read ? s->n_read : s->cache->ops->border(s->cache, n, logits);
+    int at = s->n_read;
+    *logits = false;
+    if (n < at)
+        at = s->cache->ops->border(s->cache, n, logits);
+    *logits = *logits || knows(s, at);
+    return at;
 }
 
 /* Cuts the cache back so that it holds nothing from position n on, and remembers what was there. */
@@ -240,14 +267,17 @@ static void unread(struct session *s, int n)
         return;
     for (int i = at; i < s->n_read; i++)
         seen_add(&s->seen, s->prefix[i + 1]);
-    s->has_logits = s->cache->ops->cut(s->cache, at, s->logits);
+    int known = at - s->logits.pos;
+    s->logits.n = known < 0 ? 0 : known < s->logits.n ? known : s->logits.n;
+    if (s->cache->ops->cut(s->cache, at, s->logits.row))
+        timeline_rows(s, at - 1, 1);
     s->n_read = at;
     s->generated = false;
 }
 
 static void mark(struct session *s)
 {
-    s->cache->ops->mark(s->cache, s->n_read, s->has_logits ? s->logits : NULL);
+    s->cache->ops->mark(s->cache, s->n_read, timeline_has_logits(s) ? timeline_logits(s) : NULL);
 }
 
 void session_cut(struct session *s, int n)
@@ -258,9 +288,15 @@ void session_cut(struct session *s, int n)
     s->n = n;
 }
 
-/* After the tokens [from, to) are gone from the cache. */
+/* After the tokens [from, to) are gone from the cache. Of the logits the last are kept. */
 static void close_gap(struct session *s, int from, int to)
 {
+    bool logits = timeline_has_logits(s);
+    if (logits)
+        memmove(s->logits.row, timeline_logits(s),
+                (size_t)s->e->model.n_vocab * sizeof *s->logits.row);
+    timeline_rows(s, s->n_read - (to - from) - 1, 1);
+    s->logits.n = logits;
     lookup_cut(&s->lookup, s->ids, from);
     memmove(s->ids + from, s->ids + to, (size_t)(s->n - to) * sizeof *s->ids);
     s->n -= to - from;
@@ -288,7 +324,7 @@ bool session_drop(struct session *s, int *from, int to, struct err *err)
     return true;
 }
 
-void timeline_advance(struct session *s, const int32_t *ids, int n, bool logits)
+void timeline_advance(struct session *s, const int32_t *ids, int n)
 {
     int from = s->n_read;
     for (int i = 0; i < n; i++) {
@@ -298,7 +334,6 @@ void timeline_advance(struct session *s, const int32_t *ids, int n, bool logits)
         s->stats.n_re_read += seen_has(&s->seen, s->prefix[at + 1]);
     }
     s->stats.n_read += (uint64_t)n;
-    s->has_logits = logits;
     if (s->n < s->n_read)
         s->n = s->n_read;
     if (from / MARK_TOKENS != s->n_read / MARK_TOKENS)
@@ -320,7 +355,8 @@ static enum timeline_outcome run_ids(struct session *s, const int32_t *ids, int 
     pool_lock(s->e->pool);
     bool done = s->ops->run(s->forward, &call);
     if (done && n_rows > 0)
-        s->ops->logits(s->forward, n - n_rows, n_rows, s->logits = s->rows);
+        s->ops->logits(s->forward, n - n_rows, n_rows,
+                       timeline_rows(s, from + n - n_rows, n_rows));
     pool_unlock(s->e->pool);
     if (!done) {
         atomic_store(&s->cancel, false);
@@ -336,7 +372,7 @@ static enum timeline_outcome read_ids(struct session *s, const int32_t *ids, int
 {
     enum timeline_outcome o = run_ids(s, ids, n, logits, err);
     if (o == TIMELINE_DONE)
-        timeline_advance(s, ids, n, logits);
+        timeline_advance(s, ids, n);
     return o;
 }
 
@@ -356,7 +392,7 @@ static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, i
                                         struct err *err)
 {
     session_cut(s, common(s, ids, n));
-    if (s->n_read == n && s->has_logits)
+    if (s->n_read == n && timeline_has_logits(s))
         return TIMELINE_DONE;
     if (s->n_read == n)
         unread(s, n - 1);
@@ -388,7 +424,7 @@ struct session_token timeline_choose(struct session *s, const struct sampling *h
 {
     int n_recent = s->n < SAMPLER_RECENT ? s->n : SAMPLER_RECENT;
     struct sampler_call c = {
-        .how = how, .logits = s->logits, .n_vocab = s->e->model.n_vocab,
+        .how = how, .logits = timeline_logits(s), .n_vocab = s->e->model.n_vocab,
         .recent = s->ids + s->n - n_recent, .n_recent = n_recent,
         .banned = s->e->ends, .n_banned = how->no_end ? s->e->n_ends : 0,
         .position = (uint64_t)s->n, .logit = s->scratch, .order = s->order,
@@ -403,7 +439,7 @@ struct session_token timeline_choose(struct session *s, const struct sampling *h
 enum timeline_outcome timeline_read(struct session *s, int leave, struct err *err)
 {
     enum timeline_outcome o = TIMELINE_DONE;
-    if (s->n_read == s->n && !s->has_logits)
+    if (s->n_read == s->n && !timeline_has_logits(s))
         unread(s, s->n - 1);
     while (o == TIMELINE_DONE && s->n_read < s->n - leave) {
         int left = s->n - leave - s->n_read, take = left < s->chunk ? left : s->chunk;
@@ -426,12 +462,12 @@ static bool stops(const struct session *s, int32_t id)
 }
 
 /* Chooses by the rows of a pass over ids[0..n) until a token is not the next of them. Returns how
- * many were chosen; the last row that was looked at is then the timeline's. */
+ * many were chosen; so many rows are then known. */
 static int choose_along(struct session *s, const struct sampling *how, const int32_t *ids, int n,
                         struct session_token *out)
 {
     for (int i = 0;; i++) {
-        s->logits = s->rows + (size_t)i * (size_t)s->e->model.n_vocab;
+        s->logits.n = i + 1;
         out[i] = timeline_choose(s, how);
         if (i + 1 == n || out[i].id != ids[i + 1] || stops(s, out[i].id))
             return i + 1;
@@ -454,7 +490,7 @@ static enum timeline_outcome next_drafted(struct session *s, const struct sampli
         return o;
     lookup_time(&s->lookup, n, (double)(now_us() - start));
     *n_out = choose_along(s, how, ids, n, out);
-    timeline_advance(s, ids, *n_out, true);
+    timeline_advance(s, ids, *n_out);
     if (*n_out < n)
         s->cache->ops->cut(s->cache, s->n_read, NULL);
     s->stats.n_drafted += (uint64_t)d->n;
@@ -546,13 +582,13 @@ void session_stats(const struct session *s, struct session_stats *out)
 
 const float *session_logits(const struct session *s)
 {
-    return s->has_logits ? s->logits : NULL;
+    return timeline_has_logits(s) ? timeline_logits(s) : NULL;
 }
 
 uint64_t session_logits_hash(const struct session *s)
 {
     size_t bytes = (size_t)s->e->model.n_vocab * sizeof(float);
-    return s->has_logits ? kv_file_fingerprint(s->logits, bytes, bytes) : 0;
+    return timeline_has_logits(s) ? kv_file_fingerprint(timeline_logits(s), bytes, bytes) : 0;
 }
 
 /* The logits of the positions of one chunk that are wanted. */
@@ -568,9 +604,9 @@ static void score_chunk(struct session *s, const struct score *score, int from, 
         if (!score->want(pos, n, score->data))
             continue;
         pool_lock(s->e->pool);
-        s->ops->logits(s->forward, pos - from, 1, s->logits);
+        s->ops->logits(s->forward, pos - from, 1, timeline_rows(s, pos, 1));
         pool_unlock(s->e->pool);
-        score->row(pos, s->logits, score->data);
+        score->row(pos, s->logits.row, score->data);
     }
 }
 
@@ -602,7 +638,7 @@ static struct kv_file file_of(struct session *s)
     return (struct kv_file){
         .fingerprint = s->e->info.fingerprint, .n_vocab = s->e->model.n_vocab, .n_ctx = s->n_ctx,
         .ids = s->ids, .n_ids = s->n, .n_read = s->n_read,
-        .logits = s->logits, .has_logits = s->has_logits,
+        .logits = timeline_logits(s), .has_logits = timeline_has_logits(s),
     };
 }
 
@@ -618,12 +654,12 @@ bool session_load(struct session *s, const char *path, struct err *err)
 {
     assert(s->n == 0);
     struct kv_file f = file_of(s);
-    s->has_logits = false;
     if (!s->cache->ops->load(s->cache, path, &f, err))
         return false;
     s->n = f.n_ids;
     s->n_read = f.n_read;
-    s->has_logits = f.has_logits;
+    if (f.has_logits)
+        timeline_rows(s, s->n_read - 1, 1);
     for (int i = 0; i < s->n_read; i++)
         s->prefix[i + 1] = seen_hash(s->prefix[i], s->ids[i]);
     return true;

@@ -11,6 +11,12 @@
 #include "engine/lookup.h"
 #include "engine/seen.h"
 
+/* The logits after the positions pos, pos + 1, ... that the last pass with logits left. */
+struct logits {
+    float *row;                    /* [n_rows][n_vocab] owned */
+    int pos, n;                    /* pos + n <= n_read; n = 0: none */
+};
+
 struct session {
     struct engine *e;              /* borrowed */
     const struct forward_ops *ops;
@@ -20,11 +26,9 @@ struct session {
     int32_t *ids;                  /* [n_ctx] */
     uint64_t *prefix;              /* [n_ctx + 1] hash of the first i ids read, i <= n_read */
     int n, n_read;
-    bool has_logits;               /* of position n_read - 1 */
     bool generated;                /* the last tokens came from session_next() */
-    float *rows;                   /* [n_rows][n_vocab] logits of a pass's last tokens, owned */
     int n_rows;                    /* tokens of a pass with a draft at most; 1: none are drafted */
-    float *logits;                 /* [n_vocab] one of the rows: after position n_read - 1 */
+    struct logits logits;
     float *scratch;                /* [n_vocab] */
     int32_t *order;                /* [n_vocab] scratch */
     struct seen seen;              /* prefixes that were read and cut off */
@@ -39,10 +43,18 @@ enum timeline_outcome { TIMELINE_DONE, TIMELINE_CANCELLED, TIMELINE_FAILED };
  * timeline's end are there then. */
 enum timeline_outcome timeline_read(struct session *s, int leave, struct err *err);
 
-/* Takes over n ids that were read at position n_read; logits: those after the last are there. */
-void timeline_advance(struct session *s, const int32_t *ids, int n, bool logits);
+/* Takes over n ids that were read at position n_read. */
+void timeline_advance(struct session *s, const int32_t *ids, int n);
 
-/* Chooses a token by the logits and appends it. */
+/* Where the logits after the positions pos to pos + n - 1 are to be written, [n][n_vocab], n at most
+ * n_rows. From here on they are known. */
+float *timeline_rows(struct session *s, int pos, int n);
+
+/* The last logits that are known: those after the end, if timeline_has_logits(). */
+float *timeline_logits(const struct session *s);
+bool timeline_has_logits(const struct session *s);
+
+/* Chooses a token by the last logits and appends it. */
 struct session_token timeline_choose(struct session *s, const struct sampling *how);
 
 /* True with room for one more token; else *err. */

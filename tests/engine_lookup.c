@@ -221,6 +221,53 @@ void test_lookup_same_tokens(void **state)
     assert_true(n_accepted > 100);
 }
 
+/* A reply may stop at any token of a call: what is left is what one by one would have left, logits
+ * too, and nothing is read again. */
+void test_lookup_stops_anywhere(void **state)
+{
+    (void)state;
+    struct engine *e = model_open("tiny-llama-q4_1", 1, NULL);
+    struct session *s = model_session(e, KV_F16, 64), *one = model_session(e, KV_F16, 64), *fork;
+    struct sampling greedy = { .top_p = 1, .repeat_penalty = 1 };
+    struct session_token t[SESSION_NEXT_MAX], alone;
+    struct session_stats stats;
+    struct err err;
+    int32_t ids[60], line[600];
+    int n_cut = 0;
+    for (int i = 0; i < 60; i++)
+        ids[i] = i % 5;
+    model_read(s, ids, 60);
+    model_read(one, ids, 60);
+    for (int step = 0; step < 60; step++) {
+        for (int i = 2; i <= LOOKUP_PASS; i++)
+            s->lookup.cost[i] = 1;
+        int n = session_next(s, &greedy, t, SESSION_NEXT_MAX, &err), keep = 1 + step % n;
+        for (int i = 0; i < keep; i++)
+            assert_int_equal(session_next(one, &greedy, &alone, 1, &err), 1);
+        if (keep == n)
+            continue;
+        n_cut++;
+        int len = session_len(one);
+        memcpy(line, session_ids(one), (size_t)len * sizeof *line);
+        assert_int_equal(session_held(s, line, len), len); /* read already, its logits are there */
+        if (step % 2)
+            model_read(s, line, len);
+        else
+            session_cut(s, len);
+        assert_true(session_logits(s) != NULL);
+        model_read(one, line, len);
+        assert_true(session_logits_hash(s) == session_logits_hash(one));
+        assert_true(session_fork(s, &fork, &err));
+        session_swap(s, fork);
+        session_free(&fork);
+    }
+    session_stats(s, &stats);
+    assert_true(n_cut > 5 && stats.n_re_read == 0);
+    session_free(&s);
+    session_free(&one);
+    engine_close(&e);
+}
+
 /* A cache that cannot be cut anywhere gets no drafts. */
 void test_lookup_not_with_snapshots(void **state)
 {
