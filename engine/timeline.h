@@ -46,8 +46,8 @@ enum timeline_outcome timeline_read(struct session *s, int leave, struct err *er
 /* Takes over n ids that were read at position n_read. */
 void timeline_advance(struct session *s, const int32_t *ids, int n);
 
-/* Where the logits after the positions pos to pos + n - 1 are to be written, [n][n_vocab], n at most
- * n_rows. From here on they are known. */
+/* Where the logits after the positions pos to pos + n - 1 are to be written, [n][n_vocab], n at
+ * most n_rows. From here on they are known. */
 float *timeline_rows(struct session *s, int pos, int n);
 
 /* The last logits that are known: those after the end, if timeline_has_logits(). */

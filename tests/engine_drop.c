@@ -51,7 +51,7 @@ static struct session *made_by_hand(const struct session *whole, int from, int t
     assert_true(s->cache->ops->reserve(s->cache, from, n, &(struct err){0}));
     for (int i = from; i < n; i++)
         row_copy(s, i, whole, i + to - from);
-    timeline_advance(s, ids + to, N - to, true);
+    timeline_advance(s, ids + to, N - to);
     return s;
 }
 
