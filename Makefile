@@ -31,6 +31,8 @@ ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/
 	engine/sampler.c engine/seen.c engine/lookup.c engine/session.c engine/batch.c engine/engine.c engine/inspect.c engine/bandwidth.c
 ifeq ($(shell uname -m),x86_64)
 ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c
+else
+FOREIGN := engine/kernels_unpack.h engine/kernels_product.h
 endif
 ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 
@@ -86,7 +88,7 @@ AGAIN = $(MAKE) --no-print-directory $(JOBS)
 
 # ---- programs ---------------------------------------------------------------------------------
 
-.PHONY: all need chat test programs fuzz lint install clean help
+.PHONY: all need chat test programs fuzz check-kernels lint install clean help
 
 all: $(BUILD)/duet $(BUILD)/probe ## build the program, build/duet, and the test tool, build/probe
 
@@ -104,6 +106,8 @@ FAULTS := malloc calloc realloc aligned_alloc mmap64 open64 openat64 write pwrit
 $(BUILD)/tests/engine $(BUILD)/tests/app: LDFLAGS += $(FAULTS:%=-Wl,--wrap=%)
 T_ENG += $(BUILD)/tests/fault.o
 T_APP += $(BUILD)/tests/fault.o
+CHECK_KERNELS := $(call obj,tests/check_kernels.c $(filter engine/mem.c engine/cpu.c engine/quant.c \
+	engine/kernels%,$(ENGINE)))
 
 $(BUILD)/duet: $(DUET)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
@@ -121,7 +125,8 @@ $(BUILD)/%.o: %.c Makefile | need
 	$(if $(V),,@echo "  CC  $<")
 	$(Q)$(COMPILE) $(ISA) -MMD -MP -c -o $@ $<
 
-$(BUILD)/engine/kernels_avx2.o $(BUILD)/engine/kernels_avx2_attention.o: ISA := -mavx2 -mfma -mf16c
+AVX2 := -mavx2 -mfma -mf16c
+$(BUILD)/engine/kernels_avx2.o $(BUILD)/engine/kernels_avx2_attention.o: ISA := $(AVX2)
 
 # The themes are compiled in: a row {"name", "text of the file"} for each.
 THEMES := $(sort $(wildcard themes/*.json))
@@ -139,7 +144,7 @@ need:
 	@DUET_NO_INSTALL=1 app/packages.sh build || \
 		{ echo "duet: \`make chat\` and \`make test\` install them, app/packages.sh does alone" >&2; false; }
 
--include $(patsubst %.o,%.d,$(sort $(DUET) $(PROBE) $(T_ENG) $(T_UI) $(T_APP)))
+-include $(patsubst %.o,%.d,$(sort $(DUET) $(PROBE) $(T_ENG) $(T_UI) $(T_APP) $(CHECK_KERNELS)))
 -include $(wildcard $(BUILD)/tests/fuzz_*.d)
 
 # ---- what a newcomer types --------------------------------------------------------------------
@@ -189,12 +194,21 @@ build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(call obj,tests/engine_try.c $(TRY
 	$(Q)$(LINK) -fsanitize=fuzzer $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
 
 # tests/run.h is a main program, included once with TESTS defined.
-HEADERS := $(filter-out tests/run.h,$(wildcard engine/*.h ui/*.h app/*.h tests/*.h))
+HEADERS := $(filter-out tests/run.h $(FOREIGN),$(wildcard engine/*.h ui/*.h app/*.h tests/*.h))
+
+$(BUILD)/check_kernels: $(CHECK_KERNELS)
+	$(Q)$(LINK) -lm
+
+check-kernels: ## check every set of kernels that this machine has, and show how fast each is
+	@app/packages.sh build test
+	@$(AGAIN) $(BUILD)/tests/engine $(BUILD)/check_kernels
+	@$(BUILD)/tests/engine '*kernels*'
+	@$(BUILD)/check_kernels
 
 lint: ## check the doors between the rooms, headers, style and man page; print function lengths
 	@app/packages.sh build test
 	@tests/deps.sh
-	@$(foreach h,$(HEADERS),$(COMPILE) -fsyntax-only -x c $(h) &&) true
+	@$(foreach h,$(HEADERS),$(COMPILE) $(if $(filter engine/kernels_%,$(h)),$(AVX2)) -fsyntax-only -x c $(h) &&) true
 	@tests/length.sh
 
 install: $(BUILD)/duet ## copy program and man pages under PREFIX (default /usr/local)
@@ -208,6 +222,6 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
-		while IFS='|' read -r name text; do printf '%-9s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '%-13s %s\n' "$$name" "$$text"; done
 	@echo "Variables: CC CFLAGS LDFLAGS PREFIX SAN=address,undefined|thread V=1"

@@ -20,7 +20,8 @@ static void quant_q8(const float *x, void *row, size_t n)
 {
     int8_t *q = row;
     float *d = (float *)q8_scales(row, n), *s = (float *)q8_sums(row, n);
-    size_t n_scales = q8_scales_n(n);
+    int16_t *halves = (int16_t *)q8_halves(row, n);
+    memset(row, 0, q8_row_bytes(n));
     for (size_t b = 0; b < n / QUANT_BLOCK; b++, x += QUANT_BLOCK, q += QUANT_BLOCK) {
         float big = 0;
         for (int j = 0; j < QUANT_BLOCK; j++)
@@ -36,11 +37,10 @@ static void quant_q8(const float *x, void *row, size_t n)
             sum[j / 16] += q[j];
         }
         d[b] = big / 127;
-        s[b] = big / 127 * (float)sum[0];
-        s[n_scales + b] = big / 127 * (float)sum[1];
+        s[b] = big / 127 * (float)(sum[0] + sum[1]);
+        halves[2 * b] = (int16_t)sum[0];
+        halves[2 * b + 1] = (int16_t)sum[1];
     }
-    for (size_t b = n / QUANT_BLOCK; b < n_scales; b++)
-        d[b] = s[b] = s[n_scales + b] = 0;
 }
 
 static void rms_norm(const float *x, const float *gain, float eps, size_t n, float *y)

@@ -11,7 +11,7 @@
 #include "engine/mem.h"
 
 #define TILE_ROWS   32
-#define TILE_TOKENS 32
+#define TILE_TOKENS 64
 #define BLAS_TOKENS (MATMUL_FEW + 1)  /* from here on sgemm is faster than dot products */
 
 size_t matmul_bytes(int n_max, int cols_max, int n_threads)

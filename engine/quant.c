@@ -324,16 +324,18 @@ static int dot_int(const int16_t *w, const int8_t *x)
     return sum;
 }
 
-/* sum (scale q + add) x = scale d sum(q q_x) + add s, d and s being carried by the activations.
- * Adds the unpacked group i of weight row r to all results of the row. */
+/* sum (scale q + add) x = scale d sum(q q_x) + add d sum(q_x), d and the sums of halves being
+ * carried by the activations. Adds the unpacked group i of weight row r to all results of the
+ * row. */
 static void add_group(const struct unpacked *u, size_t i, const struct dot *d, int r)
 {
     for (int t = 0; t < d->n_x; t++) {
         const int8_t *x = act_row(d, t);
-        const float *s = q8_sums(x, d->n) + i;
+        const int16_t *b = q8_halves(x, d->n) + 2 * i;
         int sum = dot_int(u->q, x + i * QUANT_BLOCK);
-        *result(d, t, r) += u->scale * q8_scales(x, d->n)[i] * (float)sum +
-                            (u->add[0] * s[0] + u->add[1] * s[q8_scales_n(d->n)]);
+        *result(d, t, r) += q8_scales(x, d->n)[i] *
+                            (u->scale * (float)sum +
+                             (u->add[0] * (float)b[0] + u->add[1] * (float)b[1]));
     }
 }
 

@@ -136,33 +136,39 @@ static inline void quant_k_scale(const uint8_t *s, int g, int *scale, int *min)
 
 /* ---- a row of 8-bit activations ----------------------------------------------------------- */
 
-/* A row of n values, n a multiple of 32, is three arrays one after the other; N is n / 32 rounded
- * up to a multiple of 8, and what is behind n / 32 is 0:
+/* A row of n values, n a multiple of 32, is four arrays one after the other; N is n / 32 rounded
+ * up to a multiple of 8, and what is behind n / 32 blocks is 0:
  *
- *   int8_t q[n]       in [-127, 127]
- *   float  d[N]       x = d * q
- *   float  s[2][N]    d * (the sum of the first, of the second 16 values of the block): what a
- *                     constant in the weights meets
+ *   int8_t  q[N][32]    in [-127, 127]
+ *   float   d[N]        x = d * q
+ *   float   s[N]        d * (the sum of the block's q): what a minimum in the weights meets
+ *   int16_t b[N][2]     the sum of the first, of the second 16 q of the block: what an offset of
+ *                       the weights meets
  *
  * Rows start at multiples of 64 bytes. */
-static inline size_t q8_scales_n(size_t n)
+static inline size_t q8_blocks(size_t n)
 {
     return (n / QUANT_BLOCK + 7) / 8 * 8;
 }
 
 static inline size_t q8_row_bytes(size_t n)
 {
-    return (n + q8_scales_n(n) * 3 * sizeof(float) + 63) / 64 * 64;
+    return (q8_blocks(n) * (QUANT_BLOCK + 2 * sizeof(float) + 2 * sizeof(int16_t)) + 63) / 64 * 64;
 }
 
 static inline const float *q8_scales(const void *row, size_t n)
 {
-    return (const float *)((const char *)row + n);
+    return (const float *)((const char *)row + q8_blocks(n) * QUANT_BLOCK);
 }
 
 static inline const float *q8_sums(const void *row, size_t n)
 {
-    return q8_scales(row, n) + q8_scales_n(n);
+    return q8_scales(row, n) + q8_blocks(n);
+}
+
+static inline const int16_t *q8_halves(const void *row, size_t n)
+{
+    return (const int16_t *)(q8_sums(row, n) + q8_blocks(n));
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */

@@ -72,7 +72,7 @@ door 'xxhash\.h' 'engine/kv_file\.c|app/store\.c'
 door '(cjson/)?cJSON\.h' 'app/json\.c|ui/theme\.c'
 door 'curl/.*' 'app/http\.c'
 door 'pthread\.h|threads\.h' 'app/worker\.c|engine/pool\.c'
-door '.*intrin\.h' 'engine/kernels_[a-z0-9_]*\.c'
+door '.*intrin\.h' 'engine/kernels_[a-z0-9_]*\.[ch]'
 door 'cpuid\.h|asm/.*' 'engine/cpu\.c'
 door 'cmocka\.h' 'tests/test\.h'
 in_room 'tests/' '# *include <cmocka' | without '^tests/test\.h:' | place |
@@ -94,8 +94,8 @@ in_room 'engine/' "$call(signal|sigaction|sigprocmask|pthread_sigmask|raise|kill
 in_room '(engine|ui|app)/' "$call(system|popen|gets|strcpy|strcat|sprintf|vsprintf|alloca) *\(" |
     place | say 'is not used in this house'
 in_room '(engine|ui|app)/' '(_mm[0-9]*_|__m(128|256|512)|__builtin_ia32_|_tile_)' |
-    without '^engine/(kernels_[a-z0-9_]*|cpu)\.c:' | place |
-    say 'intrinsics belong to engine/kernels_*.c'
+    without '^engine/(kernels_[a-z0-9_]*\.[ch]|cpu\.c):' | place |
+    say 'intrinsics belong to engine/kernels_*'
 
 # ---- form ----------------------------------------------------------------------------------------
 

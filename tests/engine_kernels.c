@@ -280,7 +280,7 @@ void test_kernels_dot_extremes(void **state)
 {
     (void)state;
     start();
-    _Alignas(64) char x[192];
+    _Alignas(64) char x[512];
     float values[64], y[2];
     for (int sign = -1; sign <= 1; sign += 2) {
         struct block_q8_0 q8[2] = { { .d = 0x3c00 }, { .d = 0x3c00 } };
@@ -363,10 +363,14 @@ void test_kernels_quant_q8(void **state)
                     assert_true(fabsf((float)q * d - x[i]) <= d * 0.5001f);
                     sum[i / 16 % 2] += q;
                 }
+                float both = d * (float)(sum[0] + sum[1]);
+                check_close("sum", 320, q8_sums(row, 320)[b], both, 1e-6f * fabsf(both));
                 for (int h = 0; h < 2; h++)
-                    check_close("sum", 320, q8_sums(row, 320)[h * 16 + b], d * (float)sum[h],
-                                1e-6f * fabsf(d * (float)sum[h]));
+                    assert_int_equal(q8_halves(row, 320)[2 * b + h], sum[h]);
             }
+            for (int b = 10; b < 16; b++)
+                assert_true(q8_scales(row, 320)[b] == 0 && q8_sums(row, 320)[b] == 0 &&
+                            ((int8_t *)row)[b * 32 + b] == 0 && q8_halves(row, 320)[2 * b] == 0);
         }
 }
 
@@ -375,7 +379,7 @@ void test_kernels_no_numbers(void **state)
 {
     (void)state;
     start();
-    _Alignas(64) char row[128];
+    _Alignas(64) char row[512];
     float x[32], y;
     struct block_q8_0 w = { .d = 0x7e00, .q = { 1 } };
     for (int i = 0; i < 32; i++)
