@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "app/command.h"
 #include "app/complete.h"
@@ -59,6 +60,9 @@ static void view_fill(struct loop *l, struct view *v)
     editor_view(l->editor, &v->draft);
     v->reader = l->reader;
     v->queued = t->n_queue;
+    for (int i = 0; i < VIEW_WAITING; i++)
+        v->waiting[i] = talk_queued(t, i);
+    v->empty = l->welcome;
     v->state = talk_state_name(t->state);
     v->done = meter ? t->done : 0;
     v->total = meter ? t->total : 0;
@@ -183,6 +187,16 @@ static void complete(struct loop *l)
     buf_release(&choices);
 }
 
+static void unqueue(struct loop *l)
+{
+    char *text = talk_unqueue(&l->talk);
+    if (text)
+        editor_set(l->editor, text, strlen(text));
+    else
+        loop_hint(l, false, "no message waits");
+    free(text);
+}
+
 /* The draft in both modes; without one the last question. */
 static void ask_both(struct loop *l)
 {
@@ -252,6 +266,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_DIFF: shown_diff(l); return true;
     case ACTION_BRANCH: branch(l, ""); return true;
     case ACTION_BOTH: ask_both(l); return true;
+    case ACTION_UNQUEUE: unqueue(l); return true;
     default: return false;
     }
     const char *args;
@@ -268,6 +283,8 @@ static enum action empty_draft_action(struct loop *l, const struct key *k)
         return ACTION_HELP;
     if (k->code == KEYCODE_TAB)
         return ACTION_READER;
+    if (k->code == KEYCODE_UP && !k->mod && l->talk.n_queue > 0)
+        return ACTION_UNQUEUE;
     if (k->code == KEYCODE_CHAR && k->mod == KEY_CTRL && k->ch == 'd')
         return ACTION_QUIT;
     return ACTION_NONE;
@@ -325,7 +342,8 @@ static bool take_key(struct loop *l, const struct key *k)
         l->leave_asked = false;
     if (used)
         return first.code || a == ACTION_SEND || a == ACTION_NEWLINE || a == ACTION_STOP ||
-               a == ACTION_COMPLETE || a == ACTION_BRANCH || a == ACTION_BOTH;
+               a == ACTION_COMPLETE || a == ACTION_BRANCH || a == ACTION_BOTH ||
+               a == ACTION_UNQUEUE;
     if (l->reader && typed(k)) /* typing leads back to the draft */
         l->reader = false;
     if (!l->reader)
@@ -425,6 +443,14 @@ static bool editor_start(struct loop *l, const struct options *o, char *msg, siz
     return l->editor != NULL;
 }
 
+/* Nothing was ever typed here. */
+static bool first_start(void)
+{
+    struct paths paths;
+    struct err err;
+    return paths_init(&paths, &err) && access(paths.history, F_OK) != 0;
+}
+
 static bool screen_start(struct loop *l, const struct options *o, char *msg, size_t msg_bytes)
 {
     const char *no_color = getenv("NO_COLOR");
@@ -437,6 +463,7 @@ static bool screen_start(struct loop *l, const struct options *o, char *msg, siz
     term_theme(&l->theme);
     grid_init(&l->grid, 1, 1);
     l->transcript = transcript_new();
+    l->welcome = overlay_welcome(first_start());
     transcript_fold(l->transcript, true);
     return true;
 }

@@ -24,6 +24,7 @@ struct loop {
     struct theme theme;         /* shown now */
     struct theme theme_before;  /* while the list of themes is open */
     struct names themes;        /* that list */
+    struct list *welcome;       /* what an empty conversation shows */
     struct list *list;          /* the overlay, or NULL */
     enum overlay overlay;
     struct sessions *sessions;  /* OVERLAY_SESSIONS, or NULL */
@@ -80,6 +81,7 @@ void shown_note(struct loop *l, bool error, const char *text); /* a line in the 
 /* ---- overlay.c ----------------------------------------------------------------------------- */
 
 void overlay_help(struct loop *l);
+struct list *overlay_welcome(bool first); /* first: on the first start */
 void overlay_history(struct loop *l);
 bool overlay_key(struct loop *l, const struct key *k); /* true: the editor has something to do */
 void overlay_close(struct loop *l);

@@ -56,6 +56,27 @@ void overlay_help(struct loop *l)
     }
 }
 
+/* What can be done here, in a few rows: the keys as they are bound. */
+struct list *overlay_welcome(bool first)
+{
+    static const enum action actions[] = {ACTION_SEND, ACTION_TOGGLE, ACTION_BOTH, ACTION_OPEN,
+                                          ACTION_STOP, ACTION_HELP};
+    struct list *list = list_new(first ? "Welcome to duet: one conversation, two ways of answering"
+                                       : "A new conversation", false);
+    for (int i = 0; first && i < MODE_COUNT; i++)
+        list_add(list, mode_get((enum mode_id)i)->title, mode_describe((enum mode_id)i));
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        const struct action_help *h = keymap_help(actions[i]);
+        list_add(list, *h->keys_editor ? h->keys_editor : h->command, h->help);
+    }
+    list_add(list, "Tab", "On an empty draft: the reader, to search, copy, compare, branch off");
+    list_add(list, "/", "Begins a command; /help lists them");
+    if (first)
+        list_add(list, "", "All is saved on this machine as it is said. This page goes with the "
+                           "first message.");
+    return list;
+}
+
 /* A draft in one row: its beginning, line ends as signs. */
 static void add_draft(void *data, const char *text, size_t bytes)
 {

@@ -194,6 +194,17 @@ static void find_sessions(struct plain *p, const char *text)
     free(e);
 }
 
+static void unqueue(struct plain *p)
+{
+    char *text = talk_unqueue(&p->talk);
+    line_end(p);
+    if (text)
+        out_printf(stdout, "- taken back: %s\n", text);
+    else
+        out_printf(stdout, "- no message waits\n");
+    free(text);
+}
+
 static void show_diff(struct plain *p)
 {
     struct buf heading = {0}, lines = {0};
@@ -260,6 +271,8 @@ static void send_line(struct plain *p, const char *line)
         p->leaving = true;
     } else if (a == ACTION_OPEN) {
         list_sessions(p);
+    } else if (a == ACTION_UNQUEUE) {
+        unqueue(p);
     } else if (a == ACTION_BOTH) {
         talk_both(&p->talk, args);
     } else if (a == ACTION_DIFF) {

@@ -286,6 +286,38 @@ void talk_ask(struct talk *t, const char *text, enum mode_id mode)
     t->n_queue++;
 }
 
+const char *talk_queued(const struct talk *t, int i)
+{
+    const struct question *q = t->queue;
+    while (q && i-- > 0)
+        q = q->next;
+    return q ? q->text : NULL;
+}
+
+char *talk_unqueue(struct talk *t)
+{
+    struct question **at = &t->queue, *before = NULL;
+    struct buf text = {0};
+    if (!*at)
+        return NULL;
+    while ((*at)->next) {
+        before = *at;
+        at = &(*at)->next;
+    }
+    struct question *last = *at;
+    if (last->mode != t->c.mode)
+        buf_printf(&text, "/%s ", mode_get(last->mode)->name);
+    else if (last->text[0] == '/')
+        buf_puts(&text, "/");
+    buf_puts(&text, last->text);
+    *at = NULL;
+    t->queue_tail = before;
+    t->n_queue--;
+    free(last->text);
+    free(last);
+    return buf_take(&text);
+}
+
 static void queue_next(struct talk *t)
 {
     struct question *q = t->queue;

@@ -105,6 +105,11 @@ void talk_events(struct talk *t);
 void talk_mode(struct talk *t, enum mode_id mode); /* from now on, in a running reply too */
 bool talk_busy(const struct talk *t);              /* a turn runs or waits */
 
+/* What waits its turn: message i, NULL behind the last. And the last one taken out, malloc'd, as it
+ * would be typed; NULL if none waits. */
+const char *talk_queued(const struct talk *t, int i);
+char *talk_unqueue(struct talk *t);
+
 /* Stops the running turn, resume or reading; false: there was nothing to stop. */
 bool talk_stop(struct talk *t);
 

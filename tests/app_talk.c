@@ -656,6 +656,33 @@ void test_talk_says_why_a_model_cannot_be_opened(void **state)
     end(&t, &w);
 }
 
+void test_talk_unqueues(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct watch w;
+    struct options o;
+    static const char *const want[] = {"/pro three", "//two", NULL};
+    home();
+    options_init(&o);
+    begin(&t, &w, &o);
+    line(&t, "one"); /* the model is not loaded yet: all of them wait */
+    line(&t, "//two");
+    line(&t, "/pro three");
+    assert_string_equal(talk_queued(&t, 2), "three");
+    assert_null(talk_queued(&t, 3));
+    for (int i = 0; i < 2; i++) {
+        char *text = talk_unqueue(&t);
+        assert_string_equal(text, want[i]);
+        free(text);
+    }
+    settle(&t, &w);
+    assert_null(talk_unqueue(&t));
+    assert_int_equal(t.c.n_turn, 1);
+    assert_string_equal(t.c.turn[0].question, "one");
+    end(&t, &w);
+}
+
 void test_talk_stop(void **state)
 {
     (void)state;

@@ -498,7 +498,7 @@ def test_themes(t):
     """The light theme draws the same signs; another colour of the header."""
     seen = []
     for theme in ("dark", "light"):
-        t.duet("--max-tokens 8", "--theme", theme)
+        t.duet("--max-tokens 8", "--no-save", "--theme", theme)
         t.idle()
         seen.append((t.screen("-e"), t.screen()))
         t.type("/quit")

@@ -335,6 +335,24 @@ void test_screen_search(void **state)
     transcript_free(&t);
 }
 
+void test_screen_empty(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = transcript_new();
+    struct view v = idle_view(t, false);
+    v.draft = (struct editor_view){"", 0, 0};
+    v.empty = list_new("A new conversation", false);
+    list_add(v.empty, "Enter", "Send the message");
+    v.waiting[0] = "first of two\nmore of it";
+    v.waiting[1] = "second, which is longer than the row of a narrow screen";
+    matches("empty-40x12", &v, 12, 40, 10, 2);
+    say(t, ENTRY_USER, "you", STYLE_USER, "It is empty no more.");
+    matches("waiting-40x12", &v, 12, 40, 10, 2);
+    list_free(&v.empty);
+    transcript_free(&t);
+}
+
 void test_screen_beside(void **state)
 {
     (void)state;

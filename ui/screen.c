@@ -71,6 +71,23 @@ static int list_rows(const struct view *v, int rows)
     return v->list_rows && v->list_rows < rows / 2 ? v->list_rows : rows;
 }
 
+/* Messages that wait, at the end of the transcript: a row for each, of which there are not many. */
+static void draw_waiting(struct grid *g, const struct view *v, struct rect *r)
+{
+    int n = 0;
+    while (n < VIEW_WAITING && v->waiting[n] && n < r->rows / 3)
+        n++;
+    for (int i = 0; i < n; i++) {
+        struct buf shown = {0};
+        text_display(&shown, v->waiting[i], strcspn(v->waiting[i], "\n"));
+        int row = r->row + r->rows - n + i, col = r->col;
+        col += grid_put(g, row, col, r->cols, STYLE_NOTE, "waits  ", 7);
+        grid_put(g, row, col, r->col + r->cols - col, STYLE_USER, buf_text(&shown), shown.bytes);
+        buf_release(&shown);
+    }
+    r->rows -= n;
+}
+
 /* Takes a row for a heading from a pane. */
 static void draw_heading(struct grid *g, struct rect *r, int col, const char *text)
 {
@@ -124,12 +141,16 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
         status_draw_header(v, g, l.header.row, l.header.cols);
     /* A list needs room even where the transcript has none. */
     struct rect *middle = l.small ? &l.editor : &l.transcript;
+    if (!l.small && !v->list)
+        draw_waiting(g, v, middle);
     if (v->beside && !l.small)
         draw_beside(g, v, middle);
     int listed = !v->list ? 0 : list_rows(v, middle->rows), left = middle->rows - listed;
     if (v->list)
         list_draw(v->list, g, middle->row, middle->col, listed, middle->cols);
-    if (left > 0 && !l.small)
+    if (left > 0 && !l.small && v->empty && !transcript_count(v->transcript))
+        list_draw(v->empty, g, middle->row + listed, middle->col, left, middle->cols);
+    else if (left > 0 && !l.small)
         transcript_draw(v->transcript, g, middle->row + listed, middle->col, left, middle->cols);
     if (l.rule.rows)
         draw_rule(g, v, &l.rule);

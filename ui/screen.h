@@ -12,6 +12,8 @@
 #include "ui/theme.h"
 #include "ui/transcript.h"
 
+enum { VIEW_WAITING = 3 };
+
 /* Everything the screen shows. All strings borrowed, terminated, never NULL except
  * where that means something. */
 struct view {
@@ -27,6 +29,7 @@ struct view {
 
     /* middle */
     struct transcript *transcript;
+    struct list *empty;     /* a text to read, while the transcript has nothing; NULL = none */
     struct list *list;      /* drawn over the transcript; NULL = none */
     int list_rows;          /* it takes this many at most, the transcript the rest; 0 = all */
 
@@ -39,6 +42,7 @@ struct view {
     struct editor_view draft;
     bool reader;            /* keys go to the reader: the cursor leaves the editor */
     int queued;             /* messages waiting their turn */
+    const char *waiting[VIEW_WAITING]; /* the first of them; NULL behind the last */
 
     /* status row */
     const char *search;     /* what is looked for; NULL = nothing */
