@@ -151,6 +151,7 @@ void shown_conversation(struct transcript *t, const struct conversation *c, int 
 static void on_reset(void *data, const struct talk *t)
 {
     struct loop *l = data;
+    panes_close(l);
     transcript_clear(l->transcript);
     l->entry = -1;
     shown_conversation(l->transcript, &t->c, t->turn);

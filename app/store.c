@@ -469,8 +469,9 @@ bool store_new(struct store *s, const char *dir, const struct conversation *c, c
     char id[80];
     store_new_id(id);
     conversation_init(&none);
-    bool ok = store_open(s, dir, id, &none, &report, err) && log_write(s->log, c, s->id, err) &&
-              store_meta(s, c, err);
+    bool ok = store_open(s, dir, id, &none, &report, err) &&
+              (log_is_empty(s->log) || err_set(err, ERR_BUSY, "session '%s' is there", id)) &&
+              log_write(s->log, c, s->id, err) && store_meta(s, c, err);
     conversation_release(&none);
     bool linked = ok && kv && link(kv, s->kv) == 0;
     (void)linked; /* without it the cache is read anew */
