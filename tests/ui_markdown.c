@@ -288,7 +288,7 @@ void test_markdown_ends(void **state)
     static const struct {
         const char *text, *open, *ended;
     } rows[] = {{"[a]\n\n[a]: b", "[a]\n", "a (b)\n"},
-                {"a\n\n-", "a\n-\n", "a\n\n• \n"}, {"a\n==", "a\n==\n", "a\n"},
+                {"a\n\n-", "a\n-\n", "a\n• \n"}, {"a\n==", "a\n==\n", "a\n"},
                 {"[a]\n\n[a]: b\n", "[a]\n", "a (b)\n"}};
     ui_locale();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
