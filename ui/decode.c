@@ -291,8 +291,10 @@ static struct token decode_escape(const struct decode *d, const char *s, size_t 
         return bytes == 2 ? part() : decode_osc(s, bytes);
     if (s[1] == ESC) {
         /* Alt with a key that is a sequence itself; two times Esc otherwise. */
-        t = bytes > 2 && (s[2] == '[' || s[2] == 'O') ? decode_escape(d, s + 1, bytes - 1)
-                                                      : is_key(1, KEYCODE_ESC, 0, 0);
+        if (bytes == 2)
+            return part();
+        t = s[2] == '[' || s[2] == 'O' ? decode_escape(d, s + 1, bytes - 1)
+                                              : is_key(1, KEYCODE_ESC, 0, 0);
         if (t.bytes > 1)
             t.bytes++, t.key.mod |= KEY_ALT;
         return t;
@@ -467,7 +469,9 @@ static int64_t patience_ms(const struct decode *d)
     if (d->pasting)
         return DECODE_PASTE_MS;
     size_t n = d->in.bytes - d->at;
-    return n > 1 && d->in.data[d->at] == ESC ? DECODE_SEQUENCE_MS : DECODE_ESC_MS;
+    const char *s = d->in.data + d->at;
+    bool sequence = n > 1 && s[0] == ESC && !(n == 2 && s[1] == ESC);
+    return sequence ? DECODE_SEQUENCE_MS : DECODE_ESC_MS;
 }
 
 bool decode_key(struct decode *d, int64_t now_ms, struct key *k)
