@@ -38,7 +38,7 @@ ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 
 UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/keyfile.c ui/grid.c ui/theme.c ui/wrap.c \
 	ui/code.c ui/rows.c ui/table.c ui/boundary.c ui/markdown.c ui/find.c \
-	ui/transcript.c ui/field.c ui/list.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/clip.c ui/history.c ui/editor.c
+	ui/transcript.c ui/field.c ui/list.c ui/strip.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/clip.c ui/history.c ui/editor.c
 
 APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/lock.c app/store.c app/options.c app/mode.c
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
@@ -48,7 +48,7 @@ APP_RUN   := app/event.c app/out.c app/turn.c app/strand.c app/candidates.c app/
 	app/program.c app/aloud.c \
 	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/inspect.c app/trace.c
 APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/panes.c app/reader.c app/outside.c app/complete.c \
-	app/look.c app/themes.c
+	app/look.c app/themes.c app/slices.c
 APP := $(APP_STORE) $(APP_CHOOSE) $(APP_RUN) $(APP_SCREEN)
 
 TESTS_ENGINE := $(wildcard tests/engine_*.c)

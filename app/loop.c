@@ -40,6 +40,30 @@ void loop_hint(struct loop *l, bool error, const char *text)
 
 /* ---- drawing ------------------------------------------------------------------------------ */
 
+static void view_strip(struct loop *l, struct view *v)
+{
+    const struct talk *t = &l->talk;
+    if (l->slices_at != t->ctx_used || l->slices_turns != t->c.n_turn) {
+        slices_build(&l->slices, &t->c, t->ctx_used, t->turn >= 0 ? t->turn_mode : t->c.mode);
+        l->slices_at = t->ctx_used;
+        l->slices_turns = t->c.n_turn;
+    }
+    v->strip = (struct strip){l->slices.slice, l->slices.n, t->info.n_ctx};
+}
+
+/* What sending the draft will cost. The worker alone has the words' numbers: the bytes tell about
+ * how many there will be, with those that stand around any question. */
+static void view_draft(const struct loop *l, struct view *v)
+{
+    enum { BYTES_A_TOKEN = 4, AROUND = 8 };
+    if (!v->draft.bytes || *v->draft.text == '/' || talk_busy(&l->talk))
+        return;
+    v->draft_tokens = (int)((v->draft.bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN) + AROUND;
+    v->re_read = l->cost;
+    if (l->read_tok_s > 0)
+        v->first_s = (v->draft_tokens + l->cost) / l->read_tok_s;
+}
+
 static void view_fill(struct loop *l, struct view *v)
 {
     const struct talk *t = &l->talk;
@@ -54,6 +78,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->ctx_used = t->ctx_used;
     v->ctx_total = t->info.n_ctx;
     v->kv_bytes = t->kv_bytes;
+    view_strip(l, v);
     v->transcript = l->transcript;
     v->list = l->list;
     v->list_rows = l->overlay == OVERLAY_THEMES ? THEME_ROWS : 0;
@@ -70,6 +95,7 @@ static void view_fill(struct loop *l, struct view *v)
                    ? l->turn_tokens / l->turn_seconds
                    : t->tok_s;
     v->re_read = t->re_read;
+    view_draft(l, v);
     v->search = l->searching || l->search.bytes ? buf_text(&l->search) : NULL;
     v->search_typed = l->searching;
     v->found = transcript_found(l->transcript, &v->found_now);
@@ -255,6 +281,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_HELP: overlay_help(l); return true;
     case ACTION_OPEN: overlay_sessions(l, ""); return true;
     case ACTION_THEME: overlay_themes(l); return true;
+    case ACTION_SLICES: overlay_slices(l); return true;
     case ACTION_QUIT: l->leaving = true; return true;
     case ACTION_TOGGLE: line = "/toggle"; break;
     case ACTION_UNDO: line = "/undo"; break;
@@ -510,6 +537,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     editor_free(&l.editor);
     overlay_close(&l);
     names_release(&l.themes);
+    slices_release(&l.slices);
     transcript_free(&l.transcript);
     grid_release(&l.grid);
     buf_release(&l.search);

@@ -8,13 +8,17 @@
 #ifndef DUET_APP_LOOP_H
 #define DUET_APP_LOOP_H
 
+#include "app/slices.h"
 #include "app/talk.h"
 #include "app/themes.h"
 #include "ui/editor.h"
 #include "ui/keymap.h"
 #include "ui/screen.h"
 
-enum overlay { OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS, OVERLAY_HISTORY, OVERLAY_THEMES };
+enum overlay {
+    OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS, OVERLAY_HISTORY,
+    OVERLAY_THEMES, OVERLAY_SLICES
+};
 
 struct loop {
     struct talk talk;
@@ -52,6 +56,10 @@ struct loop {
     int part_tokens;            /* live meters of the running part */
     double part_seconds, turn_seconds;
     int turn_tokens;
+    struct slices slices;       /* of the context, as of slices_at tokens in slices_turns turns */
+    int slices_at, slices_turns;
+    double read_tok_s;          /* reading a question, measured; 0 = not yet */
+    int cost;                   /* tokens that the next turn will read again */
     int64_t frame_ms;           /* when the last frame was drawn */
     struct buf tips;            /* the keys that are named there otherwise */
     struct buf keys_said;       /* what is wrong with the keys file, a line each */
@@ -68,9 +76,10 @@ struct front shown_front(struct loop *l);
 void shown_entry(struct transcript *t, enum entry_kind kind, const char *label, enum style style,
                  const char *text);
 
-/* Begins a part of a reply; returns its entry. The line of a folded thought. */
+/* Begins a part of a reply; returns its entry. The line of a folded thought (budget 0: it is
+ * over). */
 int shown_part(struct transcript *t, enum part_kind kind, enum mode_id mode);
-void shown_thought(struct transcript *t, int entry, int tokens, double seconds, bool over);
+void shown_thought(struct transcript *t, int entry, int tokens, double seconds, int budget);
 
 void shown_diff(struct loop *l); /* the last answer and the one before it, word by word */
 
@@ -87,6 +96,7 @@ bool overlay_key(struct loop *l, const struct key *k); /* true: the editor has s
 void overlay_close(struct loop *l);
 
 void overlay_themes(struct loop *l);
+void overlay_slices(struct loop *l);
 
 /* ---- sessions.c ---------------------------------------------------------------------------- */
 

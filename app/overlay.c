@@ -122,6 +122,18 @@ void overlay_themes(struct loop *l)
         list_key(l->list, &down);
 }
 
+void overlay_slices(struct loop *l)
+{
+    char left[80], right[120];
+    overlay_close(l);
+    l->overlay = OVERLAY_SLICES;
+    l->list = list_new("Context", true);
+    for (int i = 0; i < l->slices.n; i++) {
+        slices_tell(&l->slices, i, l->read_tok_s, left, sizeof left, right, sizeof right);
+        list_add(l->list, left, right);
+    }
+}
+
 /* Each theme is shown while the bar is on it. */
 static void preview(struct loop *l)
 {
@@ -137,6 +149,9 @@ static void choose(struct loop *l, int i)
         sessions_choose(l, i);
         return;
     }
+    if (l->overlay == OVERLAY_SLICES)
+        loop_hint(l, false, l->slices.slice[i].exact ? "it is held exactly: nothing to read again"
+                                                     : "it is held in fewer bits");
     if (l->overlay == OVERLAY_THEMES)
         look_theme(l, l->themes.name[i]);
     if (l->overlay == OVERLAY_HISTORY)

@@ -44,7 +44,7 @@ bool panes_ask(struct loop *l, const char *text)
 static void part_over(struct loop *l)
 {
     if (l->beside_entry >= 0 && l->beside_part == PART_THINKING)
-        shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds, true);
+        shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds, 0);
     l->beside_entry = -1;
 }
 
@@ -70,7 +70,8 @@ static void second_tokens(struct loop *l, const struct event *e)
     l->beside_tokens += e->tokens;
     l->beside_seconds += e->seconds;
     if (e->part == PART_THINKING)
-        shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds, false);
+        shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds,
+                      mode_get(e->mode)->think_tokens);
 }
 
 void panes_event(struct loop *l, const struct event *e)

@@ -25,11 +25,13 @@ int shown_part(struct transcript *t, enum part_kind kind, enum mode_id mode)
     return transcript_add(t, entry, m->title, (enum style)m->style);
 }
 
-void shown_thought(struct transcript *t, int entry, int tokens, double seconds, bool over)
+void shown_thought(struct transcript *t, int entry, int tokens, double seconds, int budget)
 {
-    char text[80];
-    snprintf(text, sizeof text, "%s %d tok, %.1f s", over ? "thought" : "thinking", tokens,
-             seconds);
+    char text[80], most[24] = "";
+    if (budget)
+        snprintf(most, sizeof most, " of %d", budget);
+    snprintf(text, sizeof text, "%s %d%s tok, %.1f s", budget ? "thinking" : "thought", tokens,
+             most, seconds);
     transcript_summary(t, entry, text);
 }
 
@@ -48,7 +50,7 @@ static void on_question(void *data, const struct talk *t, int turn)
 static void part_over(struct loop *l)
 {
     if (l->entry >= 0 && l->part_tokens > 0 && l->thoughts > 0)
-        shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, true);
+        shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, 0);
     l->thoughts = 0;
     l->entry = -1;
     transcript_end(l->transcript);
@@ -73,10 +75,25 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
     l->dirty = true;
 }
 
+/* What the next question will cost is told by what the last one did. */
+static void measure(struct loop *l, const struct event *e)
+{
+    enum { TOKENS_MIN = 8 }; /* fewer say little about the speed */
+    int read = e->usage.prompt_tokens - e->usage.reused_tokens;
+    if (e->kind == EVENT_COST)
+        l->cost = e->re_read;
+    if (e->kind != EVENT_DONE)
+        return;
+    l->cost = 0;
+    if (read >= TOKENS_MIN && e->usage.first_seconds > 0)
+        l->read_tok_s = read / e->usage.first_seconds;
+}
+
 static void on_event(void *data, const struct event *e)
 {
     struct loop *l = data;
     l->dirty = true;
+    measure(l, e);
     panes_event(l, e);
     if (e->kind != EVENT_TOKENS || e->candidate > 0) /* the others go on at the same time */
         return;
@@ -85,7 +102,8 @@ static void on_event(void *data, const struct event *e)
     l->turn_tokens += e->tokens;
     l->turn_seconds += e->seconds;
     if (l->entry >= 0 && l->thoughts > 0 && e->part == PART_THINKING)
-        shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, false);
+        shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds,
+                     mode_get(e->mode)->think_tokens);
 }
 
 /* Beside an answer that is not the only one. */
@@ -130,7 +148,7 @@ static void show_reply(struct transcript *t, const struct reply *r)
         int entry = shown_part(t, p->kind, p->mode);
         transcript_append(t, entry, text, strlen(text));
         if (p->kind == PART_THINKING)
-            shown_thought(t, entry, p->tokens, (double)p->ms / 1000, true);
+            shown_thought(t, entry, p->tokens, (double)p->ms / 1000, 0);
     }
 }
 

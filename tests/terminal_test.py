@@ -119,6 +119,7 @@ def steady(text):
     """What a clock or a date brought in is replaced by as many signs."""
     text = re.sub(r"\d+(\.\d+)?k? tok/s", lambda m: "#" * (len(m[0]) - 6) + " tok/s", text)
     text = re.sub(r" · #+ tok/s", " · ### tok/s", text)
+    text = re.sub(r" · ~\d+\.\d+ s to the first word", "", text)
     text = re.sub(r"\d+\.\d+ s\b", "#.# s", text)
     text = re.sub(r"\d{8}-\d{6}-\w+", "SESSION", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "DATE", text)

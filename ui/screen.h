@@ -9,6 +9,7 @@
 #include "ui/editor.h"
 #include "ui/grid.h"
 #include "ui/list.h"
+#include "ui/strip.h"
 #include "ui/theme.h"
 #include "ui/transcript.h"
 
@@ -26,6 +27,7 @@ struct view {
     const char *model;      /* short name, "" while unknown */
     int ctx_used, ctx_total; /* tokens; total 0 = not known yet */
     uint64_t kv_bytes;
+    struct strip strip;     /* the gauge, slice by slice; n = 0: how full it is, alone */
 
     /* middle */
     struct transcript *transcript;
@@ -52,6 +54,8 @@ struct view {
     int done, total;        /* progress of loading or reading; total 0 = none to show */
     double tok_s;           /* 0 = not measured yet */
     int re_read;            /* tokens re-read by the last turn or toggle; -1 = nothing to say */
+    int draft_tokens;       /* about; instead of the speed: 0 = there is no draft to speak of */
+    double first_s;         /* till the first word of its answer; 0 = not measured yet */
     const char *hint;       /* right side: "F2 mode  Esc stop  F1 help" or a message */
     bool hint_is_message;   /* no list of keys: where both do not fit, it takes the whole row */
     bool hint_is_error;     /* likewise, and says what went wrong */

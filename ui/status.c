@@ -7,7 +7,12 @@
 #include "ui/layout.h"
 #include "ui/text.h"
 
-enum { GAUGE_CELLS = 8, BAR_CELLS = 12, TITLE_MIN = 8 };
+enum {
+    GAUGE_CELLS = 8, BAR_CELLS = 12, TITLE_MIN = 8,
+    GAUGE_WIDE = 70, GAUGE_WIDEST = 110, /* columns beside the title for a finer gauge */
+};
+
+static const char gauge_head[] = "ctx [";
 
 /* A row that is written from the left, piece after piece, up to `end`. */
 struct line {
@@ -80,7 +85,14 @@ static const char *dot(const struct view *v)
     return v->ascii ? " - " : " · ";
 }
 
-static void context_text(const struct view *v, bool with_gauge, struct buf *out)
+/* The more room, the finer. */
+static int gauge_cells(int room)
+{
+    return room >= GAUGE_WIDEST ? 4 * GAUGE_CELLS : room >= GAUGE_WIDE ? 2 * GAUGE_CELLS
+                                                                       : GAUGE_CELLS;
+}
+
+static void context_text(const struct view *v, int gauge_room, struct buf *out)
 {
     char used[16], total[16];
     if (v->ctx_total <= 0)
@@ -89,8 +101,8 @@ static void context_text(const struct view *v, bool with_gauge, struct buf *out)
     status_count(used, sizeof used, n);
     status_count(total, sizeof total, (uint64_t)v->ctx_total);
     buf_puts(out, "ctx ");
-    if (with_gauge) {
-        gauge(out, v->ascii, n, (uint64_t)v->ctx_total, GAUGE_CELLS);
+    if (gauge_room) {
+        gauge(out, v->ascii, n, (uint64_t)v->ctx_total, gauge_cells(gauge_room));
         buf_puts(out, " ");
     }
     buf_printf(out, "%s/%s", used, total);
@@ -115,7 +127,7 @@ static void add_part(struct buf *out, const char *text)
 static void header_right(const struct view *v, int room, struct buf *out)
 {
     struct buf ctx = {0}, kv = {0}, try = {0};
-    context_text(v, room >= LAYOUT_NARROW_COLS - 24, &ctx);
+    context_text(v, room >= LAYOUT_NARROW_COLS - 24 ? room : 0, &ctx);
     kv_text(v, &kv);
     const char *parts[] = {buf_text(&ctx), buf_text(&kv), v->model};
     for (int i = 0; i < 3; i++) {
@@ -138,7 +150,8 @@ void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
     line_put(&l, v->mode_style, v->mode);
     int title = text_cells(v->title, strlen(v->title));
     int keep = title < TITLE_MIN ? title : cols < LAYOUT_NARROW_COLS ? TITLE_MIN : 2 * TITLE_MIN;
-    header_right(v, cols - l.col - keep - 6, &right);
+    int room = cols - l.col - keep - 6;
+    header_right(v, room, &right);
     int width = text_cells(buf_text(&right), right.bytes);
     l.end = cols - 1 - (width ? width + 2 : 0);
     if (*v->title) {
@@ -147,7 +160,10 @@ void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
     }
     l.col = cols - 1 - width;
     l.end = cols - 1;
+    int gauge_col = l.col + (int)strlen(gauge_head);
     line_put(&l, STYLE_GAUGE, buf_text(&right));
+    if (v->strip.n && strncmp(buf_text(&right), gauge_head, strlen(gauge_head)) == 0)
+        strip_draw(&v->strip, g, row, gauge_col, gauge_cells(room), v->ascii);
     buf_release(&right);
 }
 
@@ -178,8 +194,17 @@ int status_search_col(const struct view *v, int cols)
     return at < cols ? at : cols - 1;
 }
 
+/* When an answer would begin, if there is room to say so. */
+static void first_word(const struct view *v, int room, struct buf *out)
+{
+    char text[60];
+    int n = snprintf(text, sizeof text, "%s~%.1f s to the first word", dot(v), v->first_s);
+    if (text_cells(buf_text(out), out->bytes) + text_cells(text, (size_t)n) <= room)
+        buf_puts(out, text);
+}
+
 /* Everything on the left, as one text. */
-static void status_left(const struct view *v, struct buf *out)
+static void status_left(const struct view *v, int room, struct buf *out)
 {
     if (v->search) {
         search_text(v, out);
@@ -190,10 +215,14 @@ static void status_left(const struct view *v, struct buf *out)
         buf_puts(out, " ");
         progress_text(v, out);
     }
-    if (v->tok_s > 0)
+    if (v->draft_tokens > 0)
+        buf_printf(out, "%sdraft ~%d tok", dot(v), v->draft_tokens);
+    else if (v->tok_s > 0)
         buf_printf(out, "%s%.1f tok/s", dot(v), v->tok_s);
     if (v->re_read >= 0)
         buf_printf(out, "%sre-read %d", dot(v), v->re_read);
+    if (v->draft_tokens > 0 && v->first_s > 0)
+        first_word(v, room, out);
     if (v->queued > 0)
         buf_printf(out, "%squeued %d", dot(v), v->queued);
 }
@@ -217,7 +246,7 @@ void status_draw(const struct view *v, struct grid *g, int row, int cols)
     int room = l.end - l.col, cells = text_cells(v->hint, strlen(v->hint));
     struct buf left = {0}, hint = {0};
     grid_fill(g, row, 0, cols, STYLE_STATUS, " ");
-    status_left(v, &left);
+    status_left(v, room, &left);
     int n = text_cells(buf_text(&left), left.bytes);
     enum style s = v->hint_is_error ? STYLE_ERROR : STYLE_STATUS;
     if ((v->hint_is_error || v->hint_is_message) && n + 2 + cells > room) {

@@ -1,0 +1,82 @@
+/* slices.c -- see slices.h. */
+#include "app/slices.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/mode.h"
+#include "ui/buf.h"
+
+/* All of the cache is exact today: mode.def has no other `far`. */
+static void add(struct slices *s, int turn, int tokens, enum style style)
+{
+    if (tokens <= 0)
+        return;
+    if (s->n == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 64;
+        s->slice = mem_grow(s->slice, (size_t)s->cap * sizeof *s->slice);
+        s->turn = mem_grow(s->turn, (size_t)s->cap * sizeof *s->turn);
+    }
+    s->slice[s->n] = (struct slice){tokens, style, true};
+    s->turn[s->n++] = turn;
+}
+
+static enum style mode_style(enum mode_id mode)
+{
+    return (enum style)mode_get(mode)->style;
+}
+
+/* Its parts, and what else the reply put into the timeline with the last of them. */
+static int add_reply(struct slices *s, int turn, const struct reply *r)
+{
+    int left = r->ids.n;
+    for (int i = 0; i < r->n_part; i++) {
+        int n = i == r->n_part - 1 || r->part[i].tokens > left ? left : r->part[i].tokens;
+        add(s, turn, n, mode_style(r->part[i].mode));
+        left -= n;
+    }
+    add(s, turn, left, mode_style(r->mode));
+    return r->ids.n;
+}
+
+void slices_build(struct slices *s, const struct conversation *c, int ctx_used, enum mode_id mode)
+{
+    int sum = c->begin.n;
+    s->n = 0;
+    add(s, -1, c->begin.n, STYLE_NOTE);
+    for (int i = 0; i < c->n_turn; i++) {
+        const struct turn *t = &c->turn[i];
+        add(s, i, t->ids.n, STYLE_USER);
+        sum += t->ids.n;
+        if (t->chosen >= 0)
+            sum += add_reply(s, i, &t->reply[t->chosen]);
+    }
+    add(s, c->n_turn - 1, ctx_used - sum, mode_style(mode));
+}
+
+void slices_release(struct slices *s)
+{
+    free(s->slice);
+    free(s->turn);
+    *s = (struct slices){0};
+}
+
+static const char *writer(enum style style)
+{
+    for (int i = 0; i < MODE_COUNT; i++)
+        if (mode_style((enum mode_id)i) == style)
+            return mode_get((enum mode_id)i)->title;
+    return style == STYLE_USER ? "you" : "the beginning";
+}
+
+void slices_tell(const struct slices *s, int i, double read_tok_s, char *left, size_t left_bytes,
+                 char *right, size_t right_bytes)
+{
+    const struct slice *one = &s->slice[i];
+    int n = s->turn[i] < 0 ? 0 : snprintf(left, left_bytes, "turn %d, ", s->turn[i] + 1);
+    snprintf(left + n, left_bytes - (size_t)n, "%s", writer(one->style));
+    n = snprintf(right, right_bytes, "%d tokens, %s", one->tokens, one->exact ? "exact" : "flash");
+    if (read_tok_s > 0)
+        snprintf(right + n, right_bytes - (size_t)n, ", %.1f s to read again",
+                 one->tokens / read_tok_s);
+}
