@@ -73,6 +73,8 @@
     "\\x{104b0}-\\x{104d3}\\x{104d8}-\\x{104fb}\\x{10c80}-\\x{10cb2}\\x{10cc0}-\\x{10cf2}" \
     "\\x{118a0}-\\x{118df}\\x{1e900}-\\x{1e943}"
 
+/* As published: U+3000 is a sign here, and the wide spaces stand among the CJK letters below,
+ * though they are spaces too; llama.cpp takes them for spaces alone. */
 #define WIDE_PUNCTUATION \
     "!-/:-~\\x{ff01}-\\x{ff0f}\\x{ff1a}-\\x{ff5e}\\x{2018}-\\x{201f}\\x{3000}-\\x{3002}"
 

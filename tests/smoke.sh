@@ -123,5 +123,9 @@ ask --session smoke --json 'Thank you.'
 check 'a damaged cache costs nothing but time'
 status 4 'a session name that is none' --session 'no/such session' -p x
 
+tests/compare_logits.py "$models/smollm2-135m.gguf" --check tests/golden/logits-smollm2-135m.json \
+    >"$dir/out" 2>"$dir/err"
+check 'the logits of the reference on 2,048 tokens of three texts'
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
