@@ -29,20 +29,6 @@ static bool runs(const struct strand *s)
     return s->session && !strand_over(s);
 }
 
-/* One token for each of n strands: 1 done, 0 cancelled, -1 *err. */
-static int decode(struct both *b, struct strand *const *who, int n, struct session_token *token,
-                  struct err *err)
-{
-    struct session *session[2];
-    struct sampling how[2];
-    for (int i = 0; i < n; i++) {
-        session[i] = who[i]->session;
-        how[i] = *strand_sampling(who[i]);
-    }
-    return n == 1 ? session_next(session[0], &how[0], token, 1, err)
-                  : batch_next(b->batch, session, n, how, token, err);
-}
-
 bool both_step(struct both *b, struct event_list *out, struct err *err)
 {
     struct strand *const all[] = {b->first, &b->second};
@@ -55,7 +41,7 @@ bool both_step(struct both *b, struct event_list *out, struct err *err)
         if (runs(all[i]))
             who[n++] = all[i];
     }
-    int done = n ? decode(b, who, n, token, err) : 0;
+    int done = n ? strand_next(who, n, b->batch, token, err) : 0;
     if (done <= 0)
         return done == 0;
     for (int i = 0; i < n; i++)

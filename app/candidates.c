@@ -84,6 +84,8 @@ static void fork_drop(struct candidates *c, int k)
     session_stats(f->session, &s);
     c->n_read += s.n_read;
     c->n_re_read += s.n_re_read;
+    c->n_drafted += s.n_drafted;
+    c->n_accepted += s.n_accepted;
     c->n_tokens += f->turn.n_think + f->turn.n_answer;
     strand_release(f);
 }
@@ -314,36 +316,26 @@ static struct strand *unread(struct candidates *c)
     return NULL;
 }
 
-/* One token for each that runs: 1 done, 0 cancelled, -1 *err. */
-static int decode(struct candidates *c, int *who, int n, struct session_token *token,
-                  struct err *err)
-{
-    struct session *session[CHOOSE_MAX + 1];
-    struct sampling how[CHOOSE_MAX + 1];
-    for (int i = 0; i < n; i++) {
-        session[i] = strand_of(c, who[i])->session;
-        how[i] = *strand_sampling(strand_of(c, who[i]));
-    }
-    return n == 1 ? session_next(session[0], &how[0], token, 1, err)
-                  : batch_next(c->batch, session, n, how, token, err);
-}
-
+/* One token for each that runs. */
 static bool run(struct candidates *c, struct event_list *out, struct err *err)
 {
     struct session_token token[CHOOSE_MAX + 1];
+    struct strand *strand[CHOOSE_MAX + 1];
     int who[CHOOSE_MAX + 1], n = 0;
     for (int k = 0; k < c->n_begun; k++)
-        if (runs(c, k))
+        if (runs(c, k)) {
+            strand[n] = strand_of(c, k);
             who[n++] = k;
+        }
     assert(n > 0);
-    int done = decode(c, who, n, token, err);
+    int done = strand_next(strand, n, c->batch, token, err);
     if (done <= 0)
         return done == 0;
     for (int i = 0; i < n; i++)
-        if (!strand_token(strand_of(c, who[i]), &token[i], out, err))
+        if (!strand_token(strand[i], &token[i], out, err))
             return false;
     for (int i = 0; i < n && c->phase != CANDIDATES_DECIDED; i++)
-        if (strand_over(strand_of(c, who[i])))
+        if (strand_over(strand[i]))
             finished(c, who[i], out);
     return true;
 }

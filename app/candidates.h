@@ -38,7 +38,7 @@ struct candidates {
     struct batch *batch;        /* owned, made at the first need and kept */
 
     /* what the others cost, forks given back included */
-    uint64_t n_read, n_re_read;
+    uint64_t n_read, n_re_read, n_drafted, n_accepted;
     int n_tokens;
 };
 

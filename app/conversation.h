@@ -57,6 +57,8 @@ struct usage {
     double first_seconds; /* to the first generated token */
     double tok_s;         /* generated tokens a second; 0 = not measured */
     int losing_tokens;    /* thinking and answers of the candidates that were not chosen */
+    int drafted_tokens;   /* looked up and tried, because they might follow */
+    int accepted_tokens;  /* of these: those that did */
 };
 
 struct reply {

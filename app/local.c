@@ -123,6 +123,10 @@ static void usage_count(struct local *l)
     u->read_tokens = (int)(s.n_read - l->before.n_read + c->n_read + beside.n_read);
     u->re_read_tokens =
         (int)(s.n_re_read - l->before.n_re_read + c->n_re_read + beside.n_re_read);
+    u->drafted_tokens =
+        (int)(s.n_drafted - l->before.n_drafted + c->n_drafted + beside.n_drafted);
+    u->accepted_tokens =
+        (int)(s.n_accepted - l->before.n_accepted + c->n_accepted + beside.n_accepted);
     u->answer_tokens = l->main.turn.n_answer;
     u->thinking_tokens = l->main.turn.n_think;
     u->losing_tokens = c->n_tokens + second->turn.n_think + second->turn.n_answer;

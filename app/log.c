@@ -108,6 +108,8 @@ static void read_usage(struct usage *u, const struct json *j)
     record_read_int(j, "read_tokens", INT_MAX, &u->read_tokens);
     record_read_int(j, "re_read_tokens", INT_MAX, &u->re_read_tokens);
     record_read_int(j, "reused_tokens", INT_MAX, &u->reused_tokens);
+    record_read_int(j, "drafted_tokens", INT_MAX, &u->drafted_tokens);
+    record_read_int(j, "accepted_tokens", INT_MAX, &u->accepted_tokens);
     record_read_int(j, "answer_tokens", INT_MAX, &u->answer_tokens);
     record_read_int(j, "thinking_tokens", INT_MAX, &u->thinking_tokens);
     record_read_int(j, "losing_tokens", INT_MAX, &u->losing_tokens);
@@ -469,6 +471,8 @@ static void write_usage(struct json_line *j, const struct usage *u)
     json_int(j, "read_tokens", u->read_tokens);
     json_int(j, "re_read_tokens", u->re_read_tokens);
     json_int(j, "reused_tokens", u->reused_tokens);
+    json_int(j, "drafted_tokens", u->drafted_tokens);
+    json_int(j, "accepted_tokens", u->accepted_tokens);
     json_int(j, "answer_tokens", u->answer_tokens);
     json_int(j, "thinking_tokens", u->thinking_tokens);
     json_int(j, "losing_tokens", u->losing_tokens);

@@ -96,6 +96,8 @@ static void view_fill(struct loop *l, struct view *v)
                    : t->tok_s;
     v->re_read = t->re_read;
     view_draft(l, v);
+    v->drafted = t->drafted;
+    v->accepted = t->accepted;
     v->search = l->searching || l->search.bytes ? buf_text(&l->search) : NULL;
     v->search_typed = l->searching;
     v->found = transcript_found(l->transcript, &v->found_now);

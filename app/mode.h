@@ -7,7 +7,7 @@
 
 enum mode_think { MODE_THINK_NONE, MODE_THINK_ONE };
 enum mode_far { MODE_FAR_EXACT };
-enum mode_speculate { MODE_SPECULATE_NONE };
+enum mode_speculate { MODE_SPECULATE_NONE, MODE_SPECULATE_LOOKUP };
 
 enum mode_id {
 #define MODE(id, ...) MODE_##id,

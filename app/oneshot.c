@@ -50,6 +50,8 @@ static void json_usage(struct oneshot *s, const struct usage *u)
     json_int(&j, "read_tokens", u->read_tokens);
     json_int(&j, "re_read_tokens", u->re_read_tokens);
     json_int(&j, "reused_tokens", u->reused_tokens);
+    json_int(&j, "drafted_tokens", u->drafted_tokens);
+    json_int(&j, "accepted_tokens", u->accepted_tokens);
     json_int(&j, "answer_tokens", u->answer_tokens);
     json_int(&j, "thinking_tokens", u->thinking_tokens);
     json_int(&j, "losing_tokens", u->losing_tokens);

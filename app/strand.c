@@ -29,6 +29,7 @@ void strand_begin(struct strand *s, enum mode_id mode, const struct turn_limits 
 {
     turn_begin(&s->turn, mode, limits);
     s->sampling = (struct sampling){.seed = seed};
+    s->n_ahead = s->i_ahead = 0;
     s->vary = vary;
     s->n_prompt = s->line.n;
     s->opened = s->ended = false;
@@ -150,12 +151,21 @@ static enum chat_part tail_of(enum turn_step step)
     }
 }
 
+/* Forgets what was chosen ahead: something else comes next. */
+static void drop_ahead(struct strand *s)
+{
+    if (s->i_ahead < s->n_ahead)
+        session_cut(s->session, s->line.n);
+    s->n_ahead = s->i_ahead = 0;
+}
+
 /* Appends one tail. A line that leads into a thought is shown as a part of it; markers, and what
  * closes a thought, are not. */
 static bool tail_append(struct strand *s, enum turn_step step, struct event_list *out,
                         struct err *err)
 {
     part_end(s, out);
+    drop_ahead(s);
     int from = s->line.n;
     if (!engine_chat(s->engine, tail_of(step), NULL, 0, &s->line, err))
         return false;
@@ -183,6 +193,7 @@ bool strand_open(struct strand *s, struct event_list *out, struct err *err)
 bool strand_mode(struct strand *s, enum mode_id mode, struct event_list *out, struct err *err)
 {
     enum turn_step step = turn_mode(&s->turn, mode);
+    drop_ahead(s);
     return step == TURN_NOTHING || tail_append(s, step, out, err);
 }
 
@@ -218,7 +229,7 @@ bool strand_over(const struct strand *s)
 
 /* No end inside a thought that has a marker of its own for that, and none before the first token
  * of an answer: after a step-by-step thought a small model likes to say nothing more. */
-const struct sampling *strand_sampling(struct strand *s)
+static const struct sampling *sampling_of(struct strand *s)
 {
     const struct mode *m = mode_get(s->turn.mode);
     s->sampling.temperature = m->temperature;
@@ -233,6 +244,44 @@ const struct sampling *strand_sampling(struct strand *s)
     s->sampling.no_end = s->turn.phase == TURN_THINK ? engine_info(s->engine)->thinks
                                                      : s->turn.n_answer_now == 0;
     return &s->sampling;
+}
+
+/* How many tokens may be chosen at once: the first one of an answer is chosen by another rule than
+ * those behind it. */
+static int most_ahead(const struct strand *s)
+{
+    bool first = s->turn.phase == TURN_ANSWER && s->turn.n_answer_now == 0;
+    return mode_get(s->turn.mode)->speculate == MODE_SPECULATE_NONE || first ? 1
+                                                                            : SESSION_NEXT_MAX;
+}
+
+static int next_alone(struct strand *s, struct session_token *out, struct err *err)
+{
+    if (s->i_ahead == s->n_ahead) {
+        int n = session_next(s->session, sampling_of(s), s->ahead, most_ahead(s), err);
+        if (n <= 0)
+            return n;
+        s->n_ahead = n;
+        s->i_ahead = 0;
+    }
+    *out = s->ahead[s->i_ahead++];
+    return 1;
+}
+
+int strand_next(struct strand *const *s, int n, struct batch *batch, struct session_token *out,
+                struct err *err)
+{
+    struct session *session[STRANDS_MAX];
+    struct sampling how[STRANDS_MAX];
+    assert(n >= 1 && n <= STRANDS_MAX);
+    if (n == 1)
+        return next_alone(s[0], out, err);
+    for (int i = 0; i < n; i++) {
+        drop_ahead(s[i]);
+        session[i] = s[i]->session;
+        how[i] = *sampling_of(s[i]);
+    }
+    return batch_next(batch, session, n, how, out, err);
 }
 
 static enum turn_token kind_of(const struct strand *s, int32_t id)

@@ -14,7 +14,10 @@
 #include "engine/engine.h"
 #include "ui/buf.h"
 
-enum { STRAND_TAIL_MAX = 64 };  /* ids of one tail at most */
+enum {
+    STRAND_TAIL_MAX = 64,  /* ids of one tail at most */
+    STRANDS_MAX = 8,       /* beside each other */
+};
 
 struct strand {
     struct engine *engine;      /* borrowed */
@@ -27,6 +30,8 @@ struct strand {
     /* the reply */
     struct turn_state turn;
     struct sampling sampling;
+    struct session_token ahead[SESSION_NEXT_MAX]; /* chosen, in the session, not in line yet */
+    int n_ahead, i_ahead;       /* the next of them is ahead[i_ahead] */
     bool vary;                  /* sample where the mode is greedy */
     int n_prompt;               /* ids before the reply */
     int n_reply;                /* ids before the end of the message, once it is ended */
@@ -70,8 +75,12 @@ bool strand_mode(struct strand *s, enum mode_id mode, struct event_list *out, st
 /* Opens a thought behind the answer, which had ended. False: there is no room for it, or *err. */
 bool strand_again(struct strand *s, struct event_list *out, struct err *err);
 
-/* How the next token is chosen. */
-const struct sampling *strand_sampling(struct strand *s);
+/* The next token of each of n strands, 1 <= n <= STRANDS_MAX; several in one pass by the batch,
+ * which one alone does not need. A session may choose tokens ahead; they are told one at a time
+ * all the same, so that whatever happens between two tokens happens there. Returns 1, 0: cancelled,
+ * -1: *err. */
+int strand_next(struct strand *const *s, int n, struct batch *batch, struct session_token *out,
+                struct err *err);
 
 /* A token was chosen: appends it or not, shows it, and does what the state machine says. */
 bool strand_token(struct strand *s, const struct session_token *t, struct event_list *out,

@@ -488,6 +488,8 @@ static void on_mode(struct talk *t, const struct event *e)
 static void on_done(struct talk *t, const struct event *e)
 {
     t->re_read = e->usage.re_read_tokens;
+    t->drafted = e->usage.drafted_tokens;
+    t->accepted = e->usage.accepted_tokens;
     if (e->usage.tok_s > 0)
         t->tok_s = e->usage.tok_s;
     if (t->replying)

@@ -74,6 +74,7 @@ struct talk {
     uint64_t kv_bytes;
     int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
     double tok_s;           /* of the last turn */
+    int drafted, accepted;  /* by the last turn: ids looked up and tried, and those that followed */
     int saves;              /* writes of the cache under way */
     bool both;              /* the last turn was asked in two modes at once: candidates 0 and 1 */
     bool resumes_file;      /* what is taken back comes from the file of the cache */

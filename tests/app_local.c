@@ -3,6 +3,8 @@
  * that are not the engine's, a cancel that loses what was done. */
 #include "tests/app_run.h"
 
+#include "engine/engine.h"
+
 /* A cache that can be cut anywhere, and one that cannot. */
 static const char *const fixtures[] = { "tiny-llama.gguf", "tiny-deepseek4.gguf" };
 #define N_FIXTURES (sizeof fixtures / sizeof *fixtures)
@@ -120,6 +122,49 @@ void test_local_ids_are_the_timeline(void **state)
     int n = r.c.begin.n + r.c.turn[0].ids.n + r.c.turn[0].reply[0].ids.n;
     assert_int_equal(n, used);
     assert_true(r.c.begin.n > 0);
+    run_close(&r);
+}
+
+/* Tokens tried ahead are those that come one by one. */
+void test_local_ahead_is_the_same(void **state)
+{
+    (void)state;
+    struct run r;
+    int accepted = 0;
+    run_open(&r, "tiny-llama-q4_1.gguf");
+    struct engine *e;
+    struct session *s;
+    struct err err;
+    struct engine_opts eo = {.n_threads = 1};
+    struct session_opts so = {.n_ctx = 512};
+    assert_true(engine_open(&e, test_fixture("tiny-llama-q4_1.gguf"), &eo, &err));
+    for (int i = 0; i < 8; i++) {
+        char question[20];
+        snprintf(question, sizeof question, "%d %d %d", i, i, i);
+        int t = ask(&r, question, MODE_FLASH, 80, -1, MODE_FLASH);
+        const struct usage *u = &r.done.usage;
+        const struct ids *reply = &r.c.turn[t].reply[0].ids;
+        accepted += u->accepted_tokens;
+        assert_true(u->accepted_tokens <= u->drafted_tokens);
+        assert_true(session_new(&s, e, &so, &err));
+        int32_t prompt[200];
+        int n = r.c.begin.n, n_asked = r.c.turn[t].ids.n;
+        memcpy(prompt, r.c.begin.id, (size_t)n * sizeof *prompt);
+        memcpy(prompt + n, r.c.turn[t].ids.id, (size_t)n_asked * sizeof *prompt);
+        n += n_asked;
+        while (session_read(s, prompt, n, &err) < n)
+            ;
+        for (int k = 0; k < u->answer_tokens; k++) {
+            struct sampling greedy = {.top_p = 1, .repeat_penalty = 1, .no_end = k == 0};
+            struct session_token token;
+            assert_int_equal(session_next(s, &greedy, &token, 1, &err), 1);
+            assert_int_equal(token.id, reply->id[k]);
+        }
+        session_free(&s);
+        conversation_cut(&r.c, 0);
+    }
+    assert_true(accepted > 20);
+    engine_close(&e);
     run_close(&r);
 }
 

@@ -289,6 +289,8 @@ void test_screen_busy(void **state)
     v.queued = 2;
     v.re_read = -1;
     v.tok_s = 0;
+    v.accepted = 41;
+    v.drafted = 56;
     matches("reading-80x24", &v, 24, 80, 22, 2);
     v.ascii = true;
     v.hint = "cannot write /home/me/.local/share/duet/sessions/1/log.jsonl: No space left";

@@ -53,6 +53,7 @@ struct view {
     const char *state;      /* "idle", "reading", "thinking", "answering", "loading" */
     int done, total;        /* progress of loading or reading; total 0 = none to show */
     double tok_s;           /* 0 = not measured yet */
+    int drafted, accepted;  /* by the last turn: ids tried ahead, those that followed */
     int re_read;            /* tokens re-read by the last turn or toggle; -1 = nothing to say */
     int draft_tokens;       /* about; instead of the speed: 0 = there is no draft to speak of */
     double first_s;         /* till the first word of its answer; 0 = not measured yet */

@@ -225,6 +225,8 @@ static void status_left(const struct view *v, int room, struct buf *out)
         first_word(v, room, out);
     if (v->queued > 0)
         buf_printf(out, "%squeued %d", dot(v), v->queued);
+    if (v->drafted > 0)
+        buf_printf(out, "%sahead %d/%d", dot(v), v->accepted, v->drafted);
 }
 
 /* As much of the hint as fits, cut between its parts, which two blanks separate. */
