@@ -127,6 +127,8 @@ $(BUILD)/%.o: %.c Makefile | need
 
 AVX2 := -mavx2 -mfma -mf16c
 $(BUILD)/engine/kernels_avx2.o $(BUILD)/engine/kernels_avx2_attention.o: ISA := $(AVX2)
+# With every function inlined the sanitizers' checks take minutes to compile.
+$(BUILD)/engine/kernels_avx2.o: ISA += $(if $(SAN),-DINLINE='static inline')
 
 # The themes are compiled in: a row {"name", "text of the file"} for each.
 THEMES := $(sort $(wildcard themes/*.json))

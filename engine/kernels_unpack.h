@@ -18,7 +18,9 @@
 
 #include "engine/quant.h"
 
+#ifndef INLINE
 #define INLINE static inline __attribute__((always_inline))
+#endif
 #define GROUPS 8
 
 struct chunk {
