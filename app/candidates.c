@@ -75,7 +75,8 @@ static bool leader(const struct candidates *c, int *k)
 
 /* ---- giving back -------------------------------------------------------------------------- */
 
-static void fork_drop(struct candidates *c, int k)
+/* kept: takes the session of a reply that had ended; NULL = none is wanted. */
+static void fork_drop(struct candidates *c, int k, struct kept *kept)
 {
     struct session_stats s;
     struct strand *f = &c->fork[k];
@@ -87,13 +88,17 @@ static void fork_drop(struct candidates *c, int k)
     c->n_drafted += s.n_drafted;
     c->n_accepted += s.n_accepted;
     c->n_tokens += f->turn.n_think + f->turn.n_answer;
+    if (kept && strand_over(f)) {
+        kept_put(kept, f->session);
+        f->session = NULL;
+    }
     strand_release(f);
 }
 
-static void forks_drop(struct candidates *c)
+static void forks_drop(struct candidates *c, struct kept *kept)
 {
     for (int k = 1; k <= CHOOSE_MAX; k++)
-        fork_drop(c, k);
+        fork_drop(c, k, kept);
     c->n_begun = 1;
     c->more = false;
     if (c->choosing)
@@ -103,7 +108,7 @@ static void forks_drop(struct candidates *c)
 
 void candidates_end(struct candidates *c)
 {
-    forks_drop(c);
+    forks_drop(c, NULL);
     session_free(&c->base);
     free(c->prompt);
     c->prompt = NULL;
@@ -361,14 +366,14 @@ bool candidates_mode(struct candidates *c, enum mode_id mode, struct event_list 
     if (alone && candidates_stop(c, out))
         return true;
     if (alone)
-        forks_drop(c);
+        forks_drop(c, NULL);
     for (int k = 0; k < c->n_begun; k++)
         if (runs(c, k) && !strand_mode(strand_of(c, k), mode, out, err))
             return false;
     return true;
 }
 
-void candidates_take(struct candidates *c)
+void candidates_take(struct candidates *c, struct kept *kept)
 {
     struct strand *w = strand_of(c, c->winner);
     if (w != c->main) {
@@ -380,5 +385,5 @@ void candidates_take(struct candidates *c)
         c->main->session = old.session;
         c->main->candidate = 0;
     }
-    forks_drop(c);
+    forks_drop(c, kept);
 }

@@ -11,6 +11,7 @@
 #define DUET_APP_CANDIDATES_H
 
 #include "app/choose.h"
+#include "app/kept.h"
 #include "app/strand.h"
 
 enum candidates_phase {
@@ -59,9 +60,9 @@ bool candidates_mode(struct candidates *c, enum mode_id mode, struct event_list 
 /* Nothing more is to be made: the leader so far is chosen. False: none has finished. */
 bool candidates_stop(struct candidates *c, struct event_list *out);
 
-/* Makes the chosen timeline that of candidate 0's strand and session, whose handles stay, and gives
- * the others back. */
-void candidates_take(struct candidates *c);
+/* Makes the chosen timeline that of candidate 0's strand and session, whose handles stay. Those
+ * that had ended too are kept, the others given back. */
+void candidates_take(struct candidates *c, struct kept *kept);
 
 /* The turn is over, or the backend is. */
 void candidates_end(struct candidates *c);

@@ -91,6 +91,21 @@ static bool cmd_set(struct talk *t, const char *args)
     return false;
 }
 
+/* False: they are to be listed. */
+static bool cmd_candidates(struct talk *t, const char *args)
+{
+    uint64_t k;
+    if (!*args && t->tray.n > 1)
+        return false;
+    if (*args && number(args, TRAY_MAX, &k))
+        talk_candidate(t, (int)k - 1);
+    else if (*args)
+        talk_say(t, true, "/candidates: '%.40s' is not the number of one", args);
+    else
+        talk_say(t, false, "the last answer had no candidates");
+    return true;
+}
+
 static void cmd_context(struct talk *t)
 {
     if (t->state == TALK_LOADING || t->state == TALK_FAILED) {
@@ -225,6 +240,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_UNDO: talk_undo(t); return ACTION_NONE;
     case ACTION_RETRY: talk_retry(t); return ACTION_NONE;
     case ACTION_OTHER: talk_other(t); return ACTION_NONE;
+    case ACTION_CANDIDATES: return cmd_candidates(t, args) ? ACTION_NONE : a;
     case ACTION_FLIP: talk_flip(t, 1); return ACTION_NONE;
     case ACTION_FLIP_BACK: talk_flip(t, -1); return ACTION_NONE;
     case ACTION_CHOOSE: cmd_choose(t, args); return ACTION_NONE;

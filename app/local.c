@@ -158,7 +158,7 @@ static void finish(struct local *l, enum reply_reason reason, const char *text,
 {
     struct candidates *c = &l->candidates;
     if (c->phase == CANDIDATES_DECIDED)
-        candidates_take(c);
+        candidates_take(c, &l->kept);
     if (l->mode_changed && l->main.opened)
         mode_tell(l, out);
     if (!strand_over(&l->main))

@@ -82,6 +82,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->transcript = l->transcript;
     v->list = l->list;
     v->list_rows = l->overlay == OVERLAY_THEMES ? THEME_ROWS : 0;
+    tray_view_rows(l, v);
     editor_view(l->editor, &v->draft);
     v->reader = l->reader;
     v->queued = t->n_queue;
@@ -289,6 +290,13 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_UNDO: line = "/undo"; break;
     case ACTION_RETRY: line = "/retry"; break;
     case ACTION_OTHER: line = "/other"; break;
+    case ACTION_CANDIDATES:
+        if (l->talk.tray.n > 1) {
+            tray_view_list(l);
+            return true;
+        }
+        line = "/candidates";
+        break;
     case ACTION_FLIP: line = "/flip"; break;
     case ACTION_FLIP_BACK: talk_flip(&l->talk, -1); return true;
     case ACTION_FORK: line = "/fork"; break;
@@ -538,6 +546,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     term_stop();
     editor_free(&l.editor);
     overlay_close(&l);
+    tray_view_close(&l);
     names_release(&l.themes);
     slices_release(&l.slices);
     transcript_free(&l.transcript);

@@ -1,6 +1,6 @@
 /* loop.h -- the state of the full screen, shared by the files that make it: loop.c (the pump, keys,
  * drawing), shown.c (what the conversation tells), overlay.c (lists over it), sessions.c
- * (the one of sessions), panes.c (two answers), look.c (themes),
+ * (the one of sessions), panes.c (two answers), look.c (themes), tray_view.c (candidates),
  * reader.c (copying, searching), outside.c (other programs on the terminal). Nobody else includes
  * it.
  *
@@ -17,7 +17,7 @@
 
 enum overlay {
     OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS, OVERLAY_HISTORY,
-    OVERLAY_THEMES, OVERLAY_SLICES
+    OVERLAY_THEMES, OVERLAY_SLICES, OVERLAY_CANDIDATES
 };
 
 struct loop {
@@ -30,6 +30,10 @@ struct loop {
     struct names themes;        /* that list */
     struct list *welcome;       /* what an empty conversation shows */
     struct list *list;          /* the overlay, or NULL */
+    struct tray_text {          /* what the rows of the candidates say */
+        struct buf left, right;
+    } tray_text[TRAY_MAX];
+    struct view_row tray_row[TRAY_MAX];
     enum overlay overlay;
     struct sessions *sessions;  /* OVERLAY_SESSIONS, or NULL */
     struct transcript *beside;  /* a second pane, or NULL */
@@ -146,6 +150,12 @@ void reader_search(struct loop *l); /* the text is typed from now on */
 
 /* A key while the reader waits for a number or a text. False: it was not for that. */
 bool reader_key(struct loop *l, const struct key *k);
+
+/* ---- tray_view.c --------------------------------------------------------------------------- */
+
+void tray_view_rows(struct loop *l, struct view *v);
+void tray_view_list(struct loop *l);
+void tray_view_close(struct loop *l);
 
 /* ---- outside.c ----------------------------------------------------------------------------- */
 

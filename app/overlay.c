@@ -154,6 +154,8 @@ static void choose(struct loop *l, int i)
                                                      : "it is held in fewer bits");
     if (l->overlay == OVERLAY_THEMES)
         look_theme(l, l->themes.name[i]);
+    if (l->overlay == OVERLAY_CANDIDATES)
+        talk_candidate(&l->talk, i);
     if (l->overlay == OVERLAY_HISTORY)
         editor_set(l->editor, l->draft[i], strlen(l->draft[i]));
     overlay_close(l);

@@ -156,6 +156,20 @@ static void list_session(const struct store_entry *e)
     out_printf(stdout, "- %-28s %s  %s\n", e->id, facts, label);
 }
 
+static void list_candidates(struct plain *p)
+{
+    const struct tray *t = &p->talk.tray;
+    struct buf left = {0}, right = {0};
+    for (int k = 0; k < t->n; k++) {
+        buf_clear(&left);
+        buf_clear(&right);
+        tray_line(t, k, NULL, &left, &right);
+        out_printf(stdout, "- %s; %s\n", buf_text(&left), buf_text(&right));
+    }
+    buf_release(&left);
+    buf_release(&right);
+}
+
 static void list_sessions(struct plain *p)
 {
     struct store_entry *e;
@@ -270,6 +284,8 @@ static void send_line(struct plain *p, const char *line)
     enum action a = command_line(&p->talk, line, &args);
     if (a == ACTION_QUIT) {
         p->leaving = true;
+    } else if (a == ACTION_CANDIDATES) {
+        list_candidates(p);
     } else if (a == ACTION_OPEN) {
         list_sessions(p);
     } else if (a == ACTION_UNQUEUE) {

@@ -130,7 +130,7 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
         show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped: it began to repeat itself)");
     if (e->reason == REASON_CANCELLED && t->replying)
         show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped; what was said is kept)");
-    if (t->replying)
+    if (t->replying && t->tray.chosen == 0) /* else all was shown anew */
         show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
 

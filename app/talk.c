@@ -685,6 +685,19 @@ void talk_choose(struct talk *t, int sibling)
         resume(t, NULL);
 }
 
+void talk_candidate(struct talk *t, int k)
+{
+    const struct tray *tray = &t->tray;
+    if (!tray->over || tray->turn != t->c.n_turn - 1 || tray->n < 2)
+        talk_say(t, true, "the last answer had no candidates");
+    else if (k < 0 || k >= tray->n)
+        talk_say(t, true, "there are candidates 1 to %d", tray->n);
+    else if (tray->row[k].sibling < 0)
+        talk_say(t, true, "candidate %d was not finished", k + 1);
+    else
+        talk_choose(t, tray->row[k].sibling);
+}
+
 void talk_flip(struct talk *t, int step)
 {
     const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;

@@ -119,6 +119,7 @@ bool talk_idle(struct talk *t);
 void talk_undo(struct talk *t);   /* takes the last turn back */
 void talk_retry(struct talk *t);  /* answers it again: one more sibling */
 void talk_other(struct talk *t);  /* the same in the other mode than that of the chosen answer */
+void talk_candidate(struct talk *t, int k); /* chooses candidate k of the last turn, from 0 */
 void talk_flip(struct talk *t, int step); /* chooses another sibling: the next, the one before */
 void talk_choose(struct talk *t, int sibling); /* or this one, counted from 0 */
 

@@ -2,6 +2,7 @@
 #include "app/tray.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ void tray_release(struct tray *t)
         row_clear(&t->row[k]);
     buf_release(&t->why);
     t->n = 0;
-    t->told = false;
+    t->told = t->over = false;
     t->chosen = 0;
 }
 
@@ -106,6 +107,7 @@ int tray_settle(struct tray *t, struct conversation *c, uint64_t seed)
 {
     int first = c->turn[t->turn].chosen;
     bool alone = t->chosen == 0;
+    t->over = true;
     for (int k = 1; k < t->n; k++)
         alone = alone && t->row[k].mark.state != CANDIDATE_FINISHED;
     if (alone) {
@@ -122,4 +124,63 @@ int tray_settle(struct tray *t, struct conversation *c, uint64_t seed)
             reply_release(&t->row[k].reply);
     row_keep(&t->row[t->chosen], c, t->turn);
     return first;
+}
+
+/* ---- a row -------------------------------------------------------------------------------- */
+
+enum { TAIL_BYTES = 60 };
+
+/* The end of what a reply says, on one line. */
+static void put_tail(const struct reply *r, struct buf *out)
+{
+    const char *text = r && r->n_part ? r->part[r->n_part - 1].text : "";
+    size_t n = strlen(text), from = n > TAIL_BYTES ? n - TAIL_BYTES : 0;
+    while (from < n && ((unsigned char)text[from] & 0xc0) == 0x80)
+        from++;
+    for (; from < n; from++) {
+        char c = text[from];
+        bool blank = c == ' ' || c == '\n' || c == '\t';
+        if (!blank || (out->bytes && out->data[out->bytes - 1] != ' '))
+            buf_append(out, blank ? " " : &c, 1);
+    }
+}
+
+/* What a finished candidate says, or what is wrong with it. */
+static void put_result(const struct tray_row *r, struct buf *out)
+{
+    const struct candidate_mark *m = &r->mark;
+    size_t line = strcspn(buf_text(&r->text), "\n");
+    if (m->empty)
+        buf_puts(out, "says nothing");
+    else if (m->capped)
+        buf_puts(out, "was cut off");
+    else if (m->kept < m->demands)
+        buf_printf(out, "not kept: %.*s", (int)line, buf_text(&r->text));
+    else if (m->demands > 0 && line == 0)
+        buf_printf(out, "keeps %d of %d", m->kept, m->demands);
+    else
+        buf_append(out, line ? buf_text(&r->text) : "no answer to compare", line ? line : 20);
+}
+
+void tray_line(const struct tray *t, int k, const struct reply *first, struct buf *left,
+               struct buf *right)
+{
+    const struct tray_row *r = &t->row[k];
+    const struct candidate_mark *m = &r->mark;
+    bool finished = m->state == CANDIDATE_FINISHED;
+    bool chosen = t->told && t->chosen == k;
+    buf_printf(left, "%s%d ", chosen ? "* " : "  ", k + 1);
+    if (m->from >= 0)
+        buf_printf(left, "(checks %d) ", m->from + 1);
+    if (finished)
+        put_result(r, left);
+    else if (t->over || (t->told && !chosen))
+        buf_puts(left, "not needed");
+    else
+        put_tail(k == 0 ? first : &r->reply, left);
+    if (finished && m->agree > 0)
+        buf_printf(right, "%d agree  ", m->agree);
+    if (finished && isfinite(m->logprob))
+        buf_printf(right, "%.2f  ", m->logprob);
+    buf_printf(right, "%d tok", r->tokens);
 }

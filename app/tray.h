@@ -23,6 +23,7 @@ struct tray {
     struct tray_row row[TRAY_MAX];
     int n;                      /* rows in use; fewer than 2: nothing to compare */
     int turn;                   /* of the conversation */
+    bool over;                  /* the turn is */
     bool told;                  /* it is known which is chosen */
     int chosen;
     struct buf why;             /* owned: one line */
@@ -43,5 +44,10 @@ void tray_choose(struct tray *t, const struct event *e);
 /* The turn is over: the finished ones become siblings of candidate 0's reply, which is the chosen
  * one of the turn; the chosen one comes last. Returns the first that is new or was moved. */
 int tray_settle(struct tray *t, struct conversation *c, uint64_t seed);
+
+/* Candidate k in one short row: what it does or says, and how it stands among the others. first:
+ * candidate 0's reply, or NULL. */
+void tray_line(const struct tray *t, int k, const struct reply *first, struct buf *left,
+               struct buf *right);
 
 #endif

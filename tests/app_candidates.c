@@ -315,3 +315,34 @@ void test_candidates_without_forks(void **state)
     run_nothing_re_read(&r);
     run_close(&r);
 }
+
+/* What the rows say, while they run and when all is over. */
+void test_candidates_rows(void **state)
+{
+    (void)state;
+    struct run r;
+    struct buf left = {0}, right = {0}, all = {0};
+    run_open(&r, "dice.gguf");
+    r.seed = 9;
+    int t = run_ask(&r, vote, MODE_PRO_MAX);
+    for (int k = 0; k < r.tray.n; k++) {
+        buf_clear(&left);
+        buf_clear(&right);
+        tray_line(&r.tray, k, run_reply(&r, t), &left, &right);
+        buf_printf(&all, "%s|%s\n", buf_text(&left), buf_text(&right));
+        assert_non_null(strstr(buf_text(&right), " tok"));
+    }
+    assert_non_null(strstr(buf_text(&all), "* 2 2|3 agree  -"));
+    assert_non_null(strstr(buf_text(&all), "  1 1|"));
+    buf_clear(&left);
+    r.tray.over = false;
+    r.tray.told = false;
+    r.tray.row[1].mark.state = CANDIDATE_BEGUN;
+    reply_text(&r.tray.row[1].reply, PART_THINKING, MODE_PRO_MAX, "so\n\n it  is", 11);
+    tray_line(&r.tray, 1, NULL, &left, &right);
+    assert_string_equal(buf_text(&left), "  2 so it is");
+    buf_release(&left);
+    buf_release(&right);
+    buf_release(&all);
+    run_close(&r);
+}

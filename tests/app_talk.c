@@ -727,6 +727,17 @@ static void check_candidates(uint64_t seed, int *others)
     assert_int_equal(t.ctx_used,
                      t.c.begin.n + turn->ids.n + turn->reply[turn->chosen].ids.n);
     *others += t.tray.chosen > 0;
+    line(&t, "/candidates 1"); /* another one is taken, and the chosen one again: both are kept */
+    if (t.tray.row[0].sibling >= 0)
+        assert_int_equal(turn->chosen, t.tray.row[0].sibling);
+    settle(&t, &w);
+    assert_true(t.re_read <= 8);
+    line(&t, "/candidates 99");
+    assert_non_null(strstr(buf_text(&w.notes), "is not the number of one"));
+    talk_candidate(&t, t.tray.chosen);
+    settle(&t, &w);
+    assert_true(t.re_read <= 8);
+    assert_int_equal(turn->chosen, turn->n_reply - 1);
     line(&t, "and?");
     settle(&t, &w);
     assert_int_equal(t.re_read, 0);

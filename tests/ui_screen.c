@@ -307,6 +307,27 @@ void test_screen_busy(void **state)
     transcript_free(&t);
 }
 
+/* Rows above the draft: cut at their right end; none where the transcript would have no room. */
+void test_screen_rows(void **state)
+{
+    (void)state;
+    ui_locale();
+    static const struct view_row rows[] = {
+        {"  1 then 60 - 3 = 57, and six packs of four make 24, so that in the end 81",
+         "101 tok", false},
+        {"* 2 81", "3 agree  -0.17  98 tok", true},
+        {"  3 \033[2Jno", "", false},
+    };
+    struct transcript *t = talk();
+    struct view v = idle_view(t, false);
+    v.row = rows;
+    v.n_row = 3;
+    v.state = "choosing";
+    matches("rows-80x24", &v, 24, 80, 21, 13);
+    matches("rows-40x12", &v, 12, 40, 9, 13);
+    transcript_free(&t);
+}
+
 void test_screen_search(void **state)
 {
     (void)state;
@@ -391,6 +412,7 @@ void test_screen_sizes(void **state)
     struct transcript *t = talk();
     struct view v = idle_view(t, false);
     struct buf draft = {0};
+    static const struct view_row wide = {"漢字漢字漢字漢字漢字", "漢字漢字", true};
     v.heading = "漢字";
     for (int i = 0; i < 40; i++)
         buf_puts(&draft, "a 漢\n");
@@ -405,6 +427,8 @@ void test_screen_sizes(void **state)
             v.beside = cols % 2 ? NULL : t;
             v.heading_first = cols % 4 ? "first" : NULL;
             v.second_alone = rows % 2;
+            v.row = &wide;
+            v.n_row = rows % 2;
             screen_draw(&g, &v, &row, &col);
             if (v.list)
                 assert_int_equal(row, -1);

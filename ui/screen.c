@@ -128,6 +128,32 @@ static void draw_beside(struct grid *g, const struct view *v, struct rect *middl
         draw_heading(g, middle, 0, v->heading_first);
 }
 
+enum { ROWS_LEFT_MIN = 4 };
+
+/* The rows at the bottom of *middle, which gets what is left. */
+static void draw_rows(struct grid *g, const struct view *v, struct rect *middle)
+{
+    struct buf left = {0}, right = {0};
+    if (middle->rows < v->n_row + ROWS_LEFT_MIN)
+        return;
+    middle->rows -= v->n_row;
+    for (int i = 0; i < v->n_row; i++) {
+        const struct view_row *r = &v->row[i];
+        enum style s = r->strong ? STYLE_STRONG : STYLE_DIM;
+        int row = middle->row + middle->rows + i;
+        buf_clear(&left);
+        buf_clear(&right);
+        text_display(&left, r->left, strlen(r->left));
+        text_display(&right, r->right, strlen(r->right));
+        int n = text_cells(buf_text(&right), right.bytes), room = middle->cols - n - 1;
+        grid_put(g, row, middle->col, room > 0 ? room : 0, s, buf_text(&left), left.bytes);
+        if (room > 0)
+            grid_put(g, row, middle->col + room + 1, n, s, buf_text(&right), right.bytes);
+    }
+    buf_release(&left);
+    buf_release(&right);
+}
+
 void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cursor_col)
 {
     struct layout l;
@@ -141,8 +167,10 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
         status_draw_header(v, g, l.header.row, l.header.cols);
     /* A list needs room even where the transcript has none. */
     struct rect *middle = l.small ? &l.editor : &l.transcript;
-    if (!l.small && !v->list)
+    if (!l.small && !v->list) {
         draw_waiting(g, v, middle);
+        draw_rows(g, v, middle);
+    }
     if (v->beside && !l.small)
         draw_beside(g, v, middle);
     int listed = !v->list ? 0 : list_rows(v, middle->rows), left = middle->rows - listed;

@@ -17,6 +17,12 @@ enum { VIEW_WAITING = 3 };
 
 /* Everything the screen shows. All strings borrowed, terminated, never NULL except
  * where that means something. */
+/* A row above the draft: what is told at its left and at its right end. */
+struct view_row {
+    const char *left, *right;
+    bool strong;
+};
+
 struct view {
     bool ascii;             /* ASCII forms of all signs */
 
@@ -39,6 +45,9 @@ struct view {
     const char *heading;    /* of that */
     const char *heading_first; /* of the first; NULL = it has none */
     bool second_alone;      /* where there is room for one pane: the second one */
+
+    const struct view_row *row; /* [n_row] below the transcript, where there is room for all */
+    int n_row;
 
     /* editor */
     struct editor_view draft;
