@@ -27,10 +27,11 @@ ENGINE_TEXT := engine/err.c engine/mapfile.c engine/gguf.c engine/parts.c engine
 ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/kernels_c.c engine/pool.c \
 	engine/matmul.c engine/experts.c engine/bind.c engine/model.c engine/attention.c engine/dense.c \
 	engine/deepseek4_bind.c engine/deepseek4_attn.c engine/deepseek4.c \
-	engine/kv.c engine/kv_deepseek4.c engine/kv_file.c \
+	engine/codec.c engine/spool.c engine/kv.c engine/kv_far.c engine/kv_bias.c \
+	engine/kv_read.c engine/kv_deepseek4.c engine/kv_file.c \
 	engine/sampler.c engine/seen.c engine/lookup.c engine/session.c engine/batch.c engine/engine.c engine/inspect.c engine/bandwidth.c
 ifeq ($(shell uname -m),x86_64)
-ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c
+ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c engine/kernels_avx2_codec.c
 else
 FOREIGN := engine/kernels_unpack.h engine/kernels_product.h
 endif
@@ -40,13 +41,13 @@ UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/keyfile.c ui/grid.c
 	ui/code.c ui/rows.c ui/table.c ui/boundary.c ui/markdown.c ui/find.c \
 	ui/transcript.c ui/field.c ui/list.c ui/strip.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/clip.c ui/history.c ui/editor.c
 
-APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/lock.c app/store.c app/options.c app/mode.c
+APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/lock.c app/store.c app/options.c app/tier.c app/mode.c
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
 	app/answer.c app/vote.c app/choose.c
 APP_RUN   := app/event.c app/out.c app/turn.c app/strand.c app/candidates.c app/both.c app/kept.c app/local.c app/worker.c app/tray.c \
 	app/talk.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
 	app/program.c app/aloud.c \
-	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/inspect.c app/trace.c
+	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/kv.c app/inspect.c app/trace.c
 APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/panes.c app/reader.c app/outside.c app/complete.c \
 	app/look.c app/themes.c app/slices.c \
 	app/tray_view.c
@@ -130,6 +131,7 @@ AVX2 := -mavx2 -mfma -mf16c
 $(BUILD)/engine/kernels_avx2.o $(BUILD)/engine/kernels_avx2_attention.o: ISA := $(AVX2)
 # With every function inlined the sanitizers' checks take minutes to compile.
 $(BUILD)/engine/kernels_avx2.o: ISA += $(if $(SAN),-DINLINE='static inline')
+$(BUILD)/engine/kernels_avx2_codec.o: ISA := $(AVX2)
 
 # The themes are compiled in: a row {"name", "text of the file"} for each.
 THEMES := $(sort $(wildcard themes/*.json))

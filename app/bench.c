@@ -13,6 +13,7 @@
 #include "app/json.h"
 #include "app/out.h"
 #include "app/subcommand.h"
+#include "app/tier.h"
 #include "engine/engine.h"
 
 enum { LIST_MAX = 16, REPS_MAX = 99 };
@@ -26,6 +27,7 @@ struct bench {
     const char *model;
     struct numbers prefill, depths;
     int gen, reps, threads, chunk;
+    enum kv_tier tier;
     const char *kernels;
     bool json;
     struct engine *engine;
@@ -70,7 +72,7 @@ static bool read_option(struct bench *b, const char *name, const char *value, st
     else if (strcmp(name, "--kernels") == 0)
         b->kernels = value;
     else if (strcmp(name, "--tier") == 0)
-        ok = strcmp(value, "f16") == 0;
+        ok = tier_find(value, strlen(value), &b->tier);
     else if (strcmp(name, "--gen") == 0 && (ok = single && one.at[0] > 0))
         b->gen = one.at[0];
     else if (strcmp(name, "--reps") == 0 && (ok = single && one.at[0] > 0 && one.at[0] <= REPS_MAX))
@@ -135,7 +137,7 @@ static void tell(struct bench *b, struct figure *f)
     json_text(&j, "what", f->what);
     json_int(&j, "at", f->at);
     json_int(&j, "n", f->n);
-    json_text(&j, "tier", "f16");
+    json_text(&j, "tier", tier_name(b->tier));
     json_int(&j, "threads", engine_info(b->engine)->n_threads);
     json_text(&j, "kernels", engine_info(b->engine)->kernels);
     json_double(&j, "tok_s", tok_s);
@@ -188,7 +190,7 @@ static bool bench_prefill(struct bench *b, int n, struct err *err)
 
 static bool bench_decode(struct bench *b, int depth, struct err *err)
 {
-    struct session_stats stats;
+    struct far_stats far;
     int n_vocab = engine_info(b->engine)->n_vocab;
     struct figure f = {.what = "decode", .at = depth, .n = b->gen};
     if (depth > 0 && !read_to(b, depth, err))
@@ -209,10 +211,8 @@ static bool bench_decode(struct bench *b, int depth, struct err *err)
         }
         f.seconds[r] = clock_seconds() - start;
     }
-    session_stats(b->session, &stats);
-    int held = session_len(b->session);
-    f.bytes = engine_info(b->engine)->token_bytes +
-              (held > 0 ? stats.kv_bytes / (uint64_t)held * (uint64_t)depth : 0);
+    session_far(b->session, &far);
+    f.bytes = engine_info(b->engine)->token_bytes + far.read_bytes;
     if (ok)
         tell(b, &f);
     memcpy(b->ids + depth, tail, (size_t)b->gen * sizeof *tail);
@@ -256,8 +256,10 @@ static bool open_all(struct bench *b, const char *path, struct err *err)
         return err_set(err, ERR_NOMEM, "bench: not enough memory");
     for (int i = 0; i < so.n_ctx; i++)
         b->ids[i] = (int32_t)((int64_t)i * 7919 % info->n_vocab);
+    so.far = (struct far_opts){b->tier, tier_folder()};
     if (!session_new(&b->session, b->engine, &so, err))
         return false;
+    session_set_index(b->session, true);
     b->bandwidth = engine_bandwidth(b->engine, 5);
     if (!b->json)
         out_printf(stdout, "%s: %d threads, kernels %s, weights %.1f MB, read at %.1f GB/s\n",

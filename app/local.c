@@ -405,7 +405,7 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
     if (!engine_open(&l->engine, l->path, &eo, err))
         return false;
     const struct engine_info *info = engine_info(l->engine);
-    struct session_opts so = {o->ctx, o->exact ? KV_F32 : KV_F16, 0};
+    struct session_opts so = {.n_ctx = o->ctx, .kv = o->exact ? KV_F32 : KV_F16};
     if (so.n_ctx == 0 && info->n_ctx_train > CTX_MAX)
         so.n_ctx = CTX_MAX;
     if (!session_new(&l->session, l->engine, &so, err)) {

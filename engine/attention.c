@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/kv_read.h"
 #include "engine/mem.h"
 
 #define TILE_QUERIES 48   /* so many use an unpacked block, about */
@@ -145,8 +146,13 @@ void attention_store(const struct kernels *k, struct kv *kv, int layer, int pos,
                      const float *value)
 {
     int block = pos / KV_BLOCK, row = pos % KV_BLOCK;
+    bool coded = kv->blocks[block].form != KV_ROWS;
     for (int h = 0; h < kv->shape.n_kv_head; h++) {
         int at = h * kv->shape.head_dim;
+        if (coded) {
+            kv_store_q8(kv, kv_head(kv, layer, block, h), row, key + at, value + at);
+            continue;
+        }
         store_row(k, kv, key + at, kv_keys(kv, layer, block, h), row);
         store_row(k, kv, value + at, kv_values(kv, layer, block, h), row);
     }
@@ -353,6 +359,10 @@ static void merge_parts(const struct job *j, int kv_head)
 void attention_run(const struct attention *a, const struct attention_call *c)
 {
     const struct attention_shape *s = &a->shape;
+    if (!kv_all_rows(c->kv)) {
+        kv_read_run(a, c);
+        return;
+    }
     struct job j = { a, c, first_seen(c, c->pos) / ATTENTION_SPAN, 0 };
     j.n_spans = (c->pos + c->n - 1) / ATTENTION_SPAN + 1 - j.first_span;
     if (c->n > FEW_TOKENS) {

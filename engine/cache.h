@@ -69,6 +69,17 @@ struct cache_ops {
     bool (*load)(struct cache *c, const char *path, struct kv_file *f, struct err *err);
 
     bool any_border;  /* at every position: to cut off what was read too much costs nothing */
+
+    /* The rest may be NULL in the table: this kind has one form only. */
+
+    /* How many tokens a pass from here may read at most. */
+    int (*pass)(const struct cache *c, int from);
+
+    /* See session_set_far(), session_set_index() and session_stats(); n is the end. */
+    bool (*set_far)(struct cache *c, const struct far_opts *o, int n, int n_threads,
+                    struct err *err);
+    void (*set_index)(struct cache *c, bool on);
+    void (*far_stats)(const struct cache *c, int n, struct far_stats *out);
 };
 
 #endif

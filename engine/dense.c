@@ -130,18 +130,6 @@ static void share_out(struct forward *f, size_t n_max)
     }
 }
 
-static void set_frequencies(struct forward *f)
-{
-    const struct model *m = f->m;
-    int n = m->n_rot / 2;
-    for (int i = 0; i < n; i++) {
-        f->freq[i] = pow((double)m->rope_base, -2.0 * i / m->n_rot) / (double)m->rope_factor;
-        if (m->rope_freqs)
-            f->freq[i] /= (double)m->rope_freqs[i];
-        f->freq[n + i] = pow((double)m->rope_base_local, -2.0 * i / m->n_rot);
-    }
-}
-
 static struct forward *dense_create(const struct model *m, const struct kernels *k,
                                     struct pool *pool, int n_max, int n_ctx, struct err *err)
 {
@@ -167,7 +155,8 @@ static struct forward *dense_create(const struct model *m, const struct kernels 
         return NULL;
     }
     share_out(f, (size_t)n_max);
-    set_frequencies(f);
+    model_rope(m, false, f->freq);
+    model_rope(m, true, f->freq + m->n_rot / 2);
     return f;
 }
 

@@ -189,10 +189,25 @@ bool engine_is_think_end(const struct engine *e, int32_t id);
 
 enum kv_type { KV_F16, KV_F32 };
 
+/* How the context of a session is held. In all tiers but the exact one, keys and values are rows of
+ * 8 bits as soon as they are computed.
+ *
+ *   q4     blocks of 64 tokens before the last two, but the first, in 4 bits: what is cut off
+ *          inside one of these is read again from its beginning
+ *   flash  an index of full blocks in memory, their rows in a file without a name */
+enum kv_tier { KV_TIER_EXACT, KV_TIER_Q8, KV_TIER_Q4, KV_TIER_FLASH };
+
+struct far_opts {
+    enum kv_tier tier;
+    const char *folder;  /* for the file of the flash tier, at most 511 bytes; NULL: none. Where it
+                          * cannot be written, what comes is held in the q4 tier */
+};
+
 struct session_opts {
     int n_ctx;          /* positions, 1..n_ctx_train; 0 = n_ctx_train */
     enum kv_type kv;    /* element type of the exact cache; KV_F16 is the default */
     int chunk;          /* tokens session_read() takes in one call, 1..512; 0 = 64 */
+    struct far_opts far;
 };
 
 /* The memory a full session takes, in bytes: asked before it is taken. */
@@ -297,6 +312,32 @@ bool session_drop(struct session *s, int *from, int to, struct err *err);
  * May be called from any thread and from a signal handler. The flag is cleared by the call that
  * sees it, or by session_cancel(s, false). */
 void session_cancel(struct session *s, bool on);
+
+/* Brings all that the session holds, and what comes, into a tier. Nothing is read again: from f16
+ * or f32 rows to 8 bits and on to the others, or back, as far as the bits go.
+ *
+ * errors  ERR_UNSUPPORTED: the model's cache has one form only. ERR_NOMEM: what was not brought
+ *         over stays as it was, and the session goes on in the tier asked for. */
+bool session_set_far(struct session *s, const struct far_opts *far, struct err *err);
+
+/* In the flash tier: true = a token reads the few rows that the index finds for it, and the means
+ * of the rest; false = all rows. May change between any two calls; nothing is read again. */
+void session_set_index(struct session *s, bool on);
+
+/* What a session holds and reads, as shares of nothing: bytes. */
+struct far_stats {
+    enum kv_tier tier;      /* the one it is held in */
+    char why[256];          /* why that is not the one asked for; "": it is */
+    bool by_index;          /* the last token was read by the index */
+    uint64_t f16_bytes;     /* the same tokens as f16 rows */
+    uint64_t memory_bytes;  /* of the cache in memory, but for rows of files */
+    uint64_t disk_bytes;    /* of rows in files; the page cache may hold some of them */
+    uint64_t read_bytes;    /* of the cache, read for the last token, by the whole network */
+    double chosen;          /* by index: rows read for the last token by one key head, the newest
+                             * included, on average */
+    double mass;            /* and the share of all attention that went to these */
+};
+void session_far(const struct session *s, struct far_stats *out);
 
 /* Counted by the engine since session_new(); all monotonic. */
 struct session_stats {

@@ -97,6 +97,17 @@ struct kernels {
     pack_fn *pack_keys_f16, *pack_keys_f32, *pack_values_f16, *pack_values_f32;
     void (*multiply_panels)(const struct panels *p);
 
+    /* n coded rows of the cache (codec.h), stride bytes apart, to dim floats each. All sets give
+     * the same bits. */
+    void (*rows_q8)(const void *rows, size_t stride, int n, size_t dim, float *out);
+    void (*rows_q4)(const void *rows, size_t stride, int n, size_t dim, float *out);
+
+    /* The products of a query with the 64 coded keys of an index (codec.h): what its table says of
+     * each code, summed as whole numbers, times the token's scale, times factor, plus add. All sets
+     * give the same bits. codes [n_groups][32], table [n_groups][16], n_groups a multiple of 4. */
+    void (*index_score)(const void *codes, size_t n_groups, const int8_t *table,
+                        const float *scale, float factor, float add, float *out);
+
     /* x[i] *= f, i < n. */
     void (*scale)(float *x, float f, size_t n);
 };
@@ -115,5 +126,6 @@ const char *kernels_names(void);
 void kernels_init_c(struct kernels *k);
 void kernels_init_avx2(struct kernels *k);
 void kernels_init_avx2_attention(struct kernels *k);
+void kernels_init_avx2_codec(struct kernels *k);
 
 #endif

@@ -379,4 +379,5 @@ void kernels_init_avx2(struct kernels *k)
     k->mix_f16 = mix_f16;
     k->mix_f32 = mix_f32;
     kernels_init_avx2_attention(k);
+    kernels_init_avx2_codec(k);
 }

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/codec.h"
+
 #define LANES 16
 
 static float sum_lanes(float *acc)
@@ -274,4 +276,7 @@ void kernels_init_c(struct kernels *k)
     k->pack_values_f16 = pack_values_f16;
     k->pack_values_f32 = pack_values_f32;
     k->multiply_panels = multiply_panels;
+    k->rows_q8 = codec_rows_q8;
+    k->rows_q4 = codec_rows_q4;
+    k->index_score = codec_index_score;
 }

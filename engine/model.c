@@ -377,3 +377,15 @@ int model_cols_max(const struct model *m)
     max = m->d_q > max ? m->d_q : max;
     return m->d_ff > max ? m->d_ff : max;
 }
+
+void model_rope(const struct model *m, bool local, double *angle)
+{
+    float base = local ? m->rope_base_local : m->rope_base;
+    for (int i = 0; i < m->n_rot / 2; i++) {
+        angle[i] = pow((double)base, -2.0 * i / m->n_rot);
+        if (!local)
+            angle[i] /= (double)m->rope_factor;
+        if (!local && m->rope_freqs)
+            angle[i] /= (double)m->rope_freqs[i];
+    }
+}

@@ -88,6 +88,9 @@ struct family {
 bool model_bind(struct model *m, const struct gguf *g, struct err *err);
 void model_release(struct model *m);
 
+/* The angle of each pair per position, [n_rot / 2], in the layers that are local or not. */
+void model_rope(const struct model *m, bool local, double *angle);
+
 /* The widest row that any matrix of the model multiplies. */
 int model_cols_max(const struct model *m);
 

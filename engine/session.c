@@ -126,7 +126,7 @@ bool session_new(struct session **out, struct engine *e, const struct session_op
         return false;
     struct cache_opts co = { o.n_ctx, o.chunk, o.kv };
     s->cache = s->ops->cache->create(&e->model, &co, err);
-    if (!s->cache)
+    if (!s->cache || (o.far.tier != KV_TIER_EXACT && !session_set_far(s, &o.far, err)))
         session_free(&s);
     *out = s;
     return s != NULL;
@@ -340,6 +340,14 @@ void timeline_advance(struct session *s, const int32_t *ids, int n)
         mark(s);
 }
 
+/* How many of n tokens the next pass takes. */
+static int pass_size(const struct session *s, int n)
+{
+    int most = s->cache->ops->pass ? s->cache->ops->pass(s->cache, s->n_read) : s->chunk;
+    n = n < most ? n : most;
+    return n < s->chunk ? n : s->chunk;
+}
+
 /* Runs n ids, at most a chunk, at position n_read, and gives the last n_rows their logits. They are
  * not taken over: the timeline is as before, but that there may be more in the cache. */
 static enum timeline_outcome run_ids(struct session *s, const int32_t *ids, int n, int n_rows,
@@ -399,7 +407,7 @@ static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, i
     if (s->generated)
         mark(s);
     s->generated = false;
-    int take = n - s->n_read < s->chunk ? n - s->n_read : s->chunk;
+    int take = pass_size(s, n - s->n_read);
     bool last = s->n_read + take == n;
     enum timeline_outcome o = read_ids(s, ids + s->n_read, take, last, err);
     if (o == TIMELINE_DONE && last)
@@ -442,7 +450,7 @@ enum timeline_outcome timeline_read(struct session *s, int leave, struct err *er
     if (s->n_read == s->n && !timeline_has_logits(s))
         unread(s, s->n - 1);
     while (o == TIMELINE_DONE && s->n_read < s->n - leave) {
-        int left = s->n - leave - s->n_read, take = left < s->chunk ? left : s->chunk;
+        int left = s->n - leave - s->n_read, take = pass_size(s, left);
         o = read_ids(s, s->ids + s->n_read, take, take == left && leave == 0, err);
     }
     return o;
@@ -521,7 +529,7 @@ static int draft_room(const struct session *s, int max)
     if (s->n_read != s->n - 1)
         return 0;
     int most = max < s->n_rows ? max : s->n_rows, room = s->n_ctx - s->n;
-    return (most < room ? most : room) - 1;
+    return pass_size(s, most < room ? most : room) - 1;
 }
 
 int session_next(struct session *s, const struct sampling *how, struct session_token *out,
@@ -543,6 +551,32 @@ int session_next(struct session *s, const struct sampling *how, struct session_t
         lookup_learn(&s->lookup, &d, s->ids, n);
     s->stats.next_us += now_us() - start;
     return o == TIMELINE_FAILED ? -1 : n;
+}
+
+/* ---- tiers --------------------------------------------------------------------------------- */
+
+bool session_set_far(struct session *s, const struct far_opts *far, struct err *err)
+{
+    const struct cache_ops *ops = s->cache->ops;
+    if (!ops->set_far)
+        return far->tier == KV_TIER_EXACT ||
+               err_set(err, ERR_UNSUPPORTED, "the cache of %s has one form only", s->e->info.arch);
+    return ops->set_far(s->cache, far, s->n_read, s->e->info.n_threads, err);
+}
+
+void session_set_index(struct session *s, bool on)
+{
+    if (s->cache->ops->set_index)
+        s->cache->ops->set_index(s->cache, on);
+}
+
+void session_far(const struct session *s, struct far_stats *out)
+{
+    *out = (struct far_stats){0};
+    if (s->cache->ops->far_stats)
+        s->cache->ops->far_stats(s->cache, s->n_read, out);
+    else
+        out->memory_bytes = out->read_bytes = out->f16_bytes = s->cache->ops->used(s->cache);
 }
 
 /* ---- asking -------------------------------------------------------------------------------- */
@@ -620,7 +654,7 @@ bool session_score(struct session *s, const int32_t *ids, int n,
         return false;
     session_cut(s, 0);
     while (s->n_read < n) {
-        int from = s->n_read, take = n - from < s->chunk ? n - from : s->chunk;
+        int from = s->n_read, take = pass_size(s, n - from);
         enum timeline_outcome o = read_ids(s, ids + from, take, false, err);
         if (o == TIMELINE_CANCELLED)
             return err_set(err, ERR_CANCELLED, "stopped on request");

@@ -52,8 +52,8 @@ in_room 'app/' "$own" | without "$own(app/|ui/|engine/engine\.h|engine/err\.h)" 
 in_room 'ui/' "$own" | without "$own(ui/)" | place | say 'ui/ may include ui/* alone'
 in_room 'engine/' "$own" | without "$own(engine/)" | place |
     say 'engine/ may include engine/* alone'
-in_room 'engine/(kernels|quant|cpu)' "$own" | without "$own(engine/(kernels|quant|cpu))" |
-    place | say "$text"
+in_room 'engine/(kernels|quant|codec|cpu)' "$own" |
+    without "$own(engine/(kernels|quant|codec|cpu))" | place | say "$text"
 
 # ---- libraries -----------------------------------------------------------------------------------
 
@@ -71,7 +71,7 @@ door 'cblas\.h|f77blas\.h|openblas.*' 'engine/matmul\.c'
 door 'xxhash\.h' 'engine/kv_file\.c|app/store\.c'
 door '(cjson/)?cJSON\.h' 'app/json\.c|ui/theme\.c'
 door 'curl/.*' 'app/http\.c'
-door 'pthread\.h|threads\.h' 'app/worker\.c|engine/pool\.c'
+door 'pthread\.h|threads\.h' 'app/worker\.c|engine/(pool|spool)\.c'
 door '.*intrin\.h' 'engine/kernels_[a-z0-9_]*\.[ch]'
 door 'cpuid\.h|asm/.*' 'engine/cpu\.c'
 door 'cmocka\.h' 'tests/test\.h'

@@ -41,7 +41,7 @@ static void bed_make(struct bed *b, struct attention_shape shape, enum kv_type t
     kernels_init(&b->kernels, cpu_flags());
     assert_true(pool_new(&b->pool, 1, &err));
     assert_true(attention_init(&b->attention, &shape, &b->kernels, b->pool, &err));
-    assert_true(kv_init(&b->kv, &ks, shape.n_ctx, &err));
+    assert_true(kv_init(&b->kv, NULL, &ks, shape.n_ctx, &err));
     assert_true(kv_reserve(&b->kv, 0, shape.n_ctx, &err));
     float *key = mem_alloc_n(row, sizeof *key), *value = mem_alloc_n(row, sizeof *value);
     for (int pos = 0; pos < shape.n_ctx; pos++) {

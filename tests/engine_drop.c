@@ -35,7 +35,7 @@ static void row_copy(struct session *to, int at, const struct session *from, int
 {
     const struct kv *a = kv_of(from->cache), *b = kv_of(to->cache);
     size_t row = a->head_bytes / KV_BLOCK;
-    for (size_t head = 0; head < a->block_bytes; head += a->head_bytes)
+    for (size_t head = 0; head < a->block_bytes[KV_ROWS]; head += a->head_bytes)
         memcpy(b->blocks[at / KV_BLOCK].data + head + (size_t)(at % KV_BLOCK) * row,
                a->blocks[pos / KV_BLOCK].data + head + (size_t)(pos % KV_BLOCK) * row, row);
 }

@@ -148,8 +148,8 @@ void test_kv_blocks(void **state)
     struct kv kv;
     struct err err;
     uint64_t bytes = mem_bytes();
-    assert_int_equal(kv_block_bytes(&shape), 2 * 2 * 3 * 64 * 8 * 2);
-    assert_true(kv_init(&kv, &shape, 130, &err));
+    assert_true(kv_init(&kv, NULL, &shape, 130, &err));
+    assert_int_equal(kv.block_bytes[KV_ROWS], 2 * 2 * 3 * 64 * 8 * 2);
     assert_int_equal(kv.n_blocks_max, 3);
     assert_true(kv_reserve(&kv, 0, 64, &err));
     assert_int_equal(kv.n_blocks, 1);
@@ -158,7 +158,7 @@ void test_kv_blocks(void **state)
     assert_int_equal(kv.n_blocks, 3);
     char *keys = kv_keys(&kv, 1, 2, 2), *values = kv_values(&kv, 1, 2, 2);
     assert_int_equal(values - keys, 3 * 64 * 8 * 2);
-    assert_int_equal(values + 64 * 8 * 2 - (char *)kv.blocks[2].data, kv.block_bytes);
+    assert_int_equal(values + 64 * 8 * 2 - (char *)kv.blocks[2].data, kv.block_bytes[KV_ROWS]);
     kv_cut(&kv, 128);
     assert_int_equal(kv.n_blocks, 2);
     kv_cut(&kv, 65);
@@ -181,9 +181,9 @@ void test_kv_mapped(void **state)
     struct kv kv;
     struct err err;
     file[1][0] = 7;
-    assert_true(kv_init(&kv, &shape, 256, &err));
-    kv_append_mapped(&kv, file[0]);
-    kv_append_mapped(&kv, file[1]);
+    assert_true(kv_init(&kv, NULL, &shape, 256, &err));
+    kv_append_mapped(&kv, KV_ROWS, file[0]);
+    kv_append_mapped(&kv, KV_ROWS, file[1]);
     assert_ptr_equal(kv_keys(&kv, 0, 1, 0), file[1]);
     assert_true(kv_reserve(&kv, 128, 129, &err));
     assert_int_equal(kv.blocks[1].owner, KV_MAPPED);
@@ -200,9 +200,9 @@ void test_kv_wipe_tail(void **state)
     (void)state;
     struct kv kv;
     struct err err;
-    assert_true(kv_init(&kv, &shape, 64, &err));
+    assert_true(kv_init(&kv, NULL, &shape, 64, &err));
     assert_true(kv_reserve(&kv, 0, 64, &err));
-    memset(kv.blocks[0].data, 1, kv.block_bytes);
+    memset(kv.blocks[0].data, 1, kv.block_bytes[KV_ROWS]);
     kv_wipe_tail(&kv, 64);
     for (int n = 64; n > 60; n--) {
         kv_wipe_tail(&kv, n);

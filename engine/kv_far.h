@@ -1,0 +1,36 @@
+/* kv_far.h -- the tiers: which form each block of a cache has, and the change from one to another.
+ *
+ * A pass at position p reads blocks before p / KV_BLOCK - 1 as the tier has them; the block before
+ * the newest and the newest are always read row by row. */
+#ifndef DUET_ENGINE_KV_FAR_H
+#define DUET_ENGINE_KV_FAR_H
+
+#include "engine/kv.h"
+
+/* See session_set_far(); n tokens are held. */
+bool kv_far_set(struct kv *kv, const struct far_opts *o, int n, int n_threads, struct err *err);
+
+/* Brings the blocks of n tokens, in whatever forms, into those of the tier. */
+bool kv_far_convert(struct kv *kv, int n, struct err *err);
+
+/* Brings the blocks [0, n_full), which are full and of the form that is written, into the form of
+ * the tier, as far as they are due. Where the file of the flash tier cannot be written, the tier
+ * becomes q4. */
+bool kv_settle(struct kv *kv, int n_full, struct err *err);
+
+/* Makes a block anew in another form, on the heap, unless it has it. */
+bool kv_recode(struct kv *kv, int block, enum kv_form form, struct err *err);
+
+/* The form in which rows are written. */
+enum kv_form kv_form_written(const struct kv *kv);
+
+/* How many tokens a pass from here may read at most. */
+int kv_pass(const struct kv *kv, int from);
+
+/* An empty cache takes over the tier of another. */
+bool kv_far_inherit(struct kv *kv, const struct kv *from, struct err *err);
+void kv_far_release(struct kv *kv);
+
+void kv_far_stats(const struct kv *kv, int n, struct far_stats *out);
+
+#endif

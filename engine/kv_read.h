@@ -1,0 +1,38 @@
+/* kv_read.h -- attention over a cache with coded blocks: what attention.c does for rows.
+ *
+ * A token at position p reads the block of p and the one before row by row. How it reads the blocks
+ * before these is the cache's choice (struct kv_far):
+ *
+ *   all rows   block by block, q8 and q4 too, with a running softmax
+ *   by index   scores all keys by their codes, takes the KV_CHOSEN tokens of the most mass for the
+ *              query heads that share a key head, or fewer where these have nearly all of it,
+ *              reads their rows, and for the rest lets the mean value of a block stand for each
+ *
+ * A token's result does not depend on the other tokens of a call nor on the number of threads. */
+#ifndef DUET_ENGINE_KV_READ_H
+#define DUET_ENGINE_KV_READ_H
+
+#include "engine/attention.h"
+
+#define KV_CHOSEN 512   /* tokens at most that are read row by row because the index says so */
+#define KV_GROUP_MAX 64 /* query heads to a key head */
+#define KV_SINKS  8     /* the first tokens are always read row by row */
+
+struct kv_reader;
+
+/* Scratch for a cache and its counters. */
+bool kv_reader_new(struct kv_reader **out, const struct kv *kv, int n_threads, struct err *err);
+void kv_reader_free(struct kv_reader *r);  /* NULL is allowed */
+int kv_reader_threads(const struct kv_reader *r);
+
+/* A pass of n tokens begins; what it has read so far. */
+void kv_reader_begin(struct kv_reader *r, int n);
+void kv_reader_count(const struct kv_reader *r, struct far_stats *out);
+
+/* A new key and value, [head_dim] each, to row `row` of a head in q8. */
+void kv_store_q8(const struct kv *kv, void *head, int row, const float *key, const float *value);
+
+/* attention_run() for a cache with a reader. */
+void kv_read_run(const struct attention *a, const struct attention_call *c);
+
+#endif

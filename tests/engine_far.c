@@ -1,0 +1,402 @@
+/* engine_far.c -- the tiers of the cache. What could break: a code that is not what is read; a
+ * result that depends on how a timeline came about; bytes that are not counted; a tier that falls
+ * back and does not say so. */
+#include "tests/engine_model.h"
+
+#include <math.h>
+
+#include "engine/codec.h"
+#include "engine/cpu.h"
+#include "engine/kernels.h"
+#include "engine/kv.h"
+#include "engine/kv_read.h"
+#include "engine/timeline.h"
+
+enum { N = 1300, DIM = 64, ROWS = CODEC_BLOCK * DIM };
+
+static struct engine *engine;
+static int32_t ids[N + 1];
+
+/* About normal, the same in every run. */
+static float noise(uint64_t *state)
+{
+    float sum = 0;
+    for (int i = 0; i < 4; i++) {
+        *state = *state * 6364136223846793005u + 1442695040888963407u;
+        sum += (float)(*state >> 40) * 0x1p-24f - 0.5f;
+    }
+    return sum * 1.732f;
+}
+
+static void fill(float *x, int n, uint64_t seed)
+{
+    for (int i = 0; i < n; i++)
+        x[i] = noise(&seed);
+}
+
+/* |a - b| / |b|. */
+static double distance(const float *a, const float *b, int n)
+{
+    return relative_l2(a, b, n);
+}
+
+/* ---- codes --------------------------------------------------------------------------------- */
+
+void test_far_codec_rows(void **state)
+{
+    (void)state;
+    static float keys[ROWS], values[ROWS], back[ROWS], x[96], y[96];
+    static unsigned char head[65536];
+    for (int dim = 32; dim <= 96; dim += 32) {
+        fill(x, dim, 7);
+        memcpy(y, x, sizeof x);
+        codec_turn(y, dim);
+        assert_true(distance(y, x, dim) > 0.5);
+        codec_turn(y, dim);
+        assert_true(distance(y, x, dim) < 1e-6);
+        codec_q8(x, dim, head);
+        codec_rows_q8(head, 0, 1, (size_t)dim, y);
+        assert_true(distance(y, x, dim) < 0.008);
+    }
+    fill(keys, ROWS, 1);
+    fill(values, ROWS, 2);
+    for (int i = 0; i < ROWS; i++)
+        keys[i] += i % DIM == 5 ? 30 : 0;          /* what all keys share costs no bits */
+    memcpy(back, keys, sizeof back);
+    codec_q4(keys, values, DIM, head);
+    codec_rows_q8(codec_q4_mean(head, DIM, false), 0, 1, DIM, x);
+    codec_rows_q4(codec_q4_rows(head, DIM, false), codec_q4_stride(DIM), CODEC_BLOCK, DIM, keys);
+    for (int t = 0; t < CODEC_BLOCK; t++) {
+        codec_turn(keys + t * DIM, DIM);
+        for (int i = 0; i < DIM; i++) {
+            keys[t * DIM + i] += x[i];
+            back[t * DIM + i] -= i == 5 ? 30 : 0;
+            keys[t * DIM + i] -= i == 5 ? 30 : 0;
+        }
+    }
+    assert_true(distance(keys, back, ROWS) < 0.12);
+}
+
+/* One bit a value tells the products of a query with the keys to about the error that the points
+ * have, 0.34 of the mean square. */
+void test_far_codec_index(void **state)
+{
+    (void)state;
+    static float keys[ROWS], values[ROWS], exact[CODEC_BLOCK], score[CODEC_BLOCK];
+    static unsigned char head[4096];
+    float q[DIM], turned[DIM], mean[DIM], scale[CODEC_BLOCK], offset = 0;
+    int8_t table[DIM / 4 * CODEC_POINTS];
+    fill(keys, ROWS, 3);
+    fill(values, ROWS, 4);
+    fill(q, DIM, 5);
+    for (int t = 0; t < CODEC_BLOCK; t++) {
+        exact[t] = 0;
+        for (int i = 0; i < DIM; i++) {
+            keys[t * DIM + i] *= t % 2 ? 4 : 0.5f;
+            exact[t] += q[i] * keys[t * DIM + i];
+        }
+    }
+    codec_index(keys, values, DIM, head);
+    memcpy(turned, q, sizeof q);
+    codec_turn(turned, DIM);
+    float factor = codec_table(turned, DIM, table);
+    codec_rows_q8(codec_index_mean(head, DIM, false), 0, 1, DIM, mean);
+    for (int i = 0; i < DIM; i++)
+        offset += q[i] * mean[i];
+    codec_index_scales(head, DIM, scale);
+    codec_index_score(head, DIM / 4, table, scale, factor, offset, score);
+    double error = distance(score, exact, CODEC_BLOCK);
+    assert_true(error > 0.3 && error < 0.75);
+    codec_rows_q8(codec_index_mean(head, DIM, true), 0, 1, DIM, mean);
+    for (int i = 0; i < DIM; i++) {
+        float sum = 0;
+        for (int t = 0; t < CODEC_BLOCK; t++)
+            sum += values[t * DIM + i] / CODEC_BLOCK;
+        assert_true(fabsf(sum - mean[i]) < 0.01f);
+    }
+}
+
+/* All kernel sets give the same bits. */
+void test_far_kernels(void **state)
+{
+    (void)state;
+    struct kernels plain, fast;
+    static unsigned char coded[65536];
+    static float a[ROWS * 4], b[ROWS * 4];
+    float scale[CODEC_BLOCK];
+    int8_t table[256 / 4 * CODEC_POINTS];
+    uint64_t seed = 9;
+    kernels_init(&plain, 0);
+    kernels_init(&fast, cpu_flags());
+    for (size_t i = 0; i < sizeof coded; i++)
+        coded[i] = (unsigned char)(int)(noise(&seed) * 60);
+    for (size_t i = 0; i < sizeof table; i++)
+        table[i] = (int8_t)(i % 5 ? (int)(noise(&seed) * 20) % 64 : CODEC_TABLE_MAX);
+    for (int i = 0; i < CODEC_BLOCK; i++) {
+        scale[i] = noise(&seed);
+        for (int at = 64; at < 65; at++)           /* scales of rows: numbers */
+            coded[i * 200 + at] = 0x30;
+    }
+    for (size_t dim = 32; dim <= 256; dim += dim < 128 ? 32 : 128) {
+        for (int n = 1; n <= 33; n += 16) {
+            memset(a, 0, sizeof a);
+            memset(b, 0, sizeof b);
+            plain.rows_q8(coded, 2 * codec_q8_row((int)dim), n, dim, a);
+            fast.rows_q8(coded, 2 * codec_q8_row((int)dim), n, dim, b);
+            assert_memory_equal(a, b, sizeof a);
+            plain.rows_q4(coded, codec_q4_stride((int)dim), n, dim, a);
+            fast.rows_q4(coded, codec_q4_stride((int)dim), n, dim, b);
+            assert_memory_equal(a, b, sizeof a);
+        }
+        plain.index_score(coded, dim / 4, table, scale, 0.37f, -1.5f, a);
+        fast.index_score(coded, dim / 4, table, scale, 0.37f, -1.5f, b);
+        assert_memory_equal(a, b, sizeof a);
+    }
+}
+
+/* ---- timelines ----------------------------------------------------------------------------- */
+
+static struct session *open_far(int chunk, enum kv_tier tier)
+{
+    struct session *s;
+    struct err err;
+    struct session_opts opts = { .n_ctx = 1600, .chunk = chunk,
+                                 .far = { tier, test_folder() } };
+    if (!session_new(&s, engine, &opts, &err))
+        fail_msg("%s", err.msg);
+    session_set_index(s, true);
+    return s;
+}
+
+static void begin(const char *model, int n_threads, const char *kernels)
+{
+    engine = model_open(model, n_threads, kernels);
+    for (int i = 0; i <= N; i++)
+        ids[i] = (i * 37 + i / 90 * 11 + 5) % 500;
+}
+
+static struct far_stats far_of(const struct session *s)
+{
+    struct far_stats far;
+    session_far(s, &far);
+    return far;
+}
+
+/* Reads and goes on for some tokens; what comes out, as one number. */
+static uint64_t run(struct session *s, int n)
+{
+    uint64_t hash = 0;
+    model_read(s, ids, n);
+    for (int i = 0; i < 70; i++)
+        hash = hash * 31 + (uint64_t)model_greedy(s);
+    model_read(s, session_ids(s), session_len(s));
+    return hash ^ session_logits_hash(s);
+}
+
+static void close_all(struct session *s)
+{
+    session_free(&s);
+    engine_close(&engine);
+}
+
+/* The same bits for any chunk, any number of threads, and after cutting and reading again. */
+static void check_same(const char *model, enum kv_tier tier)
+{
+    begin(model, 1, NULL);
+    struct session *s = open_far(64, tier);
+    uint64_t first = run(s, N);
+    session_cut(s, N - 100);
+    if (tier != KV_TIER_Q4)
+        assert_true(run(s, N) == first);
+    close_all(s);
+    begin(model, 3, NULL);
+    s = open_far(29, tier);
+    assert_true(run(s, N) == first);
+    assert_int_equal(far_of(s).by_index, tier == KV_TIER_FLASH);
+    close_all(s);
+}
+
+void test_far_same(void **state)
+{
+    (void)state;
+    check_same("tiny-llama-q4_1", KV_TIER_Q8);
+    check_same("tiny-llama-q4_1", KV_TIER_Q4);
+    check_same("tiny-llama-q4_1", KV_TIER_FLASH);
+}
+
+/* A fork, and a cache that comes back from a file, go on as the first one does. */
+static void check_copies(const char *model, enum kv_tier tier)
+{
+    struct err err;
+    char path[300];
+    begin(model, 2, NULL);
+    struct session *s = open_far(64, tier), *fork, *loaded = open_far(64, tier);
+    snprintf(path, sizeof path, "%s/kv", test_folder());
+    model_read(s, ids, N - 200);
+    if (!session_save(s, path, &err) || !session_load(loaded, path, &err) ||
+        !session_fork(s, &fork, &err))
+        fail_msg("%s", err.msg);
+    assert_true(far_of(fork).memory_bytes == far_of(s).memory_bytes);
+    assert_true(far_of(loaded).memory_bytes == far_of(s).memory_bytes);
+    assert_true(far_of(loaded).disk_bytes == far_of(s).disk_bytes);
+    uint64_t first = run(s, N);
+    assert_true(run(fork, N) == first);
+    assert_true(run(loaded, N) == first);
+    session_free(&s);
+    session_cut(fork, N - 150);
+    session_cut(loaded, N - 150);
+    assert_true(run(fork, N) == run(loaded, N));
+    session_free(&fork);
+    close_all(loaded);
+}
+
+void test_far_copies(void **state)
+{
+    (void)state;
+    check_copies("tiny-llama-q4_1", KV_TIER_Q8);
+    check_copies("tiny-qwen2", KV_TIER_Q4);
+    check_copies("tiny-llama-q4_1", KV_TIER_FLASH);
+    check_copies("tiny-qwen2", KV_TIER_FLASH);
+}
+
+/* Between two kernel sets the logits round differently, the tokens are the same. */
+void test_far_kernel_sets(void **state)
+{
+    (void)state;
+    int32_t token[2][40];
+    for (int set = 0; set < 2; set++) {
+        begin("tiny-llama-q8_0", 2, set ? "c" : NULL);
+        struct session *s = open_far(64, KV_TIER_FLASH);
+        model_read(s, ids, N);
+        for (int i = 0; i < 40; i++)
+            token[set][i] = model_greedy(s);
+        close_all(s);
+    }
+    assert_memory_equal(token[0], token[1], sizeof token[0]);
+}
+
+/* ---- changing ------------------------------------------------------------------------------ */
+
+static void change(struct session *s, enum kv_tier tier)
+{
+    struct err err;
+    struct far_opts far = { tier, test_folder() };
+    if (!session_set_far(s, &far, &err))
+        fail_msg("%s", err.msg);
+}
+
+/* Another tier and another way of reading, at any moment: no token is read again, and what is said
+ * stays near to what the exact rows say. */
+void test_far_change(void **state)
+{
+    (void)state;
+    static const enum kv_tier tiers[] = { KV_TIER_FLASH, KV_TIER_Q8, KV_TIER_FLASH, KV_TIER_Q4,
+                                          KV_TIER_EXACT, KV_TIER_Q4, KV_TIER_FLASH };
+    struct session_stats st;
+    static float exact[FIXTURE_VOCAB], index[FIXTURE_VOCAB];
+    begin("tiny-llama-q4_1", 2, NULL);
+    struct session *s = open_far(64, KV_TIER_EXACT);
+    model_read(s, ids, N);
+    memcpy(exact, session_logits(s), sizeof exact);
+    model_read(s, ids, N - 1);
+    for (size_t i = 0; i < sizeof tiers / sizeof *tiers; i++) {
+        session_cut(s, N - 1);
+        change(s, tiers[i]);
+        assert_int_equal(far_of(s).tier, tiers[i]);
+        session_set_index(s, true);
+        model_read(s, ids, N);
+            assert_true(distance(session_logits(s), exact, FIXTURE_VOCAB) <
+                    (tiers[i] == KV_TIER_Q8 ? 0.05 : 0.4));
+        memcpy(index, session_logits(s), sizeof index);
+        session_set_index(s, false);
+        session_cut(s, N - 1);
+        model_read(s, ids, N);
+        assert_int_equal(memcmp(index, session_logits(s), sizeof index) != 0,
+                         tiers[i] == KV_TIER_FLASH);
+    }
+    session_stats(s, &st);
+    /* The cut to N - 1 and one token for each reading; a last block of 4 bits once. */
+    assert_in_range(st.n_re_read, 14, 14 + 2 * CODEC_BLOCK);
+    close_all(s);
+}
+
+/* Exact rows that were given up are not read any more. */
+void test_far_poison(void **state)
+{
+    (void)state;
+    struct err err;
+    begin("tiny-llama-q4_1", 2, NULL);
+    for (enum kv_tier tier = KV_TIER_Q8; tier <= KV_TIER_FLASH; tier++) {
+        struct session *s = open_far(64, KV_TIER_EXACT), *t, *u;
+        model_read(s, ids, N);
+        assert_true(session_fork(s, &t, &err) && session_fork(s, &u, &err));
+        change(t, tier);
+        change(u, tier);
+        uint64_t clean = run(t, N);
+        struct kv *kv = kv_of(s->cache);
+        for (int i = 0; i < kv->n_blocks; i++)
+            memset(kv->blocks[i].data, 0xff, kv->block_bytes[KV_ROWS]);
+        assert_true(run(u, N) == clean);
+        session_free(&t);
+        session_free(&u);
+        session_free(&s);
+    }
+    engine_close(&engine);
+}
+
+/* ---- counting ------------------------------------------------------------------------------ */
+
+/* tiny-llama: 2 layers, 2 key heads of 32 values. A row of 8 bits has 32 + 2 bytes, an index
+ * 8 * 32 + 32 + 2 * 34 + 1, rounded up to 360. Positions 0 to 1299 are 20 full blocks and one that
+ * has begun; a token at 1299 sees 19 by their index, the 84 from 1216 on and 8 sinks as rows. */
+void test_far_bytes(void **state)
+{
+    (void)state;
+    enum { HEADS = 4, PAIR = 2 * 34, BLOCK = HEADS * 64 * PAIR, INDEX = 360 };
+    begin("tiny-llama-q4_1", 2, NULL);
+    struct session *s = open_far(64, KV_TIER_FLASH);
+    model_read(s, ids, N - 1);
+    model_read(s, ids, N);
+    struct far_stats far = far_of(s);
+    uint64_t block = sizeof(struct kv_block);
+    assert_int_equal(far.f16_bytes, N * HEADS * 2 * 32 * 2);
+    assert_int_equal(far.memory_bytes, 20 * (HEADS * INDEX + block) + BLOCK + block);
+    assert_int_equal(far.disk_bytes, 20 * BLOCK);
+    assert_true(far.by_index);
+    assert_int_equal((int)far.chosen, 8 + 84 + KV_CHOSEN);
+    assert_true(far.mass > 0.4 && far.mass < 1);
+    assert_int_equal(far.read_bytes, HEADS * (19 * INDEX + (8 + 84 + KV_CHOSEN) * PAIR));
+    session_set_index(s, false);
+    session_cut(s, N - 1);
+    model_read(s, ids, N);
+    far = far_of(s);
+    assert_false(far.by_index);
+    assert_int_equal(far.read_bytes, HEADS * N * PAIR);
+    change(s, KV_TIER_Q8);
+    far = far_of(s);
+    assert_int_equal(far.disk_bytes, 0);
+    assert_int_equal(far.memory_bytes, 21 * (BLOCK + block));
+    close_all(s);
+}
+
+/* Where no file can be written, the context is held in 4 bits, and that is told. */
+void test_far_no_file(void **state)
+{
+    (void)state;
+    struct session *s;
+    struct err err;
+    struct session_opts opts = { .n_ctx = 1600, .far = { KV_TIER_FLASH, "/proc/none" } };
+    begin("tiny-llama-q4_1", 2, NULL);
+    assert_true(session_new(&s, engine, &opts, &err));
+    assert_int_equal(far_of(s).tier, KV_TIER_FLASH);
+    model_read(s, ids, N);
+    struct far_stats far = far_of(s);
+    assert_int_equal(far.tier, KV_TIER_Q4);
+    assert_non_null(strstr(far.why, "/proc/none"));
+    assert_int_equal(far.disk_bytes, 0);
+    assert_true(far.memory_bytes < far.f16_bytes * 2 / 5);
+    struct session *q4 = open_far(64, KV_TIER_Q4);
+    assert_true(run(s, N) == run(q4, N));
+    session_free(&q4);
+    close_all(s);
+}
