@@ -535,7 +535,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
         look_keys_said(&l);
         run(&l);
     }
-    if (l.talk.stored && l.talk.begun)
+    if (l.talk.stored && l.talk.begun && !l.talk.fresh_branch)
         snprintf(id, sizeof id, "%s", l.talk.store.id);
     if (l.talk.state == TALK_FAILED)
         l.status = STATUS_MODEL;

@@ -142,7 +142,7 @@ static void on_flipped(void *data, const struct talk *t)
     char *answer = reply_join(r, PART_ANSWER);
     line_end(data);
     out_printf(stdout, "- answer %d of %d\n[%s] %s\n", last->chosen + 1, last->n_reply,
-               mode_get(r->mode)->title, answer);
+               mode_get(r->mode)->title, answer + strspn(answer, " \n"));
     free(answer);
 }
 

@@ -534,15 +534,24 @@ static void folder_remove(const char *path)
     rmdir(path);
 }
 
-void store_close(struct store *s)
+static void store_end(struct store *s, bool discard)
 {
-    bool empty = s->log && log_is_empty(s->log);
     log_close(&s->log);
-    if (empty)
+    if (discard)
         folder_remove(s->folder);
     if (s->folder[0]) /* all zero is a closed store too */
         lock_release(&s->lock_fd);
     *s = (struct store){.lock_fd = -1};
+}
+
+void store_close(struct store *s)
+{
+    store_end(s, s->log && log_is_empty(s->log));
+}
+
+void store_discard(struct store *s)
+{
+    store_end(s, s->log != NULL);
 }
 
 /* ---- putting aside -------------------------------------------------------------------------- */

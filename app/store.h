@@ -94,5 +94,6 @@ bool store_meta(struct store *s, const struct conversation *c, struct err *err);
 
 /* A folder in which nothing was ever said goes with it. */
 void store_close(struct store *s);
+void store_discard(struct store *s); /* the same, whatever the folder holds */
 
 #endif

@@ -95,6 +95,16 @@ static void store_turn(struct talk *t)
         saved(t, store_meta(&t->store, &t->c, &err), &err);
 }
 
+/* The folder is left. A branch from the beginning in which nothing was asked goes with it. */
+static void store_leave(struct talk *t)
+{
+    if (t->stored && t->fresh_branch && t->c.n_turn == 0)
+        store_discard(&t->store);
+    else if (t->stored)
+        store_close(&t->store);
+    t->stored = t->fresh_branch = false;
+}
+
 /* Lets the worker write the cache of what was said, unless it is in the file already; the folder
  * stays open. */
 static void store_cache(struct talk *t)
@@ -140,8 +150,7 @@ static bool session_open(struct talk *t, const char *id, struct err *err)
         conversation_release(&c);
         return false;
     }
-    if (t->stored)
-        store_close(&t->store);
+    store_leave(t);
     conversation_release(&t->c);
     t->c = c;
     t->store = s;
@@ -250,6 +259,7 @@ static void ask_now(struct talk *t, const char *text, enum mode_id mode, bool bo
 {
     struct err err;
     store_begin(t);
+    t->fresh_branch = false;
     int turn = conversation_ask(&t->c, text, mode);
     if (t->stored) {
         saved(t, log_ask(t->store.log, &t->c, turn, &err), &err);
@@ -726,6 +736,10 @@ static void branch_parent(struct talk *t, const char *id, int turns)
 /* The branch has the file of the cache too, as soon as that is written. */
 static void branch_cache(struct talk *t, const struct store *s)
 {
+    if (*t->link_from) { /* another branch still waits for its own */
+        worker_finish(t->worker);
+        cache_link(t);
+    }
     snprintf(t->link_from, sizeof t->link_from, "%s", t->store.kv);
     snprintf(t->link_to, sizeof t->link_to, "%s", s->kv);
     store_cache(t);
@@ -781,8 +795,10 @@ bool talk_branch(struct talk *t, int n_turn)
     if (ok) {
         store_turn(t);
         branch_cache(t, &s);
-        store_close(&t->store);
+        store_leave(t);
         t->store = s;
+        t->stored = true;
+        t->fresh_branch = n_turn == 0;
         conversation_cut(&t->c, n_turn);
         if (n_turn == 0)
             conversation_title(&t->c, "");
@@ -824,8 +840,7 @@ void talk_close(struct talk *t)
     if (t->stored) {
         if (t->begun && (!log_sync(t->store.log, &err) || !store_meta(&t->store, &t->c, &err)))
             talk_say(t, true, "not saved: %s", err.msg);
-        store_close(&t->store);
-        t->stored = false;
+        store_leave(t);
     }
     tray_release(&t->tray);
     conversation_release(&t->c);
@@ -846,9 +861,7 @@ static void switched(struct talk *t)
 static void session_new_one(struct talk *t)
 {
     enum mode_id mode = t->c.mode;
-    if (t->stored)
-        store_close(&t->store);
-    t->stored = false;
+    store_leave(t);
     t->save_refused = false;
     conversation_release(&t->c);
     conversation_init(&t->c);

@@ -52,6 +52,7 @@ struct talk {
     struct conversation c;
     struct store store;
     bool stored;            /* the session's folder is open */
+    bool fresh_branch;      /* nothing was said in it yet, and it took no turn with it */
     bool begun;             /* its log has a first line: something was said */
     bool save_refused;      /* it could not be written: said once */
     enum talk_state state;

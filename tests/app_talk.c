@@ -405,7 +405,7 @@ void test_talk_branches(void **state)
     struct talk t;
     struct watch w;
     struct options o;
-    char first[80], second[80];
+    char first[600], second[80];
     home();
     options_init(&o);
     begin(&t, &w, &o);
@@ -444,6 +444,12 @@ void test_talk_branches(void **state)
     settle(&t, &w);
     assert_string_equal(t.c.turn[1].question, "two, otherwise");
     assert_int_equal(w.re_read, 0);
+    free(command_branch(&t, "1", 1));
+    snprintf(first, sizeof first, "%s", t.store.folder);
+    assert_int_equal(access(first, F_OK), 0);
+    assert_true(talk_switch(&t, second)); /* nothing was said: it is gone */
+    settle(&t, &w);
+    assert_int_equal(access(first, F_OK), -1);
     question = command_branch(&t, "1", 1); /* to the beginning: another title */
     assert_string_equal(question, "one");
     free(question);
