@@ -90,7 +90,7 @@ AGAIN = $(MAKE) --no-print-directory $(JOBS)
 
 # ---- programs ---------------------------------------------------------------------------------
 
-.PHONY: all need chat test programs fuzz check-kernels lint install clean help
+.PHONY: all need chat test programs screen-bench fuzz check-kernels lint install clean help
 
 all: $(BUILD)/duet $(BUILD)/probe ## build the program, build/duet, and the test tool, build/probe
 
@@ -98,6 +98,7 @@ obj   = $(1:%.c=$(BUILD)/%.o)
 DUET  := $(call obj,app/main.c $(APP) $(UI) $(ENGINE))
 PROBE := $(call obj,tests/probe.c $(ENGINE))
 T_ENG := $(call obj,tests/run_engine.c $(TESTS_ENGINE) $(ENGINE))
+BENCH_SCREEN := $(call obj,tests/screen_bench.c $(UI))
 TRY_SCREEN := tests/screen_try.c tests/hostile.c
 T_UI  := $(call obj,tests/run_ui.c tests/hostile.c $(TESTS_UI) $(UI))
 T_APP := $(call obj,tests/run_app.c $(TRY_SCREEN) $(TESTS_APP) $(APP) $(UI) $(ENGINE))
@@ -119,6 +120,8 @@ $(BUILD)/tests/engine: $(T_ENG)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_APP) $(LIBS_TEST)
 $(BUILD)/tests/ui: $(T_UI)
 	$(Q)$(LINK) $(LIBS_UI) $(LIBS_TEST)
+$(BUILD)/tests/screen_bench: $(BENCH_SCREEN)
+	$(Q)$(LINK) $(LIBS_UI)
 $(BUILD)/tests/app: $(T_APP)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP) $(LIBS_TEST)
 
@@ -171,6 +174,9 @@ test: ## install what is missing, build and run all tests that need no model and
 	@BUILD=$(BUILD) tests/run.sh $(PROGRAMS) $(SCRIPTS)
 
 programs: $(PROGRAMS)
+
+screen-bench: $(BUILD)/tests/screen_bench $(BUILD)/duet ## what the screen costs, beside its limits
+	@BUILD=$(BUILD) tests/screen_bench.sh
 
 # The fuzzers of tests/fuzz_*.c, by clang, each for SECONDS. They begin with tests/corpus/ and with the
 # beginnings of the fixtures, as they are and without tensors; what is new goes to

@@ -740,6 +740,18 @@ static ptrdiff_t take_all(struct markdown *m, const char *text, size_t bytes)
     return (ptrdiff_t)bytes;
 }
 
+/* A text that is complete gives back all that only reading needs. */
+static void settle(struct markdown *m)
+{
+    leaf_release(&m->leaf);
+    table_release(&m->table);
+    buf_release(&m->piece);
+    buf_release(&m->href);
+    buf_release(&m->line);
+    buf_release(&m->copy);
+    rows_trim(&m->rows);
+}
+
 void markdown_layout(struct markdown *m, const char *text, size_t bytes, int cols, bool ascii)
 {
     if (bytes > UINT32_MAX / 2)
@@ -762,6 +774,8 @@ void markdown_layout(struct markdown *m, const char *text, size_t bytes, int col
     for (ptrdiff_t end; (end = take_all(m, text, bytes)) < 0; begin_anew(m))
         m->whole = end == READ_WHOLE;
     m->stale = false;
+    if (m->ended)
+        settle(m);
 }
 
 /* ---- the door ----------------------------------------------------------------------------- */
@@ -778,14 +792,9 @@ void markdown_free(struct markdown **md)
     struct markdown *m = *md;
     if (!m)
         return;
+    settle(m);
     rows_release(&m->rows);
-    leaf_release(&m->leaf);
-    table_release(&m->table);
-    buf_release(&m->piece);
     buf_release(&m->define);
-    buf_release(&m->href);
-    buf_release(&m->line);
-    buf_release(&m->copy);
     free(m->code);
     free(m);
     *md = NULL;

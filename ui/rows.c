@@ -36,6 +36,14 @@ void rows_release(struct rows *r)
     *r = (struct rows){0};
 }
 
+void rows_trim(struct rows *r)
+{
+    if (r->n_row && r->n_row < r->cap_row)
+        r->row = mem_grow(r->row, (size_t)(r->cap_row = r->n_row) * sizeof *r->row);
+    if (r->n_run && r->n_run < r->cap_run)
+        r->run = mem_grow(r->run, (size_t)(r->cap_run = r->n_run) * sizeof *r->run);
+}
+
 /* ---- levels ------------------------------------------------------------------------------- */
 
 static struct run own_run(struct rows *r, enum style s, const char *text, size_t bytes)

@@ -56,6 +56,8 @@ struct rows {
 void rows_clear(struct rows *r); /* no rows, no levels; keeps text, cols and ascii */
 void rows_release(struct rows *r);
 
+void rows_trim(struct rows *r); /* gives back the room for more */
+
 /* Takes back to an earlier state: as many rows, runs and bytes of its own, no levels. */
 void rows_cut(struct rows *r, int n_row, int n_run, size_t own);
 

@@ -31,7 +31,7 @@
 #include "ui/decode.h"
 #include "ui/text.h"
 
-enum { RESTORE_BYTES = 256, READ_BYTES = 65536, READS_MAX = 64, LOOK_MS = 1000,
+enum { RESTORE_BYTES = 256, READ_BYTES = 65536, READS_MAX = 64, LOOK_MS = 10000,
        SYNC_ROWS = 3, /* fewer change at a glance anyway */
        CLIPBOARD_BYTES_MAX = 74994 /* 100,000 signs of base64 */ };
 

@@ -50,7 +50,7 @@ void term_theme(const struct theme *t);
 
 /* The next complete key, if there is one: never blocks. An escape sequence or a paste that has
  * begun is waited for in later calls; term_wait_ms() says how long poll may sleep before the rest
- * is given up: a second at most, so that a change of size heals whose signal came too early. */
+ * is given up: ten seconds at most, so that a change of size heals whose signal came too early. */
 bool term_read(struct key *k);
 int term_wait_ms(void);
 

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""walk.py -- every action of ui/action.def in a real terminal (tmux), by each of its keys and by its
+command: is the program still there, did it know the command? The screen after each step is written
+down, to be read.
+
+    tests/walk.py [FOLDER]     screens to FOLDER (default build/walk); BUILD = folder of the program
+"""
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import terminal_test as tt  # noqa: E402
+
+ROW = re.compile(r'^ACTION\((\w+),\s*"([^"]*)",\s*"([^"]*)",\s*"([^"]*)",\s*"([^"]*)",\s*"([^"]*)"\)')
+KEYS = {"PgUp": "PPage", "PgDn": "NPage", "Esc": "Escape", "Del": "DC", "Ins": "IC"}
+# What a command needs to do something.
+ARGUMENTS = {"MODE": "pro", "RENAME": "a walk", "SYSTEM": "Be brief.", "SET": "seed 7",
+             "THEME": "mono", "SEARCH": "question", "FIND": "question", "COPY": "1",
+             "EXPORT": "md walk.md", "IMPORT": "walk.md", "DELETE": "no-such", "BEST": "1",
+             "THINK": "16"}
+LAST = ("SUSPEND", "QUIT")
+
+
+def actions():
+    with open(os.path.join(tt.TOP, "ui/action.def"), encoding="utf-8") as f:
+        return [m.groups() for m in map(ROW.match, f) if m]
+
+
+def tmux_key(name):
+    mods = ""
+    for word, short in (("Ctrl+", "C-"), ("Alt+", "M-"), ("Shift+", "S-")):
+        if name.startswith(word) and name != word:
+            mods += short
+            name = name[len(word):]
+    name = KEYS.get(name, name)
+    return mods + (name.lower() if mods.startswith("C-") and len(name) == 1 else name)
+
+
+class Walk:
+    def __init__(self, folder):
+        self.folder, self.steps, self.failed = folder, 0, []
+        os.makedirs(folder, exist_ok=True)
+        self.t = tt.Terminal(env={"EDITOR": "true", "PAGER": "true"})
+
+    def settle(self):
+        """The screen, once it has stayed the same for a moment."""
+        last, since, end = None, time.monotonic(), time.monotonic() + tt.PATIENCE
+        while time.monotonic() < end:
+            s = self.t.screen()
+            if s != last:
+                last, since = s, time.monotonic()
+            elif time.monotonic() - since > 0.4:
+                return s
+            time.sleep(0.05)
+        return last
+
+    def look(self, name):
+        s = self.settle()
+        self.steps += 1
+        with open(os.path.join(self.folder, "%03d-%s.screen" % (self.steps, name)), "w",
+                  encoding="utf-8") as f:
+            f.write(s)
+        if not self.t.pid() or "there is no command" in s or "needs the screen" in s:
+            self.failed.append(name)
+        return s
+
+    def start(self):
+        self.t.duet("--max-tokens 8", "--session walk%d" % self.steps)
+        self.t.idle()
+        self.t.type("a question")
+        self.t.keys("Enter")
+        self.t.wait("an answer", lambda s: re.search(r"^ idle.*re-read", s, re.M))
+
+    def home(self):
+        """Back to an empty draft, whatever is open; a program that has left is started again."""
+        for key in ("Escape", "Escape", "C-c"):
+            self.t.keys(key)
+            self.settle()
+            if "again to leave" in self.t.screen():
+                self.t.keys("x", "BSpace")
+        if not self.t.pid():
+            self.start()
+
+    def press(self, what, keys, reader):
+        if reader:
+            self.t.keys("Tab")
+            self.settle()
+        for key in keys.split(",") if len(keys) > 1 else [keys]:
+            self.t.keys("-l" if len(key) == 1 else tmux_key(key), *([key] if len(key) == 1 else []))
+        self.look(what)
+        self.home()
+
+    def command(self, what, text):
+        self.t.type(text)
+        self.t.keys("Enter")
+        self.look(what)
+        self.t.wait("idle", lambda s: re.search(r"^( idle| *\$|-- any)", s, re.M) or True)
+        self.home()
+
+
+def walk(w, row):
+    name, command, _, editor, reader, _ = row
+    for i, keys in enumerate(editor.split()):
+        if name in ("SEND", "COMPLETE"):
+            w.t.type("/tog" if name == "COMPLETE" else "another question")
+        w.press("%s-editor-%d" % (name.lower(), i), keys, False)
+    for i, keys in enumerate(reader.split()):
+        w.press("%s-reader-%d" % (name.lower(), i), keys, True)
+    if command:
+        text = "/%s %s" % (command, ARGUMENTS.get(name, ""))
+        w.command(name.lower() + "-command", text.strip())
+
+
+def main():
+    w = Walk(sys.argv[1] if len(sys.argv) > 1 else os.path.join(tt.TOP, tt.BUILD, "walk"))
+    try:
+        w.start()
+        for row in [r for r in actions() if r[0] not in LAST]:
+            walk(w, row)
+        w.t.keys("C-z")
+        w.t.wait("the shell", lambda s: "topped" in s)
+        w.t.type("fg")
+        w.t.keys("Enter")
+        w.look("suspend")
+        w.home()
+        w.t.type("/quit")
+        w.t.keys("Enter")
+        w.t.shell()
+    finally:
+        w.t.close()
+    print("%d steps, screens in %s; wrong: %s" % (w.steps, w.folder, " ".join(w.failed) or "none"))
+    return len(w.failed) > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
