@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "app/clock.h"
+#include "app/bench_lookup.h"
 #include "app/fronts.h"
 #include "app/json.h"
 #include "app/out.h"
@@ -29,6 +30,7 @@ struct bench {
     int gen, reps, threads, chunk;
     enum kv_tier tier;
     const char *kernels;
+    const char *lookup;     /* a file: measure that, and nothing else */
     bool json;
     struct engine *engine;
     struct session *session;
@@ -71,6 +73,8 @@ static bool read_option(struct bench *b, const char *name, const char *value, st
         ok = read_numbers(value, depth_most, &b->depths);
     else if (strcmp(name, "--kernels") == 0)
         b->kernels = value;
+    else if (strcmp(name, "--lookup") == 0)
+        b->lookup = value;
     else if (strcmp(name, "--tier") == 0)
         ok = tier_find(value, strlen(value), &b->tier);
     else if (strcmp(name, "--gen") == 0 && (ok = single && one.at[0] > 0))
@@ -223,6 +227,9 @@ static bool bench_decode(struct bench *b, int depth, struct err *err)
 static bool measure(struct bench *b, struct err *err)
 {
     bool ok = true;
+    if (b->lookup)
+        return bench_lookup(b->engine, &(struct bench_lookup){b->lookup, b->gen, b->reps, b->json},
+                            err);
     for (int i = 0; ok && i < b->prefill.n; i++)
         ok = bench_prefill(b, b->prefill.at[i], err);
     for (int i = 0; ok && i < b->depths.n; i++)
@@ -246,6 +253,8 @@ static bool open_all(struct bench *b, const char *path, struct err *err)
     struct engine_opts eo = {.n_threads = b->threads, .kernels = b->kernels};
     if (!engine_open(&b->engine, path, &eo, err))
         return false;
+    if (b->lookup)
+        return true;
     const struct engine_info *info = engine_info(b->engine);
     struct session_opts so = {.n_ctx = longest(b), .chunk = b->chunk};
     if (so.n_ctx > info->n_ctx_train)
