@@ -8,6 +8,7 @@
 #include "app/diff.h"
 #include "app/export.h"
 #include "app/import.h"
+#include "app/tier.h"
 
 static void cmd_mode(struct talk *t, const char *args)
 {
@@ -106,14 +107,31 @@ static bool cmd_candidates(struct talk *t, const char *args)
     return true;
 }
 
+/* Three figures, kept apart: what the context takes in memory, what a token reads of it, what lies
+ * in a file. */
+static void say_context(struct talk *t)
+{
+    const struct far_stats *f = &t->far;
+    double whole = f->f16_bytes ? (double)f->f16_bytes : 1;
+    talk_say(t, false, "context: %d of %d tokens; held as %s: %.1f MB in memory", t->ctx_used,
+        t->info.n_ctx, tier_name(f->tier), (double)t->kv_bytes / 1e6);
+    if (f->f16_bytes == 0 || f->tier == KV_TIER_EXACT)
+        return;
+    talk_say(t, false, "of f16: %.1f %% in memory, %.1f %% read for a token, %.1f %% in a file",
+        100 * (double)f->memory_bytes / whole, 100 * (double)f->read_bytes / whole,
+        100 * (double)f->disk_bytes / whole);
+    if (f->by_index)
+        talk_say(t, false, "by index: %.0f rows a key head, with %.1f %% of the attention",
+            f->chosen, 100 * f->mass);
+}
+
 static void cmd_context(struct talk *t)
 {
     if (t->state == TALK_LOADING || t->state == TALK_FAILED) {
         talk_say(t, true, "no model is open");
         return;
     }
-    talk_say(t, false, "context: %d of %d tokens; exact f16 cache: %.1f MB in memory", t->ctx_used,
-        t->info.n_ctx, (double)t->kv_bytes / 1e6);
+    say_context(t);
     talk_say(t, false, "model: %s (%s, template %s, %.0f MB), %d threads, kernels %s", t->info.name,
         t->info.kind, t->info.template_name, (double)t->info.weight_bytes / 1e6,
         t->info.n_threads, t->info.kernels);

@@ -33,6 +33,7 @@ static bool merge(struct event *a, struct event *b)
     }
     a->ctx_used = b->ctx_used;
     a->kv_bytes = b->kv_bytes;
+    a->far = b->far;
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "app/conversation.h"
+#include "engine/engine.h"
 #include "engine/err.h"
 #include "ui/buf.h"
 
@@ -71,6 +72,7 @@ struct event {
     struct backend_info info;
     int ctx_used;         /* in every event of a turn: ids of the timeline now */
     uint64_t kv_bytes;    /* and bytes of its cache; of each candidate's */
+    struct far_stats far; /* how these are held and read */
 };
 
 /* Appends what an EVENT_TOKENS tells to a reply. Returns the part it went to, NULL = ids alone. */

@@ -113,7 +113,7 @@ static bool read_options(struct kv_options *o, int argc, char **argv, struct err
         else
             i++;
     }
-    return true;
+    return o->n_files > 0 || err_set(err, ERR_INPUT, "kv: which text? --text FILE");
 }
 
 /* ---- comparing ---------------------------------------------------------------------------- */

@@ -15,11 +15,13 @@
 #include "app/candidates.h"
 #include "app/clock.h"
 #include "app/kept.h"
+#include "app/tier.h"
 #include "engine/engine.h"
 
 enum {
     CTX_MAX = 32768,   /* of the default context: more must be asked for */
     ROOM_MIN = 32,     /* positions an answer needs at least */
+    FAR_FROM = 2048,   /* ids from which on the context is held in the flash tier */
 };
 
 enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME };
@@ -47,6 +49,8 @@ struct local {
     struct session_stats before;    /* counters at the start */
     double started, first;          /* clock_seconds(); first = 0: no token yet */
     int held;                       /* ids of the line the cache held when the last task ended */
+
+    bool tier_refused, tier_told;   /* the model has one tier only; a fallback was told */
 
     /* the resume */
     char why[256];                  /* why the cache file was not used */
@@ -152,6 +156,48 @@ static void mode_tell(struct local *l, struct event_list *out)
     l->mode_changed = false;
 }
 
+/* ---- the far context ---------------------------------------------------------------------- */
+
+/* The tier that was asked for; *automatic: none was. */
+static bool tier_asked(const struct options *o, enum kv_tier *tier, bool *automatic,
+                       struct err *err)
+{
+    *tier = KV_TIER_EXACT;
+    *automatic = !o->far || strcmp(o->far, "auto") == 0;
+    return *automatic || tier_find(o->far, strlen(o->far), tier) ||
+           err_set(err, ERR_INPUT, "--far cannot be '%s': auto, f16, q8, q4 or flash", o->far);
+}
+
+/* Left to itself a session holds n ids exactly while they are few, which loses nothing and costs
+ * little; once it is in the flash tier it stays there until it is empty. What a model cannot do is
+ * not asked again. */
+static void tier_take(struct local *l, int n)
+{
+    struct far_opts want = {KV_TIER_FLASH, l->options->no_save ? NULL : tier_folder()};
+    struct far_stats far;
+    struct err err;
+    bool automatic;
+    session_far(l->session, &far);
+    if (!tier_asked(l->options, &want.tier, &automatic, &err) || !automatic || l->options->exact)
+        return;
+    bool flash = n >= FAR_FROM || (far.tier != KV_TIER_EXACT && session_len(l->session) > 0);
+    want.tier = flash ? KV_TIER_FLASH : KV_TIER_EXACT;
+    if (want.tier != far.tier && !far.why[0] && !l->tier_refused)
+        l->tier_refused = !session_set_far(l->session, &want, &err);
+}
+
+/* Tells, once, that the context is not held as it should be. */
+static void tier_tell(struct local *l, struct event_list *out)
+{
+    struct far_stats far;
+    session_far(l->session, &far);
+    if (far.why[0] && !l->tier_told)
+        buf_printf(&event_add(out, EVENT_NOTE)->text,
+                   "The context is held as %s in memory, without an index: %s",
+                   tier_name(far.tier), far.why);
+    l->tier_told = far.why[0] != 0;
+}
+
 /* The turn ends: the message is closed in the timeline, its ids read by the next turn. */
 static void finish(struct local *l, enum reply_reason reason, const char *text,
                    struct event_list *out)
@@ -166,6 +212,7 @@ static void finish(struct local *l, enum reply_reason reason, const char *text,
     strand_end(&l->main, out);
     candidates_end(c);
     usage_count(l);
+    tier_tell(l, out);
     if (l->both.second.session)
         kept_put(&l->kept, both_take(&l->both));
     struct event *e = strand_event(&l->main, out, EVENT_DONE);
@@ -203,6 +250,7 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
         candidates_begin(&l->candidates, &l->main, question_of(&r->prompt), r->turn);
         l->both.mode = r->other;
         kept_prepare(&l->kept, l->session, l->main.line.id, n);
+        tier_take(l, n);
         session_stats(l->session, &l->before);
         l->started = l->main.last;
         l->usage.prompt_tokens = n;
@@ -354,6 +402,7 @@ static void local_resume(struct backend *b, struct prompt *p, const char *kv,
         session_cut(l->session, 0);
     else
         kept_prepare(&l->kept, l->session, l->main.line.id, l->main.line.n);
+    tier_take(l, l->main.line.n);
     if (kv && l->main.line.n > 0 && !session_load(l->session, kv, &err))
         snprintf(l->why, sizeof l->why, "%s", err.msg);
     l->back = held(l);
@@ -401,11 +450,16 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
 {
     struct local *l = local_of(b);
     const struct options *o = l->options;
+    bool automatic;
+    struct far_opts far = {KV_TIER_EXACT, o->no_save ? NULL : tier_folder()};
+    if (!tier_asked(o, &far.tier, &automatic, err))
+        return false;
     struct engine_opts eo = {o->threads, o->kernels, o->template, o->exact};
     if (!engine_open(&l->engine, l->path, &eo, err))
         return false;
     const struct engine_info *info = engine_info(l->engine);
-    struct session_opts so = {.n_ctx = o->ctx, .kv = o->exact ? KV_F32 : KV_F16};
+    struct session_opts so = {.n_ctx = o->ctx, .kv = o->exact ? KV_F32 : KV_F16,
+                              .far = far};
     if (so.n_ctx == 0 && info->n_ctx_train > CTX_MAX)
         so.n_ctx = CTX_MAX;
     if (!session_new(&l->session, l->engine, &so, err)) {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 enum mode_think { MODE_THINK_NONE, MODE_THINK_ONE };
-enum mode_far { MODE_FAR_EXACT };
+enum mode_far { MODE_FAR_EXACT, MODE_FAR_INDEX };
 enum mode_speculate { MODE_SPECULATE_NONE, MODE_SPECULATE_LOOKUP };
 
 enum mode_id {

@@ -17,6 +17,7 @@ struct event *strand_event(const struct strand *s, struct event_list *out, enum 
     struct session_stats stats;
     session_stats(s->session, &stats);
     e->kv_bytes = stats.kv_bytes;
+    session_far(s->session, &e->far);
     if (s->candidate == 0) /* the context shown is that of the reply that is shown */
         e->ctx_used = s->line.n;
     return e;
@@ -232,6 +233,7 @@ bool strand_over(const struct strand *s)
 static const struct sampling *sampling_of(struct strand *s)
 {
     const struct mode *m = mode_get(s->turn.mode);
+    session_set_index(s->session, m->far == MODE_FAR_INDEX);
     s->sampling.temperature = m->temperature;
     s->sampling.top_k = m->top_k;
     s->sampling.top_p = m->top_p;
@@ -347,6 +349,7 @@ double strand_logprob(const struct strand *s)
 
 bool strand_read(struct strand *s, struct event_list *out, struct err *err)
 {
+    session_set_index(s->session, mode_get(s->turn.mode)->far == MODE_FAR_INDEX);
     int n = session_read(s->session, s->line.id, s->line.n, err);
     if (n < 0)
         return false;

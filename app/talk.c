@@ -560,6 +560,7 @@ static void on_event(struct talk *t, const struct event *e)
     if (e->ctx_used > 0) {
         t->ctx_used = e->ctx_used;
         t->kv_bytes = e->kv_bytes;
+        t->far = e->far;
     }
     switch (e->kind) {
     case EVENT_LOADED: on_loaded(t, e); break;

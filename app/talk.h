@@ -73,6 +73,7 @@ struct talk {
     int done, total;        /* progress of reading */
     int ctx_used;
     uint64_t kv_bytes;
+    struct far_stats far;     /* how it is held and read */
     int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
     double tok_s;           /* of the last turn */
     int drafted, accepted;  /* by the last turn: ids looked up and tried, and those that followed */

@@ -26,5 +26,5 @@ bool tier_find(const char *text, size_t bytes, enum kv_tier *out)
 const char *tier_folder(void)
 {
     const char *folder = getenv("TMPDIR");
-    return folder && *folder ? folder : "/tmp";
+    return folder && *folder ? folder : "/var/tmp";
 }

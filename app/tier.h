@@ -15,7 +15,8 @@ const char *tier_name(enum kv_tier tier);
 /* False if no tier has the name text[0..bytes). */
 bool tier_find(const char *text, size_t bytes, enum kv_tier *out);
 
-/* The folder for the file of the flash tier where there is no session's: $TMPDIR, or /tmp. */
+/* The folder for the file of the flash tier: $TMPDIR, or /var/tmp, which is on a
+ * disk. */
 const char *tier_folder(void);
 
 #endif

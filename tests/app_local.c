@@ -373,6 +373,43 @@ static int count_notes(struct run *r)
     return n;
 }
 
+/* In the flash tier Flash reads by the index as soon as there is enough to choose from, the other
+ * modes all rows of the same cache: a change reads nothing again. */
+void test_local_far(void **state)
+{
+    (void)state;
+    struct run r;
+    struct err err;
+    struct options wrong = {.far = "tape", .threads = 1};
+    char question[1300];
+    run_open(&r, "tiny-llama.gguf");
+    r.b->ops->close(&r.b);
+    r.o.far = "flash";
+    r.b = local_new(test_fixture("tiny-llama.gguf"), &r.o);
+    assert_true(r.b->ops->open(r.b, &r.list, &err));
+    for (size_t i = 0; i < sizeof question - 1; i++)
+        question[i] = (char)('a' + i * i % 23);
+    question[sizeof question - 1] = 0;
+    ask(&r, question, MODE_FLASH, 20, -1, MODE_FLASH);
+    assert_int_equal(r.done.far.tier, KV_TIER_FLASH);
+    assert_true(r.done.far.by_index);
+    assert_true(r.done.far.disk_bytes > r.done.far.memory_bytes);
+    ask(&r, "more", MODE_FLASH, 20, 5, MODE_PRO_MAX);
+    run_nothing_re_read(&r);
+    assert_false(r.done.far.by_index);
+    ask(&r, "and more", MODE_FLASH, 8, -1, MODE_FLASH);
+    run_nothing_re_read(&r);
+    assert_true(r.done.far.by_index);
+    run_close(&r);
+
+    struct backend *b = local_new(test_fixture("tiny-llama.gguf"), &wrong);
+    struct event_list list = {0};
+    assert_false(b->ops->open(b, &list, &err));
+    assert_non_null(strstr(err.msg, "--far cannot be 'tape'"));
+    b->ops->close(&b);
+    event_clear(&list);
+}
+
 void test_local_template(void **state)
 {
     (void)state;
