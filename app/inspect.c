@@ -6,6 +6,7 @@
 #include "app/json.h"
 #include "app/out.h"
 #include "app/subcommand.h"
+#include "app/tier.h"
 #include "engine/engine.h"
 
 static bool read_arguments(int argc, char **argv, const char **model, bool *json, struct err *err)
@@ -81,6 +82,12 @@ static void tell_weights(const struct engine_facts *f)
     }
 }
 
+/* Of one token, rounded up. */
+static uint64_t tier_bytes(const struct engine_facts *f, int tier)
+{
+    return (f->kv_tier_bytes[tier] + 63) / 64;
+}
+
 static void tell(const struct engine_facts *f)
 {
     char size[32];
@@ -97,6 +104,10 @@ static void tell(const struct engine_facts *f)
     if (f->kv_f16_bytes > 0)
         out_printf(stdout, "%-13s %s for each token (f16)\n", "cache",
                    size_text(f->kv_f16_bytes, size));
+    for (int i = KV_TIER_EXACT + 1; i < TIER_COUNT && f->kv_tier_bytes[i] > 0; i++)
+        out_printf(stdout, "%-13s %s (%s, %.1f %%)\n", "", size_text(tier_bytes(f, i), size),
+                   tier_name((enum kv_tier)i),
+                   100 * (double)f->kv_tier_bytes[i] / (double)f->kv_tier_bytes[KV_TIER_EXACT]);
     for (int i = 0; i < f->n_refused; i++)
         line(i == 0 ? "refused" : "", f->refused[i]);
     if (f->n_refused == 0)
@@ -157,6 +168,8 @@ static void tell_json(const struct engine_facts *f)
         json_int(&j, "f16", (int64_t)f->kv_f16_bytes);
         json_int(&j, "f32", (int64_t)f->kv_f32_bytes);
     }
+    for (int i = KV_TIER_EXACT + 1; i < TIER_COUNT && f->kv_tier_bytes[i] > 0; i++)
+        json_int(&j, tier_name((enum kv_tier)i), (int64_t)tier_bytes(f, i));
     json_close(&j, '}');
     json_bool(&j, "runs", f->n_refused == 0);
     json_open(&j, "refused", '[');

@@ -84,6 +84,14 @@ const struct engine_info *engine_info(const struct engine *e);
  * best of reps passes. The limit of decoding; takes a fraction of a second a pass. */
 double engine_bandwidth(struct engine *e, int reps);
 
+/* How the context of a session is held. In all tiers but the exact one, keys and values are rows of
+ * 8 bits as soon as they are computed.
+ *
+ *   q4     blocks of 64 tokens before the last two, but the first, in 4 bits: what is cut off
+ *          inside one of these is read again from its beginning
+ *   flash  an index of full blocks in memory, their rows in a file without a name */
+enum kv_tier { KV_TIER_EXACT, KV_TIER_Q8, KV_TIER_Q4, KV_TIER_FLASH };
+
 /* ---- a model that is not opened ----------------------------------------------------------- */
 
 #define FACTS_FORMATS_MAX 40
@@ -112,6 +120,9 @@ struct engine_facts {
     int n_formats;
     uint64_t kv_f16_bytes;      /* of one more token in a cache of f16; 0 = not known */
     uint64_t kv_f32_bytes;
+    /* Of 64 more tokens in the middle of a long cache, in memory, by enum kv_tier (the exact one as
+     * f16); 0 = there is no such tier for this model, or it is not known. */
+    uint64_t kv_tier_bytes[KV_TIER_FLASH + 1];
     char refused[FACTS_REFUSED_MAX][256];  /* [n_refused] why engine_open() would fail */
     int n_refused;
 };
@@ -188,14 +199,6 @@ bool engine_is_think_end(const struct engine *e, int32_t id);
 /* ---- a timeline --------------------------------------------------------------------------- */
 
 enum kv_type { KV_F16, KV_F32 };
-
-/* How the context of a session is held. In all tiers but the exact one, keys and values are rows of
- * 8 bits as soon as they are computed.
- *
- *   q4     blocks of 64 tokens before the last two, but the first, in 4 bits: what is cut off
- *          inside one of these is read again from its beginning
- *   flash  an index of full blocks in memory, their rows in a file without a name */
-enum kv_tier { KV_TIER_EXACT, KV_TIER_Q8, KV_TIER_Q4, KV_TIER_FLASH };
 
 struct far_opts {
     enum kv_tier tier;

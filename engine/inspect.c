@@ -8,8 +8,10 @@
 
 #include "engine/cache.h"
 #include "engine/chat.h"
+#include "engine/codec.h"
 #include "engine/engine.h"
 #include "engine/forward.h"
+#include "engine/kv.h"
 #include "engine/model.h"
 #include "engine/parts.h"
 #include "engine/quant.h"
@@ -108,6 +110,18 @@ static uint64_t bytes_of_token(const struct model *m, enum kv_type type)
     return bytes - bytes % (type == KV_F16 ? 2 : 4);
 }
 
+/* The blocks of a dense network's cache; what it says of others is what f16 takes. */
+static void count_tiers(struct engine_facts *f, const struct model *m)
+{
+    uint64_t heads = (uint64_t)m->n_layer * (uint64_t)m->n_kv_head;
+    f->kv_tier_bytes[KV_TIER_EXACT] = f->kv_f16_bytes * CODEC_BLOCK;
+    if (m->family->forward->cache != &cache_dense || !codec_fits(m->head_dim))
+        return;
+    f->kv_tier_bytes[KV_TIER_Q8] = heads * codec_q8_bytes(m->head_dim);
+    f->kv_tier_bytes[KV_TIER_Q4] = heads * codec_q4_bytes(m->head_dim);
+    f->kv_tier_bytes[KV_TIER_FLASH] = heads * codec_index_bytes(m->head_dim);
+}
+
 static void try_weights(struct engine_facts *f, const struct gguf *g)
 {
     struct model m;
@@ -122,6 +136,7 @@ static void try_weights(struct engine_facts *f, const struct gguf *g)
     }
     f->kv_f16_bytes = bytes_of_token(&m, KV_F16);
     f->kv_f32_bytes = bytes_of_token(&m, KV_F32);
+    count_tiers(f, &m);
     if (f->n_vocab != m.n_vocab)
         refuse(f, "the vocabulary and the weights are of different sizes");
     model_release(&m);

@@ -39,6 +39,10 @@ void test_inspect_model(void **state)
         uint64_t row = (uint64_t)info->n_layer * 2 * (uint64_t)(info->n_kv_head * info->head_dim);
         assert_int_equal(f.kv_f16_bytes, row * 2);
         assert_int_equal(f.kv_f32_bytes, row * 4);
+        assert_int_equal(f.kv_tier_bytes[KV_TIER_EXACT], 64 * row * 2);
+        assert_int_equal(f.kv_tier_bytes[KV_TIER_Q8], 64 * row / 32 * 34);
+        for (int t = KV_TIER_Q8; t <= KV_TIER_FLASH; t++)
+            assert_true(f.kv_tier_bytes[t] > 0 && f.kv_tier_bytes[t] < f.kv_tier_bytes[t - 1]);
         for (int k = 0; k < f.n_formats; k++) {
             assert_true(f.format[k].supported);
             assert_true(k == 0 || f.format[k].bytes <= f.format[k - 1].bytes);
@@ -60,6 +64,8 @@ void test_inspect_formats(void **state)
     assert_true(f.file_bytes > f.weight_bytes && f.has_template && !f.thinks);
     inspect(&f, test_fixture("tiny-deepseek4.gguf"));
     assert_true(f.thinks && f.n_expert == 8 && f.n_expert_used == 2 && f.kv_f16_bytes > 0);
+    assert_int_equal(f.kv_tier_bytes[KV_TIER_EXACT], 64 * f.kv_f16_bytes);
+    assert_int_equal(f.kv_tier_bytes[KV_TIER_FLASH], 0);
 }
 
 void test_inspect_vocabulary(void **state)

@@ -28,6 +28,8 @@ check 0 '^formats  *Q4_1 .*%.* MB\|kB in' inspect $model
 check 0 '^tokenizer  *byte-level BPE, llama-bpe$' inspect $model
 check 0 '^template  *chatml$' inspect $model
 check 0 '^cache .* for each token (f16)$' inspect $model
+check 0 '^  *.* (flash, [0-9.]* %)$' inspect $model
+check 0 '"kv_bytes_per_token": {"f16": 512, "f32": 1024, "q8": 272,' inspect $model --json
 check 0 '^runs  *yes$' inspect $model
 check 0 '^refused  *it has no weights' inspect tests/fixtures/vocab/spm.gguf
 check 0 '"runs": true, "refused": \[\]}$' inspect $model --json
