@@ -69,6 +69,7 @@ static struct running running_at(const struct attention_shape *s, int n_tokens, 
 /* What a thread computes in. */
 struct scratch {
     float *panels;           /* a block's keys or values */
+    float *rows;             /* [2][KV_BLOCK][head_dim] the same decoded, where it is coded */
     float *q;                /* [queries][head_dim] */
     float *score;            /* [queries][KV_BLOCK] */
     struct running all, span;
@@ -78,6 +79,7 @@ static size_t scratch_floats(const struct attention_shape *s)
 {
     size_t n = (size_t)(tile_tokens(s) * group_of(s));
     size_t floats = padded_dim(s) * (KV_BLOCK + n) + n * KV_BLOCK +
+                    2 * KV_BLOCK * (size_t)s->head_dim +
                     2 * running_floats(s, tile_tokens(s));
     return (floats + 15) / 16 * 16;  /* threads share no line */
 }
@@ -89,7 +91,8 @@ static struct scratch scratch_of(const struct attention *a, int thread)
     size_t n = (size_t)(tokens * group_of(s)), dim = padded_dim(s);
     struct scratch w;
     w.panels = a->scratch + (size_t)thread * scratch_floats(s);
-    w.q = w.panels + dim * KV_BLOCK;
+    w.rows = w.panels + dim * KV_BLOCK;
+    w.q = w.rows + 2 * KV_BLOCK * (size_t)s->head_dim;
     w.score = w.q + dim * n;
     float *rest = w.score + n * KV_BLOCK;
     w.all = running_at(s, tokens, rest);
@@ -163,7 +166,6 @@ void attention_store(const struct kernels *k, struct kv *kv, int layer, int pos,
 struct tile {
     const struct attention *a;
     const struct attention_call *c;
-    struct element element;
     int kv_head, group;
     int n, pos;              /* n tokens from position pos on */
     const float *q;          /* [n][group][head_dim] */
@@ -201,6 +203,38 @@ static void weigh(const struct tile *t, const struct running *r, int i, int pos,
     r->sum[i] += k->exp_sum(score + from, n_seen, r->max[i], t->c->scale);
 }
 
+/* The rows of block b, of which the tile needs the first n: as they lie there, or decoded. */
+struct rows {
+    struct element element;
+    const void *keys, *values;
+};
+
+static struct rows rows_of(const struct tile *t, const struct scratch *w, int b, int n)
+{
+    const struct kernels *k = t->a->kernels;
+    const struct kv *kv = t->c->kv;
+    int layer = t->c->layer, dim = kv->shape.head_dim;
+    if (kv->blocks[b].form == KV_ROWS)
+        return (struct rows){ element_of(k, kv->shape.type), kv_keys(kv, layer, b, t->kv_head),
+                              kv_values(kv, layer, b, t->kv_head) };
+    float *keys = w->rows, *values = keys + KV_BLOCK * dim;
+    const void *head = kv_head(kv, layer, b, t->kv_head);
+    size_t stride = 2 * codec_q8_row(dim);
+    k->rows_q8(codec_q8_key(head, 0, dim), stride, n, (size_t)dim, keys);
+    k->rows_q8(codec_q8_value(head, 0, dim), stride, n, (size_t)dim, values);
+    return (struct rows){ element_of(k, KV_F32), keys, values };
+}
+
+/* Where the keys of the block behind b begin, to be fetched ahead; or any other address. */
+static const void *keys_ahead(const struct tile *t, int b)
+{
+    const struct kv *kv = t->c->kv;
+    if (b + 1 >= kv->n_blocks)
+        return kv->blocks[b].data;
+    return kv->blocks[b + 1].form == KV_ROWS ? kv_keys(kv, t->c->layer, b + 1, t->kv_head)
+                                             : kv_head(kv, t->c->layer, b + 1, t->kv_head);
+}
+
 /* Adds what the tile sees of block b. */
 static void add_block(const struct tile *t, const struct scratch *w, const struct running *r, int b)
 {
@@ -209,17 +243,14 @@ static void add_block(const struct tile *t, const struct scratch *w, const struc
     size_t dim = (size_t)s->head_dim, padded = padded_dim(s);
     int end = t->pos + t->n - b * KV_BLOCK, n = end < KV_BLOCK ? end : KV_BLOCK;
     int n_queries = t->n * t->group;
-    const struct kv *kv = t->c->kv;
-    const void *keys = kv_keys(kv, t->c->layer, b, t->kv_head);
-    const void *values = kv_values(kv, t->c->layer, b, t->kv_head);
-    const void *next = b + 1 < kv->n_blocks ? kv_keys(kv, t->c->layer, b + 1, t->kv_head) : keys;
-    t->element.pack_keys(keys, n, dim, values, w->panels);
+    struct rows rows = rows_of(t, w, b, n);
+    rows.element.pack_keys(rows.keys, n, dim, rows.values, w->panels);
     k->multiply_panels(&(struct panels){
         .a = t->q, .a_step = dim, .n_a = n_queries, .b = w->panels, .n = s->head_dim,
         .n_b = (n + PANEL - 1) / PANEL, .c = w->score, .c_step = KV_BLOCK });
     for (int i = 0; i < n_queries; i++)
         weigh(t, r, i, t->pos + i / t->group, b, w->score + i * KV_BLOCK, n);
-    t->element.pack_values(values, n, dim, next, w->panels);
+    rows.element.pack_values(rows.values, n, dim, keys_ahead(t, b), w->panels);
     k->multiply_panels(&(struct panels){
         .a = w->score, .a_step = KV_BLOCK, .n_a = n_queries, .b = w->panels, .n = n,
         .n_b = (int)(padded / PANEL), .c = r->out, .c_step = padded, .add = true });
@@ -291,7 +322,7 @@ struct job {
 static struct tile tile_of(const struct job *j, int kv_head, int from, int n)
 {
     return (struct tile){
-        .a = j->a, .c = j->c, .element = element_of(j->a->kernels, j->c->kv->shape.type),
+        .a = j->a, .c = j->c,
         .kv_head = kv_head, .group = group_of(&j->a->shape), .n = n, .pos = j->c->pos + from };
 }
 
@@ -359,7 +390,7 @@ static void merge_parts(const struct job *j, int kv_head)
 void attention_run(const struct attention *a, const struct attention_call *c)
 {
     const struct attention_shape *s = &a->shape;
-    if (!kv_all_rows(c->kv)) {
+    if (kv_read_wants(c)) {
         kv_read_run(a, c);
         return;
     }

@@ -288,14 +288,6 @@ void kv_wipe_tail(struct kv *kv, int n)
         memset(b->data + at + used_bytes, 0, head - used_bytes);
 }
 
-bool kv_all_rows(const struct kv *kv)
-{
-    for (int i = 0; i < kv->n_blocks; i++)
-        if (kv->blocks[i].form != KV_ROWS)
-            return false;
-    return true;
-}
-
 /* ---- the interface ------------------------------------------------------------------------- */
 
 struct kv *kv_of(struct cache *c)

@@ -130,9 +130,6 @@ const void *kv_index(const struct kv *kv, int layer, int block, int head);
 bool kv_make_block(const struct kv *kv, enum kv_form form, struct kv_block *b, struct err *err);
 void kv_drop_block(struct kv_block *b);
 
-/* True if there is no block but of rows: attention.c alone can read them. */
-bool kv_all_rows(const struct kv *kv);
-
 /* Counted bytes on the heap, as blocks have them. */
 void *kv_take_bytes(size_t bytes, struct err *err);
 

@@ -187,8 +187,10 @@ enum kv_form kv_form_written(const struct kv *kv)
 int kv_pass(const struct kv *kv, int from)
 {
     int left = KV_BLOCK - from % KV_BLOCK;
-    if (kv->far.tier == KV_TIER_FLASH)
-        return left + KV_BLOCK;
+    if (kv->far.tier == KV_TIER_FLASH) {
+        int start = kv_index_from() - from;
+        return start > 0 && start < left + KV_BLOCK ? start : left + KV_BLOCK;
+    }
     return kv->far.tier == KV_TIER_Q4 ? left : INT_MAX;
 }
 
@@ -267,6 +269,8 @@ bool kv_far_set(struct kv *kv, const struct far_opts *o, int n, int n_threads, s
         snprintf(f->folder, sizeof f->folder, "%s", folder);
     f->tier = o->tier;
     f->why[0] = 0;
+    if (f->reader)
+        kv_reader_begin(f->reader, 1);  /* what was read before was read otherwise */
     return kv_far_convert(kv, n, err);
 }
 
@@ -314,7 +318,10 @@ void kv_far_stats(const struct kv *kv, int n, struct far_stats *out)
     uint64_t row = 2 * (uint64_t)kv->shape.n_layer * (uint64_t)kv->shape.n_kv_head *
                    (uint64_t)kv->shape.head_dim;
     out->f16_bytes = (uint64_t)n * row * sizeof(uint16_t);
-    out->read_bytes = (uint64_t)n * row * kv->element_bytes;
-    if (kv->far.reader && !kv_all_rows(kv))
+    for (int i = 0; i < kv->n_blocks && i * KV_BLOCK < n; i++) {
+        int held = n - i * KV_BLOCK < KV_BLOCK ? n - i * KV_BLOCK : KV_BLOCK;
+        out->read_bytes += kv->block_bytes[kv->blocks[i].form] / KV_BLOCK * (uint64_t)held;
+    }
+    if (kv->far.reader)
         kv_reader_count(kv->far.reader, out);
 }

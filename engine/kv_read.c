@@ -19,7 +19,7 @@
 #define BIN_SHIFT   20
 
 struct count {
-    uint64_t bytes;
+    uint64_t bytes;             /* read by index */
     uint64_t n_index, n_rows;   /* reads by index, one token and key head each; their rows */
     double mass;                /* of these reads, the share of the rows read */
     char pad[32];               /* threads do not share a line */
@@ -139,9 +139,9 @@ void kv_reader_count(const struct kv_reader *r, struct far_stats *out)
         sum.n_rows += r->count[i].n_rows;
         sum.mass += r->count[i].mass;
     }
-    out->read_bytes = r->n_tokens ? sum.bytes / (uint64_t)r->n_tokens : 0;
     out->by_index = sum.n_index > 0;
     if (out->by_index) {
+        out->read_bytes = sum.bytes / (uint64_t)r->n_tokens;
         out->chosen = (double)sum.n_rows / (double)sum.n_index;
         out->mass = sum.mass / (double)sum.n_index;
     }
@@ -186,19 +186,31 @@ static struct read read_at(const struct job *j, struct scratch *s, int t, int he
 
 /* ---- by the index -------------------------------------------------------------------------- */
 
-/* True if the token is read by the index; sets n_far. */
-static bool wants_index(struct read *r)
+int kv_index_from(void)
 {
-    const struct kv *kv = r->c->kv;
-    int n = r->pos / KV_BLOCK - 1;
-    if (!kv->far.use_index || kv->far.tier != KV_TIER_FLASH || r->c->window > 0 ||
-        n < FAR_BLOCKS)
-        return false;
+    return (FAR_BLOCKS + 1) * KV_BLOCK;
+}
+
+/* The positions that a token at pos reads by the index, whole blocks; 0: all row by row. */
+static int far_of(const struct attention_call *c, int pos)
+{
+    const struct kv *kv = c->kv;
+    int n = pos / KV_BLOCK - 1;
+    if (!kv->far.use_index || kv->far.tier != KV_TIER_FLASH || c->window > 0 ||
+        pos < kv_index_from())
+        return 0;
     for (int b = 0; b < n; b++)
         if (!kv->blocks[b].index)
-            return false;
-    r->n_far = n * KV_BLOCK;
-    return true;
+            return 0;
+    return n * KV_BLOCK;
+}
+
+bool kv_read_wants(const struct attention_call *c)
+{
+    for (int i = 0; i < c->kv->n_blocks; i++)
+        if (c->kv->blocks[i].form == KV_Q4)
+            return true;
+    return far_of(c, c->pos + c->n - 1) > 0;
 }
 
 static void list_near(struct read *r)
@@ -568,12 +580,6 @@ static int first_seen(const struct attention_call *c, int pos)
     return c->window > 0 && pos >= c->window ? pos - c->window + 1 : 0;
 }
 
-static size_t bytes_of_row(const struct kv *kv, enum kv_form form)
-{
-    size_t rows = (size_t)(kv->shape.n_layer * kv->shape.n_kv_head) * KV_BLOCK;
-    return kv->block_bytes[form] / rows;
-}
-
 /* Adds what the tokens of a tile see of a block. */
 static void add_block(const struct read *tile, int n, const struct rows *rows,
                       struct running *run, int block)
@@ -586,8 +592,6 @@ static void add_block(const struct read *tile, int n, const struct rows *rows,
         end = end < KV_BLOCK ? end : KV_BLOCK;
         if (end <= from)
             continue;
-        r->s->count->bytes += (size_t)(end - from) *
-                              bytes_of_row(r->c->kv, r->c->kv->blocks[block].form);
         for (int h = 0; h < r->group; h++)
             add_rows(r, rows, &run[t * r->group + h], h, block, from, end - from,
                      t * r->group + h);
@@ -620,7 +624,8 @@ static void run_item(void *data, int item, int thread)
     int t0 = item / n_heads * TILE_TOKENS, n = 0;
     for (int t = t0; t < j->c->n && t < t0 + TILE_TOKENS; t++) {
         tile[n] = read_at(j, &reader->scratch[thread], t, head);
-        if (wants_index(&tile[n]))
+        tile[n].n_far = far_of(j->c, tile[n].pos);
+        if (tile[n].n_far > 0)
             read_by_index(&tile[n], reader->n_max);
         else
             n++;

@@ -1,4 +1,4 @@
-/* kv_read.h -- attention over a cache with coded blocks: what attention.c does for rows.
+/* kv_read.h -- attention over a cache with coded blocks: what attention.c does for rows and q8.
  *
  * A token at position p reads the block of p and the one before row by row. How it reads the blocks
  * before these is the cache's choice (struct kv_far):
@@ -27,12 +27,19 @@ int kv_reader_threads(const struct kv_reader *r);
 
 /* A pass of n tokens begins; what it has read so far. */
 void kv_reader_begin(struct kv_reader *r, int n);
+
+/* The first position that is read by the index: a pass ends there. */
+int kv_index_from(void);
 void kv_reader_count(const struct kv_reader *r, struct far_stats *out);
 
 /* A new key and value, [head_dim] each, to row `row` of a head in q8. */
 void kv_store_q8(const struct kv *kv, void *head, int row, const float *key, const float *value);
 
-/* attention_run() for a cache with a reader. */
+/* True if a token of the call is read by the index, or there are blocks of 4 bits: attention.c
+ * cannot do it alone. */
+bool kv_read_wants(const struct attention_call *c);
+
+/* attention_run() for such calls. */
 void kv_read_run(const struct attention *a, const struct attention_call *c);
 
 #endif
