@@ -50,7 +50,7 @@ APP_RUN   := app/event.c app/out.c app/turn.c app/strand.c app/candidates.c app/
 	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/bench_lookup.c app/kv.c app/inspect.c app/trace.c
 APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/panes.c app/reader.c app/outside.c app/complete.c \
 	app/look.c app/themes.c app/slices.c \
-	app/tray_view.c
+	app/tray_view.c app/cost.c
 APP := $(APP_STORE) $(APP_CHOOSE) $(APP_RUN) $(APP_SCREEN)
 
 TESTS_ENGINE := $(wildcard tests/engine_*.c)

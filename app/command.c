@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/diff.h"
+#include "app/cost.h"
 #include "app/export.h"
 #include "app/import.h"
 #include "app/tier.h"
@@ -123,6 +124,15 @@ static void say_context(struct talk *t)
     if (f->by_index)
         talk_say(t, false, "by index: %.0f rows a key head, with %.1f %% of the attention",
             f->chosen, 100 * f->mass);
+}
+
+static void cmd_cost(struct talk *t)
+{
+    struct buf text = {0};
+    cost_describe(&t->c, &text);
+    for (const char *line = buf_text(&text); *line; line += strcspn(line, "\n") + 1)
+        talk_say(t, false, "%.*s", (int)strcspn(line, "\n"), line);
+    buf_release(&text);
 }
 
 static void cmd_context(struct talk *t)
@@ -258,6 +268,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_UNDO: talk_undo(t); return ACTION_NONE;
     case ACTION_RETRY: talk_retry(t); return ACTION_NONE;
     case ACTION_OTHER: talk_other(t); return ACTION_NONE;
+    case ACTION_COST: cmd_cost(t); return ACTION_NONE;
     case ACTION_CANDIDATES: return cmd_candidates(t, args) ? ACTION_NONE : a;
     case ACTION_FLIP: talk_flip(t, 1); return ACTION_NONE;
     case ACTION_FLIP_BACK: talk_flip(t, -1); return ACTION_NONE;
