@@ -44,11 +44,12 @@ static void tell_marks(struct candidates *c, struct event_list *out)
             continue;
         struct event *e = tell(c, k, CANDIDATE_FINISHED, out);
         e->mark.agree = m.agree;
+        e->mark.checked = c->choose.method == CHOOSE_CHECK;
         e->mark.kept = m.kept;
         e->mark.capped = m.capped;
         e->mark.empty = m.empty;
         e->mark.logprob = m.logprob;
-        buf_puts(&e->text, c->choose.method == CHOOSE_CHECK ? m.why : m.answer ? m.answer : "");
+        buf_puts(&e->text, e->mark.checked ? m.why : m.answer ? m.answer : "");
     }
 }
 

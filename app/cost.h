@@ -1,7 +1,7 @@
 /* cost.h -- what a conversation took: tokens, seconds, and what a server would have asked for it.
  *
  * Here nothing is paid. A price is data with its date (price.def); where there is none for a model
- * and a day, the cost is not known, which is not the same as nothing. Whole numbers: picodollars. */
+ * and a day, the cost is not known, which is not nothing. Whole numbers: picodollars. */
 #ifndef DUET_APP_COST_H
 #define DUET_APP_COST_H
 

@@ -79,7 +79,7 @@ static void json_candidate(struct oneshot *s, const struct event *e)
         json_bool(&j, "cut_off", m->capped);
         if (isfinite(m->logprob))
             json_double(&j, "logprob", m->logprob);
-        json_text_n(&j, m->demands > 0 && m->kept < m->demands ? "not_kept" : "answer",
+        json_text_n(&j, m->checked ? "not_kept" : "answer",
                     buf_text(&e->text), e->text.bytes);
     }
     json_send(s, &j);

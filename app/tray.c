@@ -154,10 +154,9 @@ static void put_result(const struct tray_row *r, struct buf *out)
         buf_puts(out, "says nothing");
     else if (m->capped)
         buf_puts(out, "was cut off");
-    else if (m->kept < m->demands)
-        buf_printf(out, "not kept: %.*s", (int)line, buf_text(&r->text));
-    else if (m->demands > 0 && line == 0)
-        buf_printf(out, "keeps %d of %d", m->kept, m->demands);
+    else if (m->checked)
+        buf_printf(out, "keeps %d of %d%s%.*s", m->kept, m->demands, line ? "; not: " : "",
+                   (int)line, buf_text(&r->text));
     else
         buf_append(out, line ? buf_text(&r->text) : "no answer to compare", line ? line : 20);
 }

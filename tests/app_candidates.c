@@ -334,6 +334,10 @@ void test_candidates_rows(void **state)
     }
     assert_non_null(strstr(buf_text(&all), "* 2 2|3 agree  -"));
     assert_non_null(strstr(buf_text(&all), "  1 1|"));
+    run_ask(&r, bullets, MODE_PRO_MAX);
+    buf_clear(&left);
+    tray_line(&r.tray, 0, NULL, &left, &right);
+    assert_non_null(strstr(buf_text(&left), "keeps 0 of 1; not: "));
     buf_clear(&left);
     r.tray.over = false;
     r.tray.told = false;
