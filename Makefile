@@ -45,7 +45,7 @@ APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c ap
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
 	app/answer.c app/vote.c app/choose.c
 APP_RUN   := app/event.c app/out.c app/turn.c app/strand.c app/candidates.c app/both.c app/kept.c app/local.c app/worker.c app/tray.c \
-	app/talk.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
+	app/talk.c app/fit.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
 	app/program.c app/aloud.c \
 	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/bench_lookup.c app/kv.c app/inspect.c app/trace.c
 APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/panes.c app/reader.c app/outside.c app/complete.c \
@@ -116,6 +116,8 @@ $(BUILD)/duet: $(DUET)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
 $(BUILD)/probe: $(PROBE)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_APP)
+$(BUILD)/figures: $(call obj,tests/figures.c $(ENGINE))
+	$(Q)$(LINK) $(LIBS_ENGINE)
 $(BUILD)/tests/engine: $(T_ENG)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_APP) $(LIBS_TEST)
 $(BUILD)/tests/ui: $(T_UI)

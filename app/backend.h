@@ -22,13 +22,15 @@ struct turn_request {
     enum mode_id other;
     bool vary;              /* another answer is wanted: sample where the mode is greedy */
     int max_tokens;         /* 0 = the mode's */
+    bool tight;             /* answer in what room there is */
 };
 
 struct backend_ops {
     /* Makes it ready: loads the model. Slow. Adds EVENT_LOADED, or fails. */
     bool (*open)(struct backend *b, struct event_list *out, struct err *err);
 
-    /* Begins a turn; takes *r over, also on failure. step() follows until it returns false. */
+    /* Begins a turn; takes *r over, also on failure. step() follows until it returns false. Where
+     * the context has not much room left for the answer, EVENT_FULL comes and nothing else. */
     bool (*start)(struct backend *b, struct turn_request *r, struct event_list *out,
                   struct err *err);
 
@@ -48,6 +50,10 @@ struct backend_ops {
     /* While idle: adds EVENT_COST: what the next turn will read again of that which the last
      * one left in the cache. */
     void (*cost)(struct backend *b, struct event_list *out);
+
+    /* While idle: takes ids [from, to) of the last prompt out of the cache, or the first few fewer
+     * that have to stay. Adds EVENT_DROPPED. */
+    void (*drop)(struct backend *b, int from, int to, struct event_list *out);
 
     /* Writes what makes the next resume instant. Adds EVENT_SAVED. */
     void (*save)(struct backend *b, const char *kv, struct event_list *out);

@@ -31,6 +31,15 @@ static void cmd_stop(struct talk *t)
         talk_say(t, false, "there is nothing to stop");
 }
 
+static void cmd_fit(struct talk *t, const char *args)
+{
+    enum fit_choice c = fit_find(args);
+    if (c == FIT_NONE)
+        talk_say(t, true, "/fit needs drop, summary, go or stop");
+    else if (talk_idle(t))
+        fit_choose(t, c);
+}
+
 static void cmd_rename(struct talk *t, const char *args)
 {
     if (*args)
@@ -264,6 +273,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
             return a;
         talk_switch(t, args);
         return ACTION_NONE;
+    case ACTION_FIT: cmd_fit(t, args); return ACTION_NONE;
     case ACTION_RENAME: cmd_rename(t, args); return ACTION_NONE;
     case ACTION_UNDO: talk_undo(t); return ACTION_NONE;
     case ACTION_RETRY: talk_retry(t); return ACTION_NONE;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/fit.h"
 #include "app/mode.h"
 #include "ui/keymap.h"
 #include "ui/text.h"
@@ -65,6 +66,12 @@ static void settings(struct word *w)
     candidate(w, "seed");
 }
 
+static void fits(struct word *w)
+{
+    for (int c = FIT_NONE + 1; c < FIT_COUNT; c++)
+        candidate(w, fit_name((enum fit_choice)c));
+}
+
 static void themes(struct word *w)
 {
     for (int i = 0; theme_builtin_name(i); i++)
@@ -106,6 +113,7 @@ static bool arguments(struct word *w, enum action a, const struct store_entry *e
     case ACTION_MODE: modes(w); return true;
     case ACTION_DELETE:
     case ACTION_OPEN: sessions(w, e, n); return true;
+    case ACTION_FIT: fits(w); return true;
     case ACTION_SET: settings(w); return true;
     case ACTION_THEME: themes(w); return true;
     case ACTION_IMPORT: files(w); return true;

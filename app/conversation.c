@@ -146,6 +146,7 @@ void conversation_release(struct conversation *c)
     free(c->model);
     free(c->parent);
     ids_release(&c->begin);
+    ids_release(&c->kept);
     *c = (struct conversation){0};
 }
 
@@ -242,11 +243,24 @@ void conversation_cut(struct conversation *c, int n_turn)
     assert(n_turn >= 0 && n_turn <= c->n_turn);
     while (c->n_turn > n_turn)
         turn_release(&c->turn[--c->n_turn]);
+    if (n_turn < c->n_dropped)
+        conversation_drop(c, 0, NULL, 0);
+}
+
+void conversation_drop(struct conversation *c, int n_turn, const int32_t *kept, int n)
+{
+    assert(n_turn >= 0 && n_turn <= c->n_turn);
+    struct ids fresh = {0}; /* kept may be c->kept.id */
+    ids_append(&fresh, kept, n);
+    ids_release(&c->kept);
+    c->kept = fresh;
+    c->n_dropped = n_turn;
 }
 
 static void conversation_drop_ids(struct conversation *c)
 {
     ids_release(&c->begin);
+    ids_release(&c->kept);
     for (int t = 0; t < c->n_turn; t++) {
         ids_release(&c->turn[t].ids);
         for (int r = 0; r < c->turn[t].n_reply; r++)
@@ -286,9 +300,11 @@ void conversation_prompt(const struct conversation *c, int turn, struct prompt *
 {
     assert(turn >= -1 && turn < c->n_turn);
     *out = (struct prompt){0};
-    prompt_add(out, MESSAGE_SYSTEM, mem_dup(c->system), &c->begin);
+    struct message *begin = prompt_add(out, MESSAGE_SYSTEM, mem_dup(c->system), &c->begin);
+    if (c->begin.n > 0)
+        ids_append(&begin->ids, c->kept.id, c->kept.n);
     int n = turn < 0 ? c->n_turn : turn;
-    for (int i = 0; i < n; i++) {
+    for (int i = c->n_dropped; i < n; i++) {
         const struct turn *t = &c->turn[i];
         const struct reply *r = turn_reply(t);
         if (!r)
@@ -317,7 +333,7 @@ static int prompt_turn(const struct conversation *c, int turn, int i, bool *answ
     int n = turn < 0 ? c->n_turn : turn;
     i--;
     *answer = i % 2 == 1;
-    for (int k = 0; k < n; k++) {
+    for (int k = c->n_dropped; k < n; k++) {
         if (c->turn[k].chosen < 0)
             continue;
         if (i < 2)
@@ -335,6 +351,8 @@ int conversation_rendered(struct conversation *c, int turn, int i, const int32_t
     if (i > 0 && k < 0)
         return -1;
     struct turn *t = i == 0 ? NULL : &c->turn[k];
+    if (!t)
+        ids_release(&c->kept); /* the backend did not know what they stood behind */
     struct ids *a = !t ? &c->begin : answer ? &t->reply[t->chosen].ids : &t->ids;
     a->n = 0;
     ids_append(a, id, n);

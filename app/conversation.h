@@ -91,6 +91,8 @@ struct conversation {
     struct ids begin;     /* the rendered beginning */
     struct turn *turn;    /* [n_turn], owned */
     int n_turn;
+    int n_dropped;        /* the first turns that answers do not see any more */
+    struct ids kept;      /* what is left of their ids, between the beginning and the other turns */
 };
 
 void conversation_init(struct conversation *c);
@@ -127,6 +129,10 @@ char *reply_answer(const struct reply *r);
 void conversation_cut(struct conversation *c, int n_turn); /* keeps the first n turns */
 void conversation_title(struct conversation *c, const char *title);
 
+/* Leaves the first n_turn turns out of prompts, but for these ids, until a cut goes further
+ * back. */
+void conversation_drop(struct conversation *c, int n_turn, const int32_t *kept, int n);
+
 /* Makes the ids belong to this model: if they did not, all of them are dropped. */
 void conversation_model(struct conversation *c, const char *model, uint64_t fingerprint);
 
@@ -146,7 +152,8 @@ struct prompt {
 };
 
 /* A copy of everything before the answer to `turn`, which ends it; turns without an answer are
- * left out. turn = -1: the whole conversation with its last answer. */
+ * left out, as are those that were dropped. turn = -1: the whole conversation with its last
+ * answer. */
 void conversation_prompt(const struct conversation *c, int turn, struct prompt *out);
 void prompt_release(struct prompt *p);
 

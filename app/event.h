@@ -22,6 +22,7 @@ struct backend_info {
     uint64_t fingerprint;
     int n_ctx;
     int n_threads;
+    bool drops;           /* turns can leave its cache without reading anything again */
     uint64_t weight_bytes;
 };
 
@@ -49,6 +50,8 @@ enum event_kind {
     EVENT_MODE,      /* mode is in force from here; re_read = tokens read again because of that */
     EVENT_COST,      /* a change of mode while idle: re_read = what the next turn will */
     EVENT_RESUMED,   /* done = tokens back, re_read, seconds; text = why the cache was not used */
+    EVENT_FULL,      /* no turn: done = ids of its prompt, total = the context, tokens wanted */
+    EVENT_DROPPED,   /* ids [done, total) left, ids are the first that stayed; re_read will be */
     EVENT_SAVED,     /* text = "" or why not */
     EVENT_NOTE,      /* text: one line the person must see */
     EVENT_DONE,      /* reason, usage; text = the error of REASON_ERROR */

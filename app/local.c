@@ -22,6 +22,7 @@ enum {
     CTX_MAX = 32768,   /* of the default context: more must be asked for */
     ROOM_MIN = 32,     /* positions an answer needs at least */
     FAR_FROM = 2048,   /* ids from which on the context is held in the flash tier */
+    ROOM_WANTED = 256, /* below that the person is asked first */
 };
 
 enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME };
@@ -230,6 +231,13 @@ static const char *question_of(const struct prompt *p)
     return text ? text : "";
 }
 
+/* In a small context a small answer has to do. */
+static int room_wanted(const struct local *l)
+{
+    int eighth = session_ctx(l->session) / 8;
+    return eighth < ROOM_MIN ? ROOM_MIN : eighth < ROOM_WANTED ? eighth : ROOM_WANTED;
+}
+
 static bool local_start(struct backend *b, struct turn_request *r, struct event_list *out,
                         struct err *err)
 {
@@ -240,11 +248,13 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
     memset(&l->usage, 0, sizeof l->usage);
     bool ok = line_set(l, &r->prompt, out, err);
     int n = l->main.line.n, room = session_ctx(l->session) - n;
-    if (ok && room < ROOM_MIN)
-        ok = err_set(err, ERR_LIMIT, "the conversation has %d tokens and the context holds %d: "
-                     "take turns back with /undo, start anew with /new, or restart with --ctx",
-                     n, session_ctx(l->session));
-    if (ok) {
+    int wanted = r->tight ? ROOM_MIN : room_wanted(l);
+    if (ok && room < wanted) {
+        struct event *e = event_add(out, EVENT_FULL);
+        e->done = n;
+        e->total = session_ctx(l->session);
+        e->tokens = wanted;
+    } else if (ok) {
         struct turn_limits limits = {room, STRAND_TAIL_MAX, r->max_tokens};
         strand_begin(&l->main, r->mode, &limits, r->seed, r->vary);
         candidates_begin(&l->candidates, &l->main, question_of(&r->prompt), r->turn);
@@ -476,6 +486,7 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
     bi->fingerprint = info->fingerprint;
     bi->n_ctx = session_ctx(l->session);
     bi->n_threads = info->n_threads;
+    bi->drops = session_can_drop(l->session);
     bi->weight_bytes = info->weight_bytes;
     if (!o->template && strcmp(info->template_name, "none") == 0)
         buf_puts(&event_add(out, EVENT_NOTE)->text,
@@ -539,9 +550,34 @@ static void local_close(struct backend **b)
     *b = NULL;
 }
 
+/* The line without ids [from, to), as the next prompt will have it. */
+static void line_drop(struct tokens *line, int from, int to)
+{
+    memmove(line->id + from, line->id + to, (size_t)(line->n - to) * sizeof *line->id);
+    line->n -= to - from;
+}
+
+/* A cache that cannot be cut so is read anew from there, by the next turn. */
+static void local_drop(struct backend *b, int from, int to, struct event_list *out)
+{
+    struct local *l = local_of(b);
+    struct tokens *line = &l->main.line;
+    struct err err;
+    int at = from, now = held(l);
+    bool kept = now > to && session_drop(l->session, &at, to, &err);
+    struct event *e = event_add(out, EVENT_DROPPED);
+    at = kept ? at : from;
+    e->done = at;
+    e->total = to;
+    e->re_read = kept || now < to ? 0 : now - to;
+    ids_append(&e->ids, line->id + from, at - from);
+    line_drop(line, at, to);
+    l->held = held(l);
+}
+
 static const struct backend_ops local_ops = {
-    local_open, local_start, local_resume, local_step,
-    local_mode, local_cancel, local_cost, local_save, local_close,
+    local_open, local_start, local_resume, local_step, local_mode,
+    local_cancel, local_cost, local_drop, local_save, local_close,
 };
 
 struct backend *local_new(const char *model, const struct options *o)

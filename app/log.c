@@ -72,6 +72,7 @@ static void take_ids(const struct reading *r, const struct json *j, struct ids *
 static bool read_begin(struct reading *r, const struct json *j)
 {
     take_ids(r, j, &r->c->begin);
+    ids_release(&r->c->kept); /* they stood behind another */
     return true;
 }
 
@@ -176,6 +177,18 @@ static bool read_cut(struct reading *r, const struct json *j)
     return true;
 }
 
+static bool read_drop(struct reading *r, const struct json *j)
+{
+    struct ids kept = {0};
+    int n;
+    if (!record_read_int(j, "turns", r->c->n_turn, &n))
+        return false;
+    take_ids(r, j, &kept);
+    conversation_drop(r->c, n, kept.id, kept.n);
+    ids_release(&kept);
+    return true;
+}
+
 static bool read_model(struct reading *r, const struct json *j)
 {
     const char *model = json_string(j, "model");
@@ -193,7 +206,7 @@ static const struct {
     {"begin", read_begin}, {"ask", read_ask},     {"prompt", read_prompt},
     {"reply", read_reply}, {"mode", read_mode},   {"toggle", read_toggle},
     {"title", read_title}, {"cut", read_cut},     {"model", read_model},
-    {"choose", read_choose}, {"candidates", read_candidates},
+    {"drop", read_drop}, {"choose", read_choose}, {"candidates", read_candidates},
 };
 
 static bool read_event(struct reading *r, const struct json *j)
@@ -529,6 +542,15 @@ bool log_cut(struct log *l, int n_turn, struct err *err)
     return event_end(&e, l, err);
 }
 
+bool log_drop(struct log *l, const struct conversation *c, struct err *err)
+{
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "drop");
+    json_int(j, "turns", c->n_dropped);
+    json_ids(j, "ids", c->kept.id, c->kept.n);
+    return event_end(&e, l, err);
+}
+
 bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int at, int re_read,
                 struct err *err)
 {
@@ -580,7 +602,8 @@ bool log_write(struct log *l, const struct conversation *c, const char *id, stru
     for (int i = 0; i < c->n_turn; i++)
         if (!log_turn(l, c, i, err))
             return false;
-    return log_mode(l, c->mode, err) && log_title(l, c->title, err) && log_sync(l, err);
+    return (!c->n_dropped || log_drop(l, c, err)) && log_mode(l, c->mode, err) &&
+           log_title(l, c->title, err) && log_sync(l, err);
 }
 
 bool log_is_empty(const struct log *l)

@@ -11,6 +11,7 @@
  *        {"type": "prompt", "turn", "ids"}   ids of the question
  *        {"type": "reply", "turn", "mode", "seed", "reason", "parts", "ids", "usage", "time"}
  *        {"type": "choose", "turn", "reply"}           another answer than the last one
+ *        {"type": "drop", "turns", "ids"}    the first turns are out of prompts but for these ids
  *        {"type": "mode", "mode"}  {"type": "title", "title"}  {"type": "cut", "turns"}
  *        {"type": "toggle", "turn", "from", "to", "at", "re_read"}   during a reply
  *        {"type": "candidates", "turn", "of", "chosen", "why"}   chosen among so many; the replies
@@ -57,6 +58,7 @@ bool log_choose(struct log *l, const struct conversation *c, int turn, struct er
 bool log_mode(struct log *l, enum mode_id mode, struct err *err);
 bool log_title(struct log *l, const char *title, struct err *err);
 bool log_cut(struct log *l, int n_turn, struct err *err);
+bool log_drop(struct log *l, const struct conversation *c, struct err *err);
 bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int at, int re_read,
                 struct err *err);
 bool log_candidates(struct log *l, int turn, int of, int chosen, const char *why, struct err *err);

@@ -20,6 +20,7 @@ enum { ATTACHMENT_MAX = 16 * 1024 * 1024 };
 struct oneshot {
     struct buf line;        /* of JSON */
     bool json;
+    const struct talk *talk;
     bool holds;             /* the mode may choose another answer than the one that comes */
     bool answered;          /* something of the answer was printed */
     bool newline;           /* and it ended with a line end */
@@ -127,6 +128,16 @@ static void json_event(struct oneshot *s, const struct event *e)
         json_text(&j, "mode", mode_get(e->mode)->name);
         json_int(&j, "re_read_tokens", e->re_read);
         break;
+    case EVENT_FULL:
+        json_start(s, &j, "full");
+        json_int(&j, "prompt_tokens", e->done);
+        json_int(&j, "ctx", e->total);
+        break;
+    case EVENT_DROPPED:
+        json_start(s, &j, "dropped");
+        json_int(&j, "tokens", e->total - e->done);
+        json_int(&j, "re_read_tokens", e->re_read);
+        break;
     case EVENT_RESUMED:
         json_start(s, &j, "resumed");
         json_int(&j, "tokens_back", e->done);
@@ -144,7 +155,9 @@ static void json_event(struct oneshot *s, const struct event *e)
 static void on_event(void *data, const struct event *e)
 {
     struct oneshot *s = data;
-    if (s->json)
+    if (e->kind == EVENT_FULL) /* until a turn ends otherwise */
+        s->status = STATUS_TURN;
+    if (s->json && !s->talk->fit.summing)
         json_event(s, e);
 }
 
@@ -161,7 +174,7 @@ static void print_answer(struct oneshot *s, const char *text, size_t bytes)
 static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
 {
     struct oneshot *s = data;
-    if (!s->json && !s->holds && kind == PART_ANSWER)
+    if (!s->json && !s->holds && kind == PART_ANSWER && !s->talk->fit.summing)
         print_answer(s, text, bytes);
 }
 
@@ -195,16 +208,17 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct oneshot *s = data;
     const struct turn *turn = &t->c.turn[t->turn];
+    if (t->fit.summing) /* not what was asked for */
+        return;
     char *answer = t->replying ? reply_answer(&turn->reply[turn->chosen]) : mem_dup("");
     if (s->holds)
         print_answer(s, answer, strlen(answer));
     if (s->json)
         json_done(s, e, answer);
     free(answer);
-    if (e->reason == REASON_ERROR)
-        s->status = STATUS_TURN;
-    if (e->reason == REASON_CANCELLED)
-        s->status = STATUS_INTERRUPTED;
+    s->status = e->reason == REASON_ERROR       ? STATUS_TURN
+                : e->reason == REASON_CANCELLED ? STATUS_INTERRUPTED
+                                                : STATUS_OK;
 }
 
 /* ---- the attachment ----------------------------------------------------------------------- */
@@ -260,10 +274,10 @@ static void run(struct talk *t, struct oneshot *s)
 
 int oneshot_run(const struct options *o, const char *model)
 {
-    struct oneshot s = {.json = o->json};
+    struct talk t;
+    struct oneshot s = {.json = o->json, .talk = &t};
     struct front front = {.data = &s, .text = on_text, .note = on_note, .done = on_done,
                           .event = on_event};
-    struct talk t;
     struct err err;
     struct buf question = {0};
     struct options mine = *o;

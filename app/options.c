@@ -8,12 +8,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "app/fit.h"
 #include "app/mode.h"
 #include "app/subcommand.h"
 #include "ui/buf.h"
 #include "ui/keymap.h"
 
-enum option_type { TYPE_FLAG, TYPE_TEXT, TYPE_MODE, TYPE_INT, TYPE_SEED };
+enum option_type { TYPE_FLAG, TYPE_TEXT, TYPE_MODE, TYPE_FIT, TYPE_INT, TYPE_SEED };
 
 struct option {
     enum option_type type;
@@ -104,6 +105,10 @@ static bool option_set(struct options *o, const struct option *row, const char *
     case TYPE_MODE:
         if (!check_mode(value, err))
             return false;
+        break;
+    case TYPE_FIT:
+        if (fit_find(value) == FIT_NONE)
+            return err_set(err, ERR_INPUT, "'%.80s' is not one of drop, summary, go, stop", value);
         break;
     case TYPE_FLAG:
     case TYPE_TEXT:

@@ -15,6 +15,7 @@ struct options {
 #define OPTION_TYPE_FLAG bool
 #define OPTION_TYPE_TEXT const char *
 #define OPTION_TYPE_MODE const char *
+#define OPTION_TYPE_FIT const char *
 #define OPTION_TYPE_INT int
 #define OPTION_TYPE_SEED uint64_t
 #define OPTION(field, type, ...) OPTION_TYPE_##type field;

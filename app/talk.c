@@ -30,8 +30,7 @@ void talk_say(struct talk *t, bool error, const char *fmt, ...)
         t->front.note(t->front.data, error, text);
 }
 
-/* Says once why the disk cannot be written, until it can; returns ok. */
-static bool saved(struct talk *t, bool ok, const struct err *err)
+bool talk_saved(struct talk *t, bool ok, const struct err *err)
 {
     if (!ok && !t->save_refused) {
         t->save_refused = true;
@@ -81,8 +80,8 @@ static void store_begin(struct talk *t)
         store_create(t);
     if (!t->stored || t->begun)
         return;
-    saved(t, log_session(t->store.log, &t->c, t->store.id, &err), &err);
-    saved(t, log_mode(t->store.log, t->c.mode, &err), &err);
+    talk_saved(t, log_session(t->store.log, &t->c, t->store.id, &err), &err);
+    talk_saved(t, log_mode(t->store.log, t->c.mode, &err), &err);
     t->begun = true;
 }
 
@@ -91,8 +90,8 @@ static void store_turn(struct talk *t)
     struct err err;
     if (!t->stored || !t->begun)
         return;
-    if (saved(t, log_sync(t->store.log, &err), &err))
-        saved(t, store_meta(&t->store, &t->c, &err), &err);
+    if (talk_saved(t, log_sync(t->store.log, &err), &err))
+        talk_saved(t, store_meta(&t->store, &t->c, &err), &err);
 }
 
 /* The folder is left. A branch from the beginning in which nothing was asked goes with it. */
@@ -233,46 +232,50 @@ static uint64_t seed_next(struct talk *t)
     return seed;
 }
 
-static void turn_send(struct talk *t, int turn, enum mode_id mode, bool vary, bool both)
+void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how)
 {
     struct turn_request r = {0};
     conversation_prompt(&t->c, turn, &r.prompt);
     r.mode = mode;
     r.turn = turn;
     r.seed = seed_next(t);
-    r.vary = vary;
-    r.both = t->both = both;
+    r.vary = how & SEND_VARY;
+    r.tight = how & SEND_TIGHT;
+    r.both = t->both = how & SEND_BOTH;
     r.other = mode_toggle(mode);
-    r.max_tokens = t->max_tokens;
+    r.max_tokens = t->fit.summing ? TALK_SUMMARY_TOKENS : t->max_tokens;
+    if (!t->fit.summing)
+        fit_release(&t->fit);
     tray_begin(&t->tray, turn);
     t->turn = turn;
     t->replying = false;
     t->toggle_from = mode;
     t->turn_mode = mode;
     t->turn_seed = r.seed;
+    t->turn_how = how;
     t->state = TALK_READING;
     t->done = t->total = 0;
     worker_turn(t->worker, &r, t->epoch);
 }
 
-static void ask_now(struct talk *t, const char *text, enum mode_id mode, bool both)
+void talk_ask_now(struct talk *t, const char *text, enum mode_id mode, unsigned how)
 {
     struct err err;
     store_begin(t);
     t->fresh_branch = false;
     int turn = conversation_ask(&t->c, text, mode);
     if (t->stored) {
-        saved(t, log_ask(t->store.log, &t->c, turn, &err), &err);
+        talk_saved(t, log_ask(t->store.log, &t->c, turn, &err), &err);
         store_turn(t);
     }
     if (t->front.question)
         t->front.question(t->front.data, t, turn);
-    turn_send(t, turn, mode, false, both);
+    talk_send(t, turn, mode, how);
 }
 
 bool talk_busy(const struct talk *t)
 {
-    return t->turn >= 0 || t->n_queue > 0;
+    return t->turn >= 0 || t->fit.doing || (t->n_queue > 0 && !t->fit.asked);
 }
 
 void talk_ask(struct talk *t, const char *text, enum mode_id mode)
@@ -282,7 +285,7 @@ void talk_ask(struct talk *t, const char *text, enum mode_id mode)
         return;
     }
     if (t->turn < 0 && t->state != TALK_LOADING) {
-        ask_now(t, text, mode, false);
+        talk_ask_now(t, text, mode, 0);
         return;
     }
     struct question *q = mem_new(sizeof *q);
@@ -331,13 +334,13 @@ char *talk_unqueue(struct talk *t)
 static void queue_next(struct talk *t)
 {
     struct question *q = t->queue;
-    if (!q || t->turn >= 0)
+    if (!q || t->turn >= 0 || t->fit.doing || t->fit.asked)
         return;
     t->queue = q->next;
     if (!t->queue)
         t->queue_tail = NULL;
     t->n_queue--;
-    ask_now(t, q->text, q->mode, false);
+    talk_ask_now(t, q->text, q->mode, 0);
     free(q->text);
     free(q);
 }
@@ -370,7 +373,7 @@ void talk_mode(struct talk *t, enum mode_id mode)
     if (mode == before)
         return;
     if (t->stored && t->begun)
-        saved(t, log_mode(t->store.log, mode, &err), &err);
+        talk_saved(t, log_mode(t->store.log, mode, &err), &err);
 }
 
 /* ---- events ------------------------------------------------------------------------------- */
@@ -389,7 +392,7 @@ static void model_take(struct talk *t)
         return;
     conversation_model(&t->c, t->info.name, t->info.fingerprint);
     if (t->stored && t->begun)
-        saved(t, log_model(t->store.log, &t->c, &err), &err);
+        talk_saved(t, log_model(t->store.log, &t->c, &err), &err);
 }
 
 /* Begins to take the conversation back, from the file kv or from what the worker holds. */
@@ -423,9 +426,9 @@ static void on_rendered(struct talk *t, const struct event *e)
     if (!t->stored)
         return;
     if (e->index == 0)
-        saved(t, log_begin(t->store.log, &t->c, &err), &err);
+        talk_saved(t, log_begin(t->store.log, &t->c, &err), &err);
     else if (turn >= 0)
-        saved(t, log_prompt(t->store.log, &t->c, turn, &err), &err);
+        talk_saved(t, log_prompt(t->store.log, &t->c, turn, &err), &err);
 }
 
 /* Tells the front the text of a part, without the blanks it begins with. */
@@ -478,9 +481,9 @@ static void keep_replies(struct talk *t, const struct event *e)
     r->reason = e->reason;
     r->usage = e->usage;
     for (int i = first; t->stored && i < turn->n_reply; i++)
-        saved(t, log_reply(t->store.log, &t->c, t->turn, i, &err), &err);
+        talk_saved(t, log_reply(t->store.log, &t->c, t->turn, i, &err), &err);
     if (t->tray.told && t->stored)
-        saved(t, log_candidates(t->store.log, t->turn, t->tray.n, t->tray.chosen,
+        talk_saved(t, log_candidates(t->store.log, t->turn, t->tray.n, t->tray.chosen,
                                 buf_text(&t->tray.why), &err), &err);
     if (t->tray.told && t->front.chosen)
         t->front.chosen(t->front.data, t);
@@ -491,7 +494,7 @@ static void on_mode(struct talk *t, const struct event *e)
     struct err err;
     t->re_read = e->re_read;
     if (t->turn >= 0 && t->stored)
-        saved(t, log_toggle(t->store.log, t->turn, t->toggle_from, e->mode, e->ctx_used,
+        talk_saved(t, log_toggle(t->store.log, t->turn, t->toggle_from, e->mode, e->ctx_used,
                             e->re_read, &err), &err);
 }
 
@@ -514,6 +517,7 @@ static void on_done(struct talk *t, const struct event *e)
     t->turn = -1;
     t->replying = false;
     t->state = TALK_IDLE;
+    fit_done(t, e);
 }
 
 /* "1,204 tokens back in 0.02 s, 0 re-read". */
@@ -572,6 +576,8 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_MODE: on_mode(t, e); break;
     case EVENT_COST: t->re_read = e->re_read; break;
     case EVENT_RESUMED: if (t->turn < 0) on_resumed(t, e); break;
+    case EVENT_FULL: if (t->turn >= 0) fit_full(t, e); break;
+    case EVENT_DROPPED: if (t->fit.doing) fit_dropped(t, e); break;
     case EVENT_SAVED: on_saved(t, e); break;
     case EVENT_NOTE: talk_say(t, false, "%s", buf_text(&e->text)); break;
     case EVENT_DONE: if (t->turn >= 0) on_done(t, e); break;
@@ -602,7 +608,7 @@ void talk_events(struct talk *t)
 
 bool talk_idle(struct talk *t)
 {
-    if (t->turn < 0 && t->state != TALK_LOADING)
+    if (t->turn < 0 && t->state != TALK_LOADING && !t->fit.doing)
         return true;
     talk_say(t, true, "not while %s: stop it first (Esc)", talk_state_name(t->state));
     return false;
@@ -617,10 +623,11 @@ void talk_undo(struct talk *t)
         talk_say(t, true, "there is nothing to take back");
         return;
     }
+    fit_release(&t->fit);
     conversation_cut(&t->c, t->c.n_turn - 1);
     tray_release(&t->tray);
     if (t->stored)
-        saved(t, log_cut(t->store.log, t->c.n_turn, &err), &err);
+        talk_saved(t, log_cut(t->store.log, t->c.n_turn, &err), &err);
     store_turn(t);
     if (t->front.reset)
         t->front.reset(t->front.data, t);
@@ -634,7 +641,7 @@ void talk_retry(struct talk *t)
         talk_say(t, true, "there is nothing to answer again");
         return;
     }
-    turn_send(t, t->c.n_turn - 1, t->c.mode, true, false);
+    talk_send(t, t->c.n_turn - 1, t->c.mode, SEND_VARY);
 }
 
 void talk_other(struct talk *t)
@@ -645,8 +652,7 @@ void talk_other(struct talk *t)
     if (!last || last->chosen < 0 || t->state == TALK_FAILED)
         talk_say(t, true, "there is no answer to give in the other mode");
     else
-        turn_send(t, t->c.n_turn - 1, mode_toggle(last->reply[last->chosen].mode), false,
-                  false);
+        talk_send(t, t->c.n_turn - 1, mode_toggle(last->reply[last->chosen].mode), 0);
 }
 
 bool talk_both(struct talk *t, const char *text)
@@ -658,9 +664,9 @@ bool talk_both(struct talk *t, const char *text)
         return false;
     }
     if (*text)
-        ask_now(t, text, MODE_FLASH, true);
+        talk_ask_now(t, text, MODE_FLASH, SEND_BOTH);
     else
-        turn_send(t, t->c.n_turn - 1, MODE_FLASH, false, true);
+        talk_send(t, t->c.n_turn - 1, MODE_FLASH, SEND_BOTH);
     return true;
 }
 
@@ -688,7 +694,7 @@ void talk_choose(struct talk *t, int sibling)
     bool other = last->chosen != sibling;
     last->chosen = sibling;
     if (other && t->stored)
-        saved(t, log_choose(t->store.log, &t->c, t->c.n_turn - 1, &err), &err);
+        talk_saved(t, log_choose(t->store.log, &t->c, t->c.n_turn - 1, &err), &err);
     store_turn(t);
     if (t->front.flipped)
         t->front.flipped(t->front.data, t);
@@ -820,7 +826,7 @@ void talk_rename(struct talk *t, const char *title)
     struct err err;
     conversation_title(&t->c, title);
     if (t->stored && t->begun)
-        saved(t, log_title(t->store.log, t->c.title, &err), &err);
+        talk_saved(t, log_title(t->store.log, t->c.title, &err), &err);
     store_turn(t);
 }
 
@@ -844,12 +850,14 @@ void talk_close(struct talk *t)
         store_leave(t);
     }
     tray_release(&t->tray);
+    fit_release(&t->fit);
     conversation_release(&t->c);
 }
 
 static void switched(struct talk *t)
 {
     tray_release(&t->tray);
+    fit_release(&t->fit);
     t->re_read = -1;
     t->epoch++;
     if (t->state == TALK_FAILED)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "app/conversation.h"
+#include "app/fit.h"
 #include "app/options.h"
 #include "app/paths.h"
 #include "app/store.h"
@@ -64,6 +65,8 @@ struct talk {
     enum mode_id turn_mode; /* the mode it is in, or was told to be in */
     enum mode_id toggle_from; /* and was in before the last change */
     uint64_t turn_seed;
+    unsigned turn_how;      /* SEND_ flags */
+    struct fit fit;         /* a question that does not fit into the context */
     int epoch;              /* counts the conversations shown: events of an older one are dropped */
     uint64_t seed;
     bool seed_given;
@@ -135,6 +138,18 @@ void talk_rename(struct talk *t, const char *title);
 
 /* Opens another session by name; NULL = a new one. False: said through note(). */
 bool talk_switch(struct talk *t, const char *name);
+
+/* ---- for fit.c ----------------------------------------------------------------------------- */
+
+enum { TALK_SUMMARY_TOKENS = 256 };
+
+/* How a turn is answered: not as it was before; in both modes; in what room there is. */
+enum { SEND_VARY = 1, SEND_BOTH = 2, SEND_TIGHT = 4 };
+void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how);
+void talk_ask_now(struct talk *t, const char *text, enum mode_id mode, unsigned how);
+
+/* Says once why the disk cannot be written, until it can; returns ok. */
+bool talk_saved(struct talk *t, bool ok, const struct err *err);
 
 /* One line to the front's note(). */
 void talk_say(struct talk *t, bool error, const char *fmt, ...)

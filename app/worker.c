@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum command_kind { COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_SAVE, COMMAND_QUIT };
+enum command_kind {
+    COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_DROP, COMMAND_SAVE, COMMAND_QUIT
+};
 
 struct command {
     struct command *next;
@@ -18,6 +20,7 @@ struct command {
     int epoch;
     struct turn_request turn;   /* COMMAND_TURN */
     struct prompt prompt;       /* COMMAND_RESUME */
+    int from, to;               /* COMMAND_DROP */
     char *kv;                   /* RESUME (may be NULL), SAVE; owned */
 };
 
@@ -136,10 +139,18 @@ static void run_cost(struct worker *w, struct command *c)
     publish(w, &fresh);
 }
 
+static void run_drop(struct worker *w, struct command *c)
+{
+    struct event_list fresh = {0};
+    w->backend->ops->drop(w->backend, c->from, c->to, &fresh);
+    publish(w, &fresh);
+}
+
 static void (*const run[])(struct worker *w, struct command *c) = {
     [COMMAND_TURN] = run_turn,
     [COMMAND_RESUME] = run_resume,
     [COMMAND_COST] = run_cost,
+    [COMMAND_DROP] = run_drop,
     [COMMAND_SAVE] = run_save,
 };
 
@@ -299,6 +310,15 @@ void worker_resume(struct worker *w, struct prompt *p, const char *kv, int epoch
 void worker_cost(struct worker *w, int epoch)
 {
     struct command *c = command_new(COMMAND_COST);
+    c->epoch = epoch;
+    command_send(w, c);
+}
+
+void worker_drop(struct worker *w, int from, int to, int epoch)
+{
+    struct command *c = command_new(COMMAND_DROP);
+    c->from = from;
+    c->to = to;
     c->epoch = epoch;
     command_send(w, c);
 }

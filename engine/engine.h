@@ -310,6 +310,7 @@ void session_cut(struct session *s, int n);
  * errors  ERR_UNSUPPORTED: the model's kind of cache cannot do that. ERR_INPUT: fewer than 64
  *         tokens would go. ERR_NOMEM. */
 bool session_drop(struct session *s, int *from, int to, struct err *err);
+bool session_can_drop(const struct session *s);
 
 /* Makes the running or next session_read()/session_next() return early, within a layer's time.
  * May be called from any thread and from a signal handler. The flag is cleared by the call that

@@ -305,6 +305,11 @@ static void close_gap(struct session *s, int from, int to)
         s->prefix[i + 1] = seen_hash(s->prefix[i], s->ids[i]);
 }
 
+bool session_can_drop(const struct session *s)
+{
+    return s->cache->ops->drop != NULL;
+}
+
 bool session_drop(struct session *s, int *from, int to, struct err *err)
 {
     const struct cache_ops *ops = s->cache->ops;
