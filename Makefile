@@ -150,6 +150,17 @@ $(BUILD)/ui/themes.inc: $(THEMES) Makefile
 $(BUILD)/ui/theme.o: BASE += -I$(BUILD)
 $(BUILD)/ui/theme.o: $(BUILD)/ui/themes.inc
 
+# So are the texts that `duet kv` reads: prose, code, and what repeats itself.
+TEXT_prose := README.md man/duet.1 man/duet-session.5
+TEXT_code  := engine/gguf.c engine/session.c
+TEXT_copy  := $(THEMES) ui/action.def app/demand.def app/options.def tests/engine.def tests/app.def
+$(BUILD)/app/texts.inc: $(TEXT_prose) $(TEXT_code) $(TEXT_copy) Makefile
+	@mkdir -p $(@D)
+	@{ $(foreach t,prose code copy,echo '{"$(t)",'; \
+		sed 's/[\\"]/\\&/g; s/.*/ "&\\n"/' $(TEXT_$(t)); echo '},';) } > $@
+$(BUILD)/app/kv.o: BASE += -I$(BUILD)
+$(BUILD)/app/kv.o: $(BUILD)/app/texts.inc
+
 need:
 	@DUET_NO_INSTALL=1 app/packages.sh build || \
 		{ echo "duet: \`make chat\` and \`make test\` install them, app/packages.sh does alone" >&2; false; }

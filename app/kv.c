@@ -17,6 +17,13 @@
 
 enum { TAIL = 512, LIST_MAX = 8, TEXTS_MAX = 8 };
 
+/* What is read where no file is named: the program's own texts. */
+static const struct text {
+    const char *name, *text;
+} texts[] = {
+#include "app/texts.inc"
+};
+
 struct kv_options {
     const char *model;
     bool tier[TIER_COUNT];       /* wanted; f16 always runs */
@@ -113,7 +120,7 @@ static bool read_options(struct kv_options *o, int argc, char **argv, struct err
         else
             i++;
     }
-    return o->n_files > 0 || err_set(err, ERR_INPUT, "kv: which text? --text FILE");
+    return true;
 }
 
 /* ---- comparing ---------------------------------------------------------------------------- */
@@ -308,6 +315,17 @@ static bool measure_file(struct kv_bench *b, const char *path, struct err *err)
     return ok;
 }
 
+static bool measure_all(struct kv_bench *b, struct err *err)
+{
+    for (int i = 0; i < b->o.n_files; i++)
+        if (!measure_file(b, b->o.file[i], err))
+            return false;
+    for (size_t i = 0; b->o.n_files == 0 && i < sizeof texts / sizeof *texts; i++)
+        if (!measure_text(b, texts[i].name, texts[i].text, strlen(texts[i].text), err))
+            return false;
+    return true;
+}
+
 int kv_run(const struct paths *p, int argc, char **argv)
 {
     struct kv_bench b = {.o = {.model = MODEL_DEFAULT, .threads = 2}};
@@ -326,9 +344,8 @@ int kv_run(const struct paths *p, int argc, char **argv)
         status = STATUS_MODEL;
     if (status == STATUS_OK)
         b.n_vocab = engine_info(b.engine)->n_vocab;
-    for (int i = 0; status == STATUS_OK && i < b.o.n_files; i++)
-        if (!measure_file(&b, b.o.file[i], &err))
-            status = STATUS_TURN;
+    if (status == STATUS_OK && !measure_all(&b, &err))
+        status = STATUS_TURN;
     if (status != STATUS_OK)
         fprintf(stderr, "duet: %s\n", err.msg);
     engine_close(&b.engine);
