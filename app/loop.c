@@ -491,7 +491,8 @@ static bool first_start(void)
 static bool screen_start(struct loop *l, const struct options *o, char *msg, size_t msg_bytes)
 {
     const char *no_color = getenv("NO_COLOR");
-    struct term_opts to = {.color = !o->no_color && !(no_color && *no_color)};
+    struct term_opts to = {.color = !o->no_color && !(no_color && *no_color),
+                           .mouse = o->mouse};
     signals_init(term_restore);
     if (!look_start(l, o, msg, msg_bytes) || !editor_start(l, o, msg, msg_bytes))
         return false;

@@ -227,6 +227,27 @@ def test_sizes(t):
     t.wait("the draft after tiny sizes", lambda s: "still here" in s)
 
 
+def test_resize_storm(t):
+    """Sizes that change while an answer comes: what stands there at the end is what a full redraw
+    shows. DUET_RESIZES=6000 does it for a minute."""
+    t.duet("--max-tokens 1900")
+    t.idle()
+    ask(t, "go on for ever")
+    seed = 7
+    for i in range(int(os.environ.get("DUET_RESIZES", "60"))):
+        seed = (seed * 1103515245 + 12345) % 2 ** 31
+        t.resize(20 + seed // 7 % 120, 5 + seed // 1009 % 45)
+    t.resize(80, 24)
+    t.keys("Escape")
+    t.wait("the end", lambda s: re.search(r"^ idle", s, re.M) and len(s.splitlines()) == 24)
+    t.type("x")
+    before = t.wait("the draft", lambda s: re.search(r"^❯ x$", s, re.M))
+    t.keys("C-l", "y")
+    after = t.wait("the draft", lambda s: re.search(r"^❯ xy$", s, re.M))
+    true("a full redraw shows\n%s\nand not\n%s" % (after, before),
+         after.replace("❯ xy", "❯ x").splitlines()[:-1] == before.splitlines()[:-1])
+
+
 def test_draft(t):
     """More lines, history, a paste, a command that does not exist, help."""
     t.duet("--max-tokens 8")
@@ -533,6 +554,21 @@ def test_theme_list(t):
     t.type("/theme no-such")
     t.keys("Enter")
     t.wait("an error", lambda s: "theme 'no-such': No such file" in s)
+
+
+def test_mouse(t):
+    """Asked for, the wheel is the program's; the terminal has it back at the end."""
+    flag = lambda: t.tmux("display-message", "-p", "#{mouse_any_flag}").strip()  # noqa: E731
+    for args, want in (("", "0"), ("--mouse", "1")):
+        t.duet("--max-tokens 8", args)
+        t.idle()
+        true("mouse %s with '%s'" % (flag(), args), flag() == want)
+        t.type("/quit")
+        t.keys("Enter")
+        t.shell()
+        true("no mouse behind it", flag() == "0")
+        t.type("clear")
+        t.keys("Enter")
 
 
 def test_dumb_terminal(t):

@@ -442,3 +442,95 @@ void test_screen_sizes(void **state)
     list_free(&l);
     transcript_free(&t);
 }
+
+/* ---- random sizes while an answer comes --------------------------------------------------- */
+
+static void add_piece(struct transcript *t, int entry, struct ui_random *r, struct buf *all)
+{
+    static const char *const pieces[] = {"word ", "漢字 ", "\n\n", "- item\n", "```c\nint x;\n```\n",
+                                         "**bold** ", "| a | b |\n|---|---|\n| 1 | 2 |\n\n",
+                                         "a line long enough to be wrapped more than once "};
+    const char *p = pieces[ui_random(r, sizeof pieces / sizeof *pieces)];
+    transcript_append(t, entry, p, strlen(p));
+    buf_puts(all, p);
+}
+
+/* What the same conversation gives when nothing of it was ever drawn before. */
+static void drawn_anew(const struct buf *all, const struct view *like, int rows, int cols,
+                       struct buf *out)
+{
+    struct grid g;
+    struct view v = *like;
+    int row, col;
+    v.transcript = transcript_new();
+    say(v.transcript, ENTRY_USER, "you", STYLE_USER, "Tell me.");
+    say(v.transcript, ENTRY_ANSWER, "Flash", STYLE_FLASH, buf_text(all));
+    grid_init(&g, rows, cols);
+    screen_draw(&g, &v, &row, &col);
+    grid_dump(&g, true, out);
+    grid_release(&g);
+    transcript_free(&v.transcript);
+}
+
+void test_screen_resizes(void **state)
+{
+    (void)state;
+    ui_locale();
+    const char *many = getenv("DUET_ROUNDS");
+    struct ui_random r = {31};
+    struct transcript *t = transcript_new();
+    struct view v = idle_view(t, false);
+    struct buf all = {0};
+    v.draft = (struct editor_view){"", 0, 0};
+    say(t, ENTRY_USER, "you", STYLE_USER, "Tell me.");
+    int entry = transcript_add(t, ENTRY_ANSWER, "Flash", STYLE_FLASH);
+    for (int i = 0, n = many ? atoi(many) : 300; i < n; i++) {
+        struct buf once = {0}, now = {0};
+        struct grid g;
+        int rows = 1 + (int)ui_random(&r, 60), cols = 1 + (int)ui_random(&r, 150), row, col;
+        add_piece(t, entry, &r, &all);
+        grid_init(&g, rows, cols);
+        screen_draw(&g, &v, &row, &col);
+        grid_dump(&g, true, &now);
+        grid_release(&g);
+        drawn_anew(&all, &v, rows, cols, &once);
+        if (strcmp(buf_text(&now), buf_text(&once)) != 0)
+            fail_msg("%dx%d, %s\nis not\n%s", rows, cols, buf_text(&now), buf_text(&once));
+        buf_release(&once);
+        buf_release(&now);
+    }
+    transcript_free(&t);
+    buf_release(&all);
+}
+
+/* Every view at the three sizes; two themes draw the same cells, so one dump stands for both. */
+void test_screen_views(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{24, 80}, {12, 40}, {60, 200}};
+    ui_locale();
+    for (int i = 0; i < 3; i++) {
+        struct transcript *t = talk();
+        struct slice slices[] = {{300, STYLE_USER, true}, {800, STYLE_FLASH, false},
+                                 {900, STYLE_PRO_MAX, true}};
+        struct view v = idle_view(t, false);
+        char name[60];
+        v.strip = (struct strip){slices, 3, 8192};
+        v.draft_tokens = 14;
+        v.first_s = 0.4;
+        snprintf(name, sizeof name, "draft-%dx%d", sizes[i][1], sizes[i][0]);
+        matches(name, &v, sizes[i][0], sizes[i][1], sizes[i][0] - 3, 13);
+        transcript_fold(t, false);
+        v.draft = (struct editor_view){"", 0, 0};
+        v.draft_tokens = 0;
+        v.reader = true;
+        snprintf(name, sizeof name, "unfolded-%dx%d", sizes[i][1], sizes[i][0]);
+        matches(name, &v, sizes[i][0], sizes[i][1], -1, 2);
+        v.list = fruits(true);
+        v.list_rows = 6;
+        snprintf(name, sizeof name, "themes-%dx%d", sizes[i][1], sizes[i][0]);
+        matches(name, &v, sizes[i][0], sizes[i][1], -1, 2);
+        list_free(&v.list);
+        transcript_free(&t);
+    }
+}

@@ -21,6 +21,8 @@ ARGUMENTS = {"MODE": "pro", "RENAME": "a walk", "SYSTEM": "Be brief.", "SET": "s
              "EXPORT": "md walk.md", "IMPORT": "walk.md", "DELETE": "no-such", "BEST": "1",
              "THINK": "16"}
 LAST = ("SUSPEND", "QUIT")
+# Behind these there may be nothing to talk about.
+EMPTIES = ("NEW", "OPEN", "FIND", "UNDO", "FORK", "BRANCH", "IMPORT", "CHOOSE")
 
 
 def actions():
@@ -69,9 +71,12 @@ class Walk:
     def start(self):
         self.t.duet("--max-tokens 8", "--session walk%d" % self.steps)
         self.t.idle()
+        self.ask()
+
+    def ask(self):
         self.t.type("a question")
         self.t.keys("Enter")
-        self.t.wait("an answer", lambda s: re.search(r"^ idle.*re-read", s, re.M))
+        self.t.wait("an answer", lambda s: re.search(r"^ (idle.*re-read|/)", s, re.M))
 
     def home(self):
         """Back to an empty draft, whatever is open; a program that has left is started again."""
@@ -88,7 +93,10 @@ class Walk:
             self.t.keys("Tab")
             self.settle()
         for key in keys.split(",") if len(keys) > 1 else [keys]:
-            self.t.keys("-l" if len(key) == 1 else tmux_key(key), *([key] if len(key) == 1 else []))
+            if len(key) == 1 or key == "Shift+Enter":  # tmux has no name for the second
+                self.t.type(key if len(key) == 1 else "\033[13;2u")
+            else:
+                self.t.keys(tmux_key(key))
         self.look(what)
         self.home()
 
@@ -119,6 +127,9 @@ def main():
         w.start()
         for row in [r for r in actions() if r[0] not in LAST]:
             walk(w, row)
+            if row[0] in EMPTIES:
+                w.settle()
+                w.ask()
         w.t.keys("C-z")
         w.t.wait("the shell", lambda s: "topped" in s)
         w.t.type("fg")
