@@ -77,7 +77,7 @@ static int search_text(struct find *f, int turn, const char *who, const char *te
     for (const char *at = text; *at;) {
         size_t n = strcspn(at, "\n");
         find_cut(f, 0);
-        find_add(f, 0, at, n);
+        find_add(f, 0, at, n, true);
         if (f->n)
             out_printf(stdout, "- turn %d, %s: %.*s\n", turn, who, (int)n, at);
         lines += f->n > 0;

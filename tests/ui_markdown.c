@@ -135,6 +135,8 @@ void test_markdown_code(void **state)
     copies("```\na\n```\n\ntext\n```c\n    if\n\n      x\n    y\n```\nz", 2, "if\n\n  x\ny\n");
     copies("```\na\r\nb", 1, "a\r\nb");
     copies("- x\n  ```\n  one\n    two\n  ```\n", 1, "one\n  two\n");
+    copies("- x\n  ```make\n  all:\n  \tgcc x\n  \t\ty\n  ```\n", 1, "all:\n\tgcc x\n\t\ty\n");
+    copies("1. x\n   ```\n\ty\n     \tz\n   ```\n", 1, "y\n \tz\n");
     copies("```\n```\n", 1, "");
     copies("    indented\n    code\n", 1, "indented\ncode\n");
 }

@@ -401,3 +401,26 @@ void test_transcript_copies(void **state)
     buf_release(&out);
     transcript_free(&t);
 }
+
+/* Words that markup or a line end stands between. */
+void test_transcript_find_markup(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+        int found;
+    } rows[] = {{"a **bold** word", "bold word", 1}, {"`lock(&a)` first", "lock(&a) first", 1},
+                {"un*frigging*real", "unfriggingreal", 1}, {"snake_case", "snakecase", 0},
+                {"snake_case", "snake_case", 1}, {"two\nlines", "two lines", 1},
+                {"2 * 3 * 4", "2 * 3", 1}, {"_so_ it is", "so it", 1}, {"**", "**", 1}};
+    ui_locale();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct transcript *t = transcript_new();
+        int now, entry = transcript_add(t, ENTRY_ANSWER, "Flash", STYLE_FLASH);
+        transcript_append(t, entry, rows[i].text, strlen(rows[i].text));
+        transcript_find(t, rows[i].want, strlen(rows[i].want));
+        if (transcript_found(t, &now) != rows[i].found)
+            fail_msg("'%s' in '%s'", rows[i].want, rows[i].text);
+        transcript_free(&t);
+    }
+}

@@ -42,16 +42,33 @@ static size_t fold_at(const char *s, size_t bytes, char *out, size_t *used)
     return n;
 }
 
+static bool is_letter(char c)
+{
+    return !is_ascii(c) || (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z');
+}
+
+/* A sign of Markdown at s[at], which is not the first: a name_like_this has none. */
+static bool is_mark(const char *s, size_t bytes, size_t at)
+{
+    if (s[at] == '*' || s[at] == '`' || s[at] == '~')
+        return true;
+    return s[at] == '_' && !(is_letter(s[at - 1]) && at + 1 < bytes && is_letter(s[at + 1]));
+}
+
 /* The bytes of text that make up what is looked for, 0 if the text at s begins with another. */
-static size_t match_at(const struct find *f, const char *s, size_t bytes)
+static size_t match_at(const struct find *f, const char *s, size_t bytes, bool markup)
 {
     const char *want = f->folded.data;
     size_t at = 0, done = 0, used;
     while (done < f->folded.bytes && at < bytes) {
         char folded[64];
         size_t n = 1;
+        if (markup && at && s[at] != want[done] && is_mark(s, bytes, at)) {
+            at++;
+            continue;
+        }
         if (is_ascii(s[at])) {
-            folded[0] = lower(s[at]);
+            folded[0] = s[at] == '\n' ? ' ' : lower(s[at]);
             used = 1;
         } else {
             n = fold_at(s + at, bytes - at, folded, &used);
@@ -73,15 +90,15 @@ static void push(struct find *f, struct hit h)
     f->hit[f->n++] = h;
 }
 
-void find_add(struct find *f, int entry, const char *text, size_t bytes)
+void find_add(struct find *f, int entry, const char *text, size_t bytes, bool markup)
 {
     if (!f->folded.bytes)
         return;
     char first = f->folded.data[0];
     for (size_t at = 0, used; at < bytes; at += used) {
         used = 1;
-        bool ascii = is_ascii(text[at]);
-        size_t n = ascii && lower(text[at]) != first ? 0 : match_at(f, text + at, bytes - at);
+        bool ascii = is_ascii(text[at]), other = ascii && lower(text[at]) != first;
+        size_t n = other ? 0 : match_at(f, text + at, bytes - at, markup);
         if (n) {
             push(f, (struct hit){entry, at, n});
             used = n;

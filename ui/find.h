@@ -22,8 +22,9 @@ struct find {
 void find_set(struct find *f, const char *text, size_t bytes);
 void find_release(struct find *f);
 
-/* Adds the hits in the text of an entry, which comes after all entries looked into so far. */
-void find_add(struct find *f, int entry, const char *text, size_t bytes);
+/* Adds the hits in the text of an entry, which comes after all entries looked into so far. A line
+ * end is a blank; with markup, what Markdown writes between letters to stress them is left out. */
+void find_add(struct find *f, int entry, const char *text, size_t bytes, bool markup);
 void find_cut(struct find *f, int entry); /* forgets the hits from this entry on */
 
 /* The first hit at or behind a place; n if there is none. */

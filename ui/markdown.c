@@ -322,8 +322,45 @@ static void block_code_line(struct markdown *m)
     m->line_source = NULL;
 }
 
+static bool in_piece(const struct markdown *m, const char *text)
+{
+    uintptr_t at = (uintptr_t)text, begin = (uintptr_t)m->piece.data;
+    return at > begin && at < begin + m->piece.bytes;
+}
+
+/* md4c has made blanks of the tabs before this text; behind where the block begins they become tabs
+ * again. */
+static void restore_tabs(struct markdown *m, const char *text)
+{
+    enum { TAB = 4 };
+    const char *from = text;
+    size_t total = 0, shown = m->line.bytes;
+    while (from > m->piece.data && (from[-1] == ' ' || from[-1] == '\t'))
+        from--;
+    bool alone = from == m->piece.data || from[-1] == '\n' || from[-1] == '\r';
+    if (!alone || !memchr(from, '\t', (size_t)(text - from)))
+        return;
+    for (const char *p = from; p < text; p++)
+        total = *p == '\t' ? total / TAB * TAB + TAB : total + 1;
+    if (total < shown)
+        return;
+    buf_clear(&m->line);
+    for (size_t col = 0, next; from < text; from++, col = next) {
+        next = *from == '\t' ? col / TAB * TAB + TAB : col + 1;
+        if (col >= total - shown)
+            buf_append(&m->line, from, 1);
+        else
+            for (size_t k = total - shown; k < next; k++)
+                buf_puts(&m->line, " ");
+    }
+}
+
 static void block_code_text(struct markdown *m, const char *text, size_t bytes)
 {
+    const char *line = buf_text(&m->line);
+    if (m->line.bytes && line[strspn(line, " ")] == 0 && in_piece(m, text))
+        restore_tabs(m, text);
+
     if (bytes == 1 && *text == '\n') {
         block_code_line(m);
         return;

@@ -416,7 +416,7 @@ static void find_update(struct transcript *t)
         struct entry *e = &t->entry[i];
         bool folded = is_folded(t, e);
         if (!folded)
-            find_add(&t->find, i, buf_text(&e->raw), e->raw.bytes);
+            find_add(&t->find, i, buf_text(&e->raw), e->raw.bytes, e->md != NULL);
         e->searched = folded ? SIZE_MAX : e->raw.bytes;
     }
     if (t->hit >= t->find.n)
