@@ -59,7 +59,7 @@ static void handle(int sig, void (*handler)(int), int flags)
 void signals_init(void (*restore)(void))
 {
     static const int crash[] = {SIGSEGV, SIGFPE, SIGILL, SIGABRT};
-    static const int request[] = {SIGTERM, SIGHUP, SIGINT};
+    static const int request[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
     restore_terminal = restore;
     if (fd[0] < 0 && pipe(fd) == 0) {
         for (int i = 0; i < 2; i++) {

@@ -489,7 +489,8 @@ def stty(t):
 
 def test_every_way_out_restores_the_terminal(t):
     before, flags = stty(t), modes(t)
-    ways = ("/quit", signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGSEGV, signal.SIGABRT)
+    ways = ("/quit", signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT,
+            signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
     for way in ways:
         t.type("clear")
         t.keys("Enter")
