@@ -531,9 +531,11 @@ static bool dense_load(struct cache *c, const char *path, struct kv_file *f, str
     atomic_init(&kv->mapping->users, 1);
     if (kv_file_load(&kv->mapping->file, path, f, take_block, kv, err)) {
         kv->base.shift = f->shift;
-        if (kv->n_blocks == (f->n_read + KV_BLOCK - 1) / KV_BLOCK)
-            return kv_far_convert(kv, f->n_read, err);
-        err_set(err, ERR_FORMAT, "%s: damaged: blocks are missing", path);
+        bool whole = kv->n_blocks == (f->n_read + KV_BLOCK - 1) / KV_BLOCK;
+        if (whole && kv_far_convert(kv, f->n_read, err))
+            return true;
+        if (!whole)
+            err_set(err, ERR_FORMAT, "%s: damaged: blocks are missing", path);
     }
     kv_cut(kv, 0);
     return false;

@@ -97,15 +97,25 @@ static void encode(struct kv *kv, int layer, int block, int head)
 
 /* ---- one block ----------------------------------------------------------------------------- */
 
+/* What changing the form of a block needs: by a tier, or by a file of another one. */
+static bool take_coding(struct kv *kv, struct err *err)
+{
+    struct kv_far *f = &kv->far;
+    size_t floats = 2 * KV_BLOCK * (size_t)kv->shape.head_dim;
+    if (!f->scratch)
+        f->scratch = mem_alloc_n(floats, sizeof *f->scratch);
+    if (!f->scratch)
+        return err_set(err, ERR_NOMEM, "not enough memory for the far context");
+    return f->bias || kv_bias_new(&f->bias, kv->model, kv->n_blocks_max * KV_BLOCK, err);
+}
+
 /* A block anew, in another form, on the heap. */
 bool kv_recode(struct kv *kv, int block, enum kv_form form, struct err *err)
 {
     struct kv_block *b = &kv->blocks[block], old = *b, new;
     if (old.form == form)
         return true;
-    if (!kv->far.scratch)
-        return err_set(err, ERR_NOMEM, "not enough memory to change the form of the cache");
-    if (!kv_make_block(kv, form, &new, err))
+    if (!take_coding(kv, err) || !kv_make_block(kv, form, &new, err))
         return false;
     new.at = old.at;
     for (int l = 0; l < kv->shape.n_layer; l++)
@@ -244,13 +254,7 @@ bool kv_far_convert(struct kv *kv, int n, struct err *err)
 static bool take_reader(struct kv *kv, int n_threads, struct err *err)
 {
     struct kv_far *f = &kv->far;
-    size_t floats = 2 * KV_BLOCK * (size_t)kv->shape.head_dim;
-    if (!f->scratch)
-        f->scratch = mem_alloc_n(floats, sizeof *f->scratch);
-    if (!f->scratch)
-        return err_set(err, ERR_NOMEM, "not enough memory for the far context");
-    return (f->bias || kv_bias_new(&f->bias, kv->model, kv->n_blocks_max * KV_BLOCK, err)) &&
-           (f->reader || kv_reader_new(&f->reader, kv, n_threads, err));
+    return take_coding(kv, err) && (f->reader || kv_reader_new(&f->reader, kv, n_threads, err));
 }
 
 bool kv_far_set(struct kv *kv, const struct far_opts *o, int n, int n_threads, struct err *err)

@@ -167,3 +167,35 @@ void test_kv_file_forged(void **state)
     check_forged("tiny-llama-q8_0");
     check_forged("tiny-deepseek4-mixed");
 }
+
+/* A file of one tier, taken by a session of another: it is converted, and can be read on from. */
+void test_kv_file_of_another_tier(void **state)
+{
+    (void)state;
+    static const enum kv_tier tiers[] = {KV_TIER_EXACT, KV_TIER_Q8, KV_TIER_Q4, KV_TIER_FLASH};
+    struct err err = {0};
+    int32_t ids[200];
+    char path[310], folder[300];
+    struct engine *e = model_open("tiny-llama-q8_0", 1, NULL);
+    snprintf(folder, sizeof folder, "%s", test_folder());
+    snprintf(path, sizeof path, "%s/kv", folder);
+    for (int i = 0; i < 200; i++)
+        ids[i] = (i * 37 + 11) % 500;
+    for (int from = 0; from < 4; from++)
+        for (int to = 0; to < 4; to++) {
+            struct session *s = model_session(e, KV_F16, 64), *t = model_session(e, KV_F16, 64);
+            if (tiers[from] != KV_TIER_EXACT)
+                assert_true(session_set_far(s, &(struct far_opts){tiers[from], folder}, &err));
+            if (tiers[to] != KV_TIER_EXACT)
+                assert_true(session_set_far(t, &(struct far_opts){tiers[to], folder}, &err));
+            model_read(s, ids, 180);
+            assert_true(session_save(s, path, &err));
+            if (!session_load(t, path, &err))
+                fail_msg("%d to %d: %s", from, to, err.msg);
+            assert_int_equal(session_len(t), 180);
+            model_read(t, ids, 200);
+            session_free(&t);
+            session_free(&s);
+        }
+    engine_close(&e);
+}

@@ -31,6 +31,7 @@ MODEL = sys.argv[3] if len(sys.argv) > 3 else os.path.join(FIXTURES, "tiny-llama
 MAX_TURNS = 12      # of a session; then another one begins
 KEPT = {"log.jsonl", "kv", "meta.json", "lock"}
 MODES = ("flash", "pro", "pro-max")
+TIERS = ([], ["--far", "f16"], ["--far", "q8"], ["--far", "q4"], ["--far", "flash"])
 
 
 class Failed(Exception):
@@ -158,9 +159,14 @@ def told_plain(session, script, lines):
             at, began = at + 1, False
 
 
+def options(rng):
+    """The mode, and how the cache holds what is far back: each change converts it."""
+    return ["--mode", rng.choice(MODES)] + rng.choice(TIERS)
+
+
 def run_json(home, session, rng, moment):
     question = "question %d?" % rng.randrange(1000)
-    p = home.start(session, ["--json", "--mode", rng.choice(MODES), "-p", question], "")
+    p = home.start(session, ["--json", "-p", question] + options(rng), "")
     lines = output_until(p, *moment(rng, 12))
     told_json(session, question, lines)
 
@@ -173,7 +179,7 @@ def run_plain(home, session, rng, moment):
             script.append("/retry")
         if rng.random() < 0.3:
             script.append("/rename name %d" % rng.randrange(1000))
-    p = home.start(session, ["--plain", "--mode", rng.choice(MODES)], "\n".join(script) + "\n")
+    p = home.start(session, ["--plain"] + options(rng), "\n".join(script) + "\n")
     lines = output_until(p, *moment(rng, 2 * len(script) + 2))
     told_plain(session, script, lines)
 
