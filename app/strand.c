@@ -349,7 +349,7 @@ double strand_logprob(const struct strand *s)
 
 bool strand_read(struct strand *s, struct event_list *out, struct err *err)
 {
-    session_set_index(s->session, mode_get(s->turn.mode)->far == MODE_FAR_INDEX);
+    session_set_index(s->session, false); /* many tokens at once share all rows */
     int n = session_read(s->session, s->line.id, s->line.n, err);
     if (n < 0)
         return false;
