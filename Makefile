@@ -31,9 +31,11 @@ ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/
 	engine/kv_read.c engine/kv_deepseek4.c engine/kv_file.c \
 	engine/sampler.c engine/seen.c engine/lookup.c engine/session.c engine/batch.c engine/engine.c engine/inspect.c engine/bandwidth.c
 ifeq ($(shell uname -m),x86_64)
-ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c engine/kernels_avx2_codec.c
+ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c engine/kernels_avx2_codec.c \
+	engine/kernels_avxvnni.c engine/kernels_avx512.c engine/kernels_amx.c
+MODELS := engine/kernels_avxvnni.c engine/kernels_avx512.c engine/kernels_amx.c
 else
-FOREIGN := engine/kernels_unpack.h engine/kernels_product.h
+FOREIGN := engine/kernels_unpack.h engine/kernels_product.h engine/kernels_vnni.h tests/kernels_model.h
 endif
 ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 
@@ -90,7 +92,7 @@ AGAIN = $(MAKE) --no-print-directory $(JOBS)
 
 # ---- programs ---------------------------------------------------------------------------------
 
-.PHONY: all need chat test programs screen-bench fuzz check-kernels lint install clean help
+.PHONY: all need chat bench test programs screen-bench fuzz check-kernels lint install clean help
 
 all: $(BUILD)/duet $(BUILD)/probe ## build the program, build/duet, and the test tool, build/probe
 
@@ -109,6 +111,7 @@ FAULTS := malloc calloc realloc aligned_alloc mmap64 open64 openat64 write pwrit
 $(BUILD)/tests/engine $(BUILD)/tests/app: LDFLAGS += $(FAULTS:%=-Wl,--wrap=%)
 T_ENG += $(BUILD)/tests/fault.o
 T_APP += $(BUILD)/tests/fault.o
+T_ENG += $(MODELS:engine/%.c=$(BUILD)/tests/model_%.o)
 CHECK_KERNELS := $(call obj,tests/check_kernels.c $(filter engine/mem.c engine/cpu.c engine/quant.c \
 	engine/kernels%,$(ENGINE)))
 
@@ -134,9 +137,19 @@ $(BUILD)/%.o: %.c Makefile | need
 
 AVX2 := -mavx2 -mfma -mf16c
 $(BUILD)/engine/kernels_avx2.o $(BUILD)/engine/kernels_avx2_attention.o: ISA := $(AVX2)
+AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512vnni
+$(BUILD)/engine/kernels_avxvnni.o: ISA := $(AVX2) -mavxvnni
+$(BUILD)/engine/kernels_avx512.o: ISA := $(AVX512)
+$(BUILD)/engine/kernels_amx.o: ISA := $(AVX512) -mamx-tile -mamx-int8
 # With every function inlined the sanitizers' checks take minutes to compile.
-$(BUILD)/engine/kernels_avx2.o: ISA += $(if $(SAN),-DINLINE='static inline')
+$(MODELS:%.c=$(BUILD)/%.o) $(BUILD)/engine/kernels_avx2.o: ISA += $(if $(SAN),-DINLINE='static inline')
 $(BUILD)/engine/kernels_avx2_codec.o: ISA := $(AVX2)
+
+# Sets of kernels once more, the instructions that this machine may lack written out in C.
+$(MODELS:engine/%.c=$(BUILD)/tests/model_%.o): $(BUILD)/tests/model_%.o: engine/%.c Makefile | need
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC  $< (model)")
+	$(Q)$(COMPILE) -O1 $(AVX2) -Wno-psabi -DINLINE='static inline' -include tests/kernels_model.h -MMD -MP -c -o $@ $<
 
 # The themes are compiled in: a row {"name", "text of the file"} for each.
 THEMES := $(sort $(wildcard themes/*.json))
@@ -175,6 +188,12 @@ chat: ## install what is missing, build, fetch the model (MODEL=NAME|FILE) and o
 	@$(AGAIN) $(BUILD)/duet
 	@$(if $(findstring /,$(MODEL)),,app/fetch.sh $(MODEL))
 	@exec $(BUILD)/duet $(if $(filter file,$(origin MODEL)),,--model $(MODEL)) $(ARGS)
+
+bench: ## speed beside llama.cpp's and OpenVINO GenAI's packages, where they are installed (MODEL= ARGS=)
+	@app/packages.sh build
+	@$(AGAIN) $(BUILD)/duet
+	@$(if $(findstring /,$(MODEL)),,app/fetch.sh $(MODEL))
+	@BUILD=$(BUILD) tests/bench.py --model $(MODEL) $(ARGS)
 
 # ---- checks -----------------------------------------------------------------------------------
 
@@ -232,7 +251,7 @@ check-kernels: ## check every set of kernels that this machine has, and show how
 lint: ## check the doors between the rooms, headers, style and man page; print function lengths
 	@app/packages.sh build test
 	@tests/deps.sh
-	@$(foreach h,$(HEADERS),$(COMPILE) $(if $(filter engine/kernels_%,$(h)),$(AVX2)) -fsyntax-only -x c $(h) &&) true
+	@$(foreach h,$(HEADERS),$(COMPILE) $(if $(filter engine/kernels_% tests/kernels_%,$(h)),$(AVX2)) -fsyntax-only -x c $(h) &&) true
 	@tests/length.sh
 
 install: $(BUILD)/duet ## copy program and man pages under PREFIX (default /usr/local)

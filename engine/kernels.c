@@ -5,7 +5,8 @@
 
 #include "engine/cpu.h"
 
-/* From plain C upward; each needs the flags of those before it. */
+/* From plain C upward; each overrides what it does better than those before it, and its flag is
+ * set only with those of what it builds upon. */
 static const struct {
     const char *name;
     unsigned needs;
@@ -14,6 +15,9 @@ static const struct {
     { "c", 0, kernels_init_c },
 #if defined(__x86_64__)
     { "avx2", CPU_AVX2, kernels_init_avx2 },
+    { "avxvnni", CPU_AVXVNNI, kernels_init_avxvnni },
+    { "avx512", CPU_AVX512, kernels_init_avx512 },
+    { "amx", CPU_AMX, kernels_init_amx },
 #endif
 };
 
@@ -49,7 +53,7 @@ int kernels_mask(const char *name, unsigned *mask)
 const char *kernels_names(void)
 {
 #if defined(__x86_64__)
-    return "c, avx2";
+    return "c, avx2, avxvnni, avx512, amx";
 #else
     return "c";
 #endif

@@ -45,7 +45,7 @@ struct panels {
 };
 
 struct kernels {
-    const char *name;  /* "c", "avx2" */
+    const char *name;  /* "c", "avx2", ... */
     bool exact;        /* set after kernels_init(): products round no activation (matmul.h) */
 
     /* Weight rows against activation rows; see struct dot in quant.h. */
@@ -119,12 +119,15 @@ void kernels_init(struct kernels *k, unsigned cpu);
  * leaves *mask alone if there is no such set. */
 int kernels_mask(const char *name, unsigned *mask);
 
-/* The names of all sets, "c, avx2", for messages. */
+/* The names of all sets, "c, avx2, ...", for messages. */
 const char *kernels_names(void);
 
 /* Each file's own part of kernels_init(). */
 void kernels_init_c(struct kernels *k);
 void kernels_init_avx2(struct kernels *k);
+void kernels_init_avxvnni(struct kernels *k);
+void kernels_init_avx512(struct kernels *k);
+void kernels_init_amx(struct kernels *k);
 void kernels_init_avx2_attention(struct kernels *k);
 void kernels_init_avx2_codec(struct kernels *k);
 

@@ -58,15 +58,17 @@ INLINE __m256i repeat_four(const char *x)
 }
 
 INLINE void panel_sums(const struct kind kind, int T, const struct panel *p, int g,
-                       const char *const *x, vec (*sum)[WIDE])
+                       const char *x, size_t x_bytes, vec (*sum)[WIDE])
 {
+    const char *row[AT_ONCE];
     int most = kind.has_halves ? QUADS / 2 : QUADS, fit = pairs_that_fit(kind);
     fit = fit < most ? fit : most;
+    panel_rows(T, x, x_bytes, row);
     for (int q = 0; q < QUADS; q += fit) {
         vec part[AT_ONCE][WIDE];
         UNROLL for (int k = q; k < q + fit; k++)
             for (int t = 0; t < T; t++) {
-                vec four = repeat_four(x[t] + 4 * k);
+                vec four = repeat_four(row[t] + 4 * k);
                 for (int j = 0; j < WIDE; j++) {
                     vec v = multiply_bytes(kind, p->q[g][k][j], four);
                     part[t][j] = k == q ? v : _mm256_add_epi16(part[t][j], v);

@@ -1,5 +1,6 @@
 /* kernels_product.h -- the products of quantised weights with 8-bit activations, for all sets for
- * x86. A set includes it with LANES, 8 or 16, and gives dot_all() its two inner sums.
+ * x86. A set includes it with LANES, 8 or 16, and AT_ONCE, and gives dot_all() its two inner
+ * sums.
  *
  * There are two ways through a product, and both give the same bits. In both, the products inside
  * a group are summed in integers; of a row, the scaled sums of the groups 0, 8, 16, ... are added
@@ -29,7 +30,9 @@ typedef __m256 vecf;
 
 #define FEW     4             /* so many tokens still go row by row */
 #define TOKENS  64            /* that a panel meets */
+#ifndef AT_ONCE
 #define AT_ONCE 4             /* of them */
+#endif
 #define QUADS   8             /* of values in a group */
 #define WIDE    2             /* registers side by side in a panel */
 #define ROWS    (WIDE * LANES)
@@ -155,9 +158,19 @@ struct panel {
     vecf scale[GROUPS][WIDE], add[GROUPS][WIDE];
 };
 
-/* sum factor q x of group g of a panel for T tokens, x[t] being their 32 values. */
+/* sum factor q x of group g of a panel for T tokens, AT_ONCE at most, whose 32 values are
+ * x_bytes apart. */
 typedef void panel_sums_fn(const struct kind kind, int T, const struct panel *p, int g,
-                           const char *const *x, vec (*sum)[WIDE]);
+                           const char *x, size_t x_bytes, vec (*sum)[WIDE]);
+
+/* The tokens of a call, each in one register for all its loads. */
+INLINE void panel_rows(int T, const char *x, size_t x_bytes, const char **row)
+{
+    for (int t = 0; t < T; t++) {
+        row[t] = x + (size_t)t * x_bytes;
+        __asm__("" : "+r"(row[t]));
+    }
+}
 
 /* Turns 8 registers of 8 words of 32 bits: word i of in[r] becomes word r of out[i * step]. */
 INLINE void turn8(const __m256i *in, __m256i *out, int step)
@@ -262,20 +275,12 @@ INLINE void panel_tokens(const struct kind kind, panel_sums_fn *sums, int T,
                          vecf (*acc)[GROUPS][WIDE])
 {
     struct act_layout at = act_layout(d->n);
-    const char *x[AT_ONCE];
-    for (int t = 0; t < T; t++)
-        x[t] = act_row(d, t0 + t);
     for (int g = 0; g < n; g++) {
-        const char *q[AT_ONCE];
         vec sum[AT_ONCE][WIDE];
         size_t group = i * GROUPS + (size_t)g;
-        for (int t = 0; t < T; t++) {
-            q[t] = x[t] + group * QUANT_BLOCK;
-            __asm__("" : "+r"(q[t]));  /* one register for all its loads */
-        }
-        sums(kind, T, p, g, q, sum);
+        sums(kind, T, p, g, act_row(d, t0) + group * QUANT_BLOCK, d->x_bytes, sum);
         for (int t = 0; t < T; t++)
-            panel_add(kind, p, g, sum[t], x[t], at, group, acc[t][g]);
+            panel_add(kind, p, g, sum[t], act_row(d, t0 + t), at, group, acc[t][g]);
     }
 }
 
@@ -306,6 +311,8 @@ INLINE void dot_panel(const struct kind kind, unpack_fn *unpack, size_t chunk_by
         panel_unpack(kind, unpack, chunk_bytes, d, row, i * chunk_bytes, n, &p);
         for (; t + AT_ONCE <= n_x; t += AT_ONCE)
             panel_tokens(kind, sums, AT_ONCE, &p, d, t, i, n, acc + t);
+        for (; AT_ONCE > 4 && t + 4 <= n_x; t += 4)
+            panel_tokens(kind, sums, 4, &p, d, t, i, n, acc + t);
         for (; t < n_x; t++)
             panel_tokens(kind, sums, 1, &p, d, t, i, n, acc + t);
     }

@@ -213,13 +213,14 @@ static double exact_dot(enum weight w, const void *row, const void *x, size_t n,
     return sum;
 }
 
-#define ROWS_MAX 7
+#define ROWS_MAX 36
+#define TOKENS_MAX 23
 
 /* n_w rows of n values against n_x tokens: both sets near the exact sums, and each result the same
  * alone. */
 static void check_dot(enum weight w, size_t n, int n_w, int n_x, float scale)
 {
-    static float y[2][16 * ROWS_MAX], values[MAX];
+    static float y[2][TOKENS_MAX * ROWS_MAX], values[MAX];
     size_t x_bytes = act_row_bytes(weight_info(w)->act, n), w_bytes = weight_row_bytes(w, n);
     char *x = mem_alloc((size_t)n_x * x_bytes);
     uint8_t *rows = mem_alloc((size_t)n_w * w_bytes);
@@ -271,8 +272,62 @@ void test_kernels_dot(void **state)
             for (int n_x = 1; n_x <= 13; n_x += 3)
                 for (int s = 0; s < 3; s++)
                     check_dot((enum weight)w, k ? 256 * (i + 1) : q ? blocks[i] : floats[i],
-                              1 + (int)(i + (size_t)s) % ROWS_MAX, n_x, scales[s]);
+                              1 + (int)(i + (size_t)s) % 7, n_x, scales[s]);
     }
+}
+
+/* ---- sets this machine may lack ------------------------------------------------------------ */
+
+#if defined(__x86_64__)
+void kernels_model_avxvnni(struct kernels *k);
+void kernels_model_avx512(struct kernels *k);
+void kernels_model_amx(struct kernels *k);
+
+static void (*const models[])(struct kernels *k) = {
+    kernels_model_avxvnni, kernels_model_avx512, kernels_model_amx,
+};
+#define N_MODELS (sizeof models / sizeof models[0])
+#else
+static void (*const models[1])(struct kernels *k);
+#define N_MODELS 0
+#endif
+
+/* Calls check() with each set of this machine as `fast`, and with models of others over AVX2. */
+static void for_each_set(void (*check)(void))
+{
+    char names[100], *rest = names, *name;
+    unsigned mask;
+    start();
+    snprintf(names, sizeof names, "%s", kernels_names());
+    while ((name = strtok_r(rest, ", ", &rest)))
+        if (kernels_mask(name, &mask)) {
+            kernels_init(&fast, cpu_flags() & mask);
+            if (strcmp(fast.name, name) == 0)
+                check();
+        }
+    for (size_t i = 0; i < N_MODELS && cpu_flags() & CPU_AVX2; i++) {
+        kernels_init(&fast, CPU_AVX2);
+        models[i](&fast);
+        check();
+    }
+}
+
+/* Every way through a product: few tokens and many, tiles of 16 and what is left, panels of rows
+ * and what is left, whole chunks and parts. */
+static void check_products(void)
+{
+    static const struct { int w, x; } shapes[] = { { 3, 1 }, { 2, 3 }, { 34, 6 }, { 5, 23 } };
+    for (int w = WEIGHT_Q8_0; w < WEIGHT_N; w++) {
+        bool k = weight_info((enum weight)w)->block_elements == 256;
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            check_dot((enum weight)w, k ? 512 : 352, shapes[i].w, shapes[i].x, 1);
+    }
+}
+
+void test_kernels_sets(void **state)
+{
+    (void)state;
+    for_each_set(check_products);
 }
 
 /* The largest values of every kind, of one sign and of both: integer sums must not overflow. */
@@ -311,7 +366,7 @@ static void check_extreme(enum weight w, int byte, int pattern)
     uint8_t row[512];
     const uint16_t d[2] = { 0x3c00, 0x3c00 };
     static _Alignas(64) char x[512];
-    float values[256], y;
+    float values[256], y[17];
     memset(row, byte, sizeof row);
     for (size_t b = 0; b < 256 / info->block_elements; b++)
         if (w == WEIGHT_MXFP4)
@@ -322,23 +377,29 @@ static void check_extreme(enum weight w, int byte, int pattern)
         values[i] = pattern == 2 && i % 2 ? -127 : pattern == 0 ? -127 : 127;
     plain.quant_q8(values, x, 256);
     double all, sum = exact_dot(w, row, x, 256, &all);
-    struct dot one = { .w = row, .w_bytes = weight_row_bytes(w, 256), .n_w = 1, .x = x,
-                       .n_x = 1, .n = 256, .y = &y };
-    for (int k = 0; k < 2; k++) {
-        (k ? fast : plain).dot[w](&one);
-        check_close(info->name, 256, y, (float)sum, (float)(all * 1e-5));
-    }
+    struct dot many = { .w = row, .w_bytes = weight_row_bytes(w, 256), .n_w = 1, .x = x,
+                        .n_x = 1, .n = 256, .y = y, .y_step = 1 };
+    for (int k = 0; k < 2; k++)
+        for (many.n_x = 1; many.n_x <= 17; many.n_x += 16) {
+            (k ? fast : plain).dot[w](&many);
+            for (int t = 0; t < many.n_x; t++)
+                check_close(info->name, 256, y[t], (float)sum, (float)(all * 1e-5));
+        }
+}
+
+static void check_extremes(void)
+{
+    static const int bytes[] = { 0, 0x0f, 0x7f, 0x80, 0xf0, 0xff };
+    for (int w = WEIGHT_Q8_0; w < WEIGHT_N; w++)
+        for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
+            for (int pattern = 0; pattern < 3; pattern++)
+                check_extreme((enum weight)w, bytes[i], pattern);
 }
 
 void test_kernels_dot_extreme_bytes(void **state)
 {
     (void)state;
-    static const int bytes[] = { 0, 1, 0x0f, 0x7f, 0x80, 0x88, 0xf0, 0xff };
-    start();
-    for (int w = WEIGHT_Q8_0; w < WEIGHT_N; w++)
-        for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
-            for (int pattern = 0; pattern < 3; pattern++)
-                check_extreme((enum weight)w, bytes[i], pattern);
+    for_each_set(check_extremes);
 }
 
 /* Each value within half a step, each sum right, and the sets agree but for ties. */

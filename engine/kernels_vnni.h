@@ -1,0 +1,68 @@
+/* kernels_vnni.h -- the inner sums of products for sets with dpbusd, which multiplies four unsigned
+ * by four signed bytes and adds them to 32 bits: nothing overflows, all weights become unsigned.
+ *
+ * A set includes it with the names its instruction has for 256 bits and for a panel's registers. */
+#ifndef DUET_ENGINE_KERNELS_VNNI_H
+#define DUET_ENGINE_KERNELS_VNNI_H
+
+#include "engine/kernels_product.h"
+
+#ifndef DOT_CHUNK
+#define DOT_CHUNK _mm256_dpbusd_avx_epi32
+#define DOT_PANEL _mm256_dpbusd_avx_epi32
+#endif
+
+INLINE __m256i chunk_sums(const struct kind kind, const struct chunk *c, const int8_t *x)
+{
+    __m256i v[GROUPS];
+    for (int g = 0; g < GROUPS; g++)
+        v[g] = DOT_CHUNK(_mm256_setzero_si256(), c->q[g], load_bytes(x + g * QUANT_BLOCK));
+    return finish_sums(kind, c, v, GROUPS);
+}
+
+/* The sum of quads [from, to) of a group. */
+INLINE void panel_quads(int T, const struct panel *p, int g, int from, int to,
+                        const char *const *row, vec (*sum)[WIDE])
+{
+    UNROLL for (int k = from; k < to; k++)
+        for (int t = 0; t < T; t++) {
+            vec four = V(set1_epi32)(load_int(row[t] + 4 * k));
+            for (int j = 0; j < WIDE; j++) {
+                vec before = k == from ? (vec){0} : sum[t][j];
+                sum[t][j] = DOT_PANEL(before, p->q[g][k][j], four);
+            }
+        }
+}
+
+/* times the factors of halves h. */
+INLINE void panel_scale(int T, const struct panel *p, int g, int h, vec (*sum)[WIDE])
+{
+    for (int j = 0; j < WIDE; j++) {
+        vec f = V(srai_epi32)(p->factor[g][h][j], 16);
+        for (int t = 0; t < T; t++)
+            sum[t][j] = V(mullo_epi32)(sum[t][j], f);
+    }
+}
+
+INLINE void panel_sums(const struct kind kind, int T, const struct panel *p, int g,
+                       const char *x, size_t x_bytes, vec (*sum)[WIDE])
+{
+    const char *row[AT_ONCE];
+    panel_rows(T, x, x_bytes, row);
+    if (!kind.has_halves) {
+        panel_quads(T, p, g, 0, QUADS, row, sum);
+        if (kind.has_factor)
+            panel_scale(T, p, g, 0, sum);
+        return;
+    }
+    vec second[AT_ONCE][WIDE];
+    panel_quads(T, p, g, 0, QUADS / 2, row, sum);
+    panel_scale(T, p, g, 0, sum);
+    panel_quads(T, p, g, QUADS / 2, QUADS, row, second);
+    panel_scale(T, p, g, 1, second);
+    for (int t = 0; t < T; t++)
+        for (int j = 0; j < WIDE; j++)
+            sum[t][j] = V(add_epi32)(sum[t][j], second[t][j]);
+}
+
+#endif

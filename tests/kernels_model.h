@@ -1,0 +1,226 @@
+/* kernels_model.h -- instructions that this machine may lack, in C on halves of 256 bits.
+ *
+ * A set of kernels that is compiled with this header before all others (see the Makefile) runs
+ * wherever AVX2 does, so that each set is tested on each machine. */
+#ifndef DUET_TESTS_KERNELS_MODEL_H
+#define DUET_TESTS_KERNELS_MODEL_H
+
+#include <assert.h>
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+#define kernels_init_avxvnni kernels_model_avxvnni
+#define kernels_init_avx512  kernels_model_avx512
+#define kernels_init_amx     kernels_model_amx
+
+/* ---- AVX-VNNI ------------------------------------------------------------------------------- */
+
+static inline __m256i model_dpbusd(__m256i sum, __m256i u, __m256i s)
+{
+    int32_t total[8];
+    uint8_t a[32];
+    int8_t b[32];
+    memcpy(total, &sum, sizeof total);
+    memcpy(a, &u, sizeof a);
+    memcpy(b, &s, sizeof b);
+    for (int i = 0; i < 32; i++)
+        total[i / 4] += a[i] * b[i];
+    memcpy(&sum, total, sizeof sum);
+    return sum;
+}
+
+#undef _mm256_dpbusd_avx_epi32
+#undef _mm256_dpbusd_epi32
+#define _mm256_dpbusd_avx_epi32 model_dpbusd
+#define _mm256_dpbusd_epi32     model_dpbusd
+
+/* ---- AVX-512 -------------------------------------------------------------------------------- */
+
+union wide {
+    __m512i i;
+    __m512 f;
+    __m256i half[2];
+    __m256 half_f[2];
+};
+
+#define MODEL_INT(name, ...)                                                                  \
+    static inline __m512i model_##name(__m512i a, __m512i b)                                  \
+    {                                                                                         \
+        union wide x = { a }, y = { b };                                                      \
+        for (int h = 0; h < 2; h++)                                                           \
+            x.half[h] = _mm256_##name(x.half[h], y.half[h]);                                  \
+        return x.i;                                                                           \
+    }
+#define MODEL_FLOAT(name, ...)                                                                \
+    static inline __m512 model_##name(__m512 a, __m512 b)                                     \
+    {                                                                                         \
+        union wide x = { .f = a }, y = { .f = b };                                            \
+        for (int h = 0; h < 2; h++)                                                           \
+            x.half_f[h] = _mm256_##name(x.half_f[h], y.half_f[h]);                            \
+        return x.f;                                                                           \
+    }
+#define MODEL_SHIFT(name, ...)                                                                \
+    static inline __m512i model_##name(__m512i a, int by)                                     \
+    {                                                                                         \
+        union wide x = { a };                                                                 \
+        for (int h = 0; h < 2; h++)                                                           \
+            x.half[h] = _mm256_##name(x.half[h], by);                                         \
+        return x.i;                                                                           \
+    }
+
+MODEL_INT(madd_epi16)
+MODEL_INT(add_epi32)
+MODEL_INT(sub_epi32)
+MODEL_INT(mullo_epi32)
+MODEL_FLOAT(add_ps)
+MODEL_FLOAT(mul_ps)
+MODEL_SHIFT(slli_epi32)
+MODEL_SHIFT(srli_epi32)
+MODEL_SHIFT(srai_epi32)
+
+static inline __m512i model_set1_epi32(int a)
+{
+    union wide x = { .half = { _mm256_set1_epi32(a), _mm256_set1_epi32(a) } };
+    return x.i;
+}
+
+static inline __m512 model_set1_ps(float a)
+{
+    union wide x = { .half_f = { _mm256_set1_ps(a), _mm256_set1_ps(a) } };
+    return x.f;
+}
+
+static inline __m512 model_cvtepi32_ps(__m512i a)
+{
+    union wide x = { a };
+    for (int h = 0; h < 2; h++)
+        x.half_f[h] = _mm256_cvtepi32_ps(x.half[h]);
+    return x.f;
+}
+
+static inline __m512 model_fmadd_ps(__m512 a, __m512 b, __m512 c)
+{
+    union wide x = { .f = a }, y = { .f = b }, z = { .f = c };
+    for (int h = 0; h < 2; h++)
+        x.half_f[h] = _mm256_fmadd_ps(x.half_f[h], y.half_f[h], z.half_f[h]);
+    return x.f;
+}
+
+static inline void model_storeu_ps(float *to, __m512 a)
+{
+    memcpy(to, &a, sizeof a);
+}
+
+static inline __m512i model_dpbusd_wide(__m512i sum, __m512i u, __m512i s)
+{
+    union wide x = { sum }, y = { u }, z = { s };
+    for (int h = 0; h < 2; h++)
+        x.half[h] = model_dpbusd(x.half[h], y.half[h], z.half[h]);
+    return x.i;
+}
+
+#undef _mm512_slli_epi32
+#undef _mm512_srli_epi32
+#undef _mm512_srai_epi32
+#define _mm512_madd_epi16   model_madd_epi16
+#define _mm512_add_epi32    model_add_epi32
+#define _mm512_sub_epi32    model_sub_epi32
+#define _mm512_mullo_epi32  model_mullo_epi32
+#define _mm512_add_ps       model_add_ps
+#define _mm512_mul_ps       model_mul_ps
+#define _mm512_slli_epi32   model_slli_epi32
+#define _mm512_srli_epi32   model_srli_epi32
+#define _mm512_srai_epi32   model_srai_epi32
+#define _mm512_set1_epi32   model_set1_epi32
+#define _mm512_set1_ps      model_set1_ps
+#define _mm512_cvtepi32_ps  model_cvtepi32_ps
+#define _mm512_fmadd_ps     model_fmadd_ps
+#define _mm512_storeu_ps    model_storeu_ps
+#define _mm512_dpbusd_epi32 model_dpbusd_wide
+
+/* ---- AMX ------------------------------------------------------------------------------------ */
+
+enum { MODEL_TILES = 8, MODEL_ROWS = 16, MODEL_ROW_BYTES = 64 };
+
+/* A tile without a shape cannot be used. */
+struct model_tile {
+    int rows, row_bytes;
+    char data[MODEL_ROWS][MODEL_ROW_BYTES];
+};
+
+static _Thread_local struct model_tile model_tile[MODEL_TILES];
+
+static inline void model_tile_release(void)
+{
+    memset(model_tile, 0, sizeof model_tile);
+}
+
+static inline void model_tile_loadconfig(const void *config)
+{
+    const uint8_t *c = config;
+    assert(c[0] == 1);
+    model_tile_release();
+    for (int t = 0; t < MODEL_TILES; t++) {
+        uint16_t row_bytes;
+        memcpy(&row_bytes, c + 16 + 2 * t, sizeof row_bytes);
+        model_tile[t].rows = c[48 + t];
+        model_tile[t].row_bytes = row_bytes;
+        assert(c[48 + t] <= MODEL_ROWS && row_bytes <= MODEL_ROW_BYTES);
+    }
+}
+
+static inline void model_tile_zero(int t)
+{
+    assert(model_tile[t].rows > 0);
+    memset(model_tile[t].data, 0, sizeof model_tile[t].data);
+}
+
+static inline void model_tile_load(int t, const void *from, size_t step)
+{
+    model_tile_zero(t);
+    for (int r = 0; r < model_tile[t].rows; r++)
+        memcpy(model_tile[t].data[r], (const char *)from + (size_t)r * step,
+               (size_t)model_tile[t].row_bytes);
+}
+
+static inline void model_tile_store(int t, void *to, size_t step)
+{
+    assert(model_tile[t].rows > 0);
+    for (int r = 0; r < model_tile[t].rows; r++)
+        memcpy((char *)to + (size_t)r * step, model_tile[t].data[r],
+               (size_t)model_tile[t].row_bytes);
+}
+
+/* Signed bytes of a, unsigned ones of b, four to each 32 bits of the sum. */
+static inline void model_tile_dpbsud(int sum, int a, int b)
+{
+    struct model_tile *c = &model_tile[sum], *x = &model_tile[a], *w = &model_tile[b];
+    assert(c->rows > 0 && c->rows == x->rows && c->row_bytes == w->row_bytes &&
+           x->row_bytes == 4 * w->rows);
+    for (int r = 0; r < c->rows; r++)
+        for (int n = 0; n < c->row_bytes / 4; n++) {
+            int32_t total;
+            memcpy(&total, c->data[r] + 4 * n, sizeof total);
+            for (int k = 0; k < x->row_bytes; k++)
+                total += (int8_t)x->data[r][k] * (uint8_t)w->data[k / 4][4 * n + k % 4];
+            memcpy(c->data[r] + 4 * n, &total, sizeof total);
+        }
+}
+
+#undef _tile_loadconfig
+#undef _tile_release
+#undef _tile_zero
+#undef _tile_loadd
+#undef _tile_stored
+#undef _tile_dpbsud
+#define _tile_loadconfig model_tile_loadconfig
+#define _tile_release    model_tile_release
+#define _tile_zero       model_tile_zero
+#define _tile_loadd      model_tile_load
+#define _tile_stored     model_tile_store
+#define _tile_dpbsud     model_tile_dpbsud
+
+#endif
