@@ -37,7 +37,8 @@ GAP, RATIO, SAME = 0.1, 0.005, 0.99
 # --check. Whatever sums in another order tips other roundings to 8 bits, which was seen to move the
 # perplexity by 0.3 % and the share by as much: that is no fault, so there is room for it. Without
 # rounding so many first tokens must be the same, and their log probabilities so near.
-CHECK_RATIO, CHECK_SAME, EXACT, EXACT_LOGP = 0.008, 0.985, 256, 2e-3
+# GELU, which llama.cpp looks up in a table of half precision, costs the most of that.
+CHECK_RATIO, CHECK_SAME, EXACT, EXACT_LOGP = 0.008, 0.985, 256, 1e-2
 
 
 def read(path):
