@@ -44,7 +44,9 @@ static void view_strip(struct loop *l, struct view *v)
 {
     const struct talk *t = &l->talk;
     if (l->slices_at != t->ctx_used || l->slices_turns != t->c.n_turn) {
-        slices_build(&l->slices, &t->c, t->ctx_used, t->turn >= 0 ? t->turn_mode : t->c.mode);
+        slices_build(&l->slices, &t->c, t->ctx_used, t->turn >= 0 ? t->turn_mode : t->c.mode,
+                     t->far.tier == KV_TIER_EXACT ||
+                         (t->far.tier == KV_TIER_FLASH && !t->far.by_index));
         l->slices_at = t->ctx_used;
         l->slices_turns = t->c.n_turn;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/loop.h"
+#include "app/tier.h"
 #include "ui/text.h"
 
 void overlay_close(struct loop *l)
@@ -129,7 +130,8 @@ void overlay_slices(struct loop *l)
     l->overlay = OVERLAY_SLICES;
     l->list = list_new("Context", true);
     for (int i = 0; i < l->slices.n; i++) {
-        slices_tell(&l->slices, i, l->read_tok_s, left, sizeof left, right, sizeof right);
+        slices_tell(&l->slices, i, tier_name(l->talk.far.tier), l->read_tok_s, left,
+                    sizeof left, right, sizeof right);
         list_add(l->list, left, right);
     }
 }

@@ -7,7 +7,6 @@
 #include "app/mode.h"
 #include "ui/buf.h"
 
-/* All of the cache is exact today: mode.def has no other `far`. */
 static void add(struct slices *s, int turn, int tokens, enum style style)
 {
     if (tokens <= 0)
@@ -39,7 +38,8 @@ static int add_reply(struct slices *s, int turn, const struct reply *r)
     return r->ids.n;
 }
 
-void slices_build(struct slices *s, const struct conversation *c, int ctx_used, enum mode_id mode)
+void slices_build(struct slices *s, const struct conversation *c, int ctx_used, enum mode_id mode,
+                  bool exact)
 {
     int sum = c->begin.n;
     s->n = 0;
@@ -52,6 +52,8 @@ void slices_build(struct slices *s, const struct conversation *c, int ctx_used, 
             sum += add_reply(s, i, &t->reply[t->chosen]);
     }
     add(s, c->n_turn - 1, ctx_used - sum, mode_style(mode));
+    for (int i = 0; i < s->n; i++)
+        s->slice[i].exact = exact; /* the whole timeline is held in one way */
 }
 
 void slices_release(struct slices *s)
@@ -69,13 +71,13 @@ static const char *writer(enum style style)
     return style == STYLE_USER ? "you" : "the beginning";
 }
 
-void slices_tell(const struct slices *s, int i, double read_tok_s, char *left, size_t left_bytes,
-                 char *right, size_t right_bytes)
+void slices_tell(const struct slices *s, int i, const char *tier, double read_tok_s, char *left,
+                 size_t left_bytes, char *right, size_t right_bytes)
 {
     const struct slice *one = &s->slice[i];
     int n = s->turn[i] < 0 ? 0 : snprintf(left, left_bytes, "turn %d, ", s->turn[i] + 1);
     snprintf(left + n, left_bytes - (size_t)n, "%s", writer(one->style));
-    n = snprintf(right, right_bytes, "%d tokens, %s", one->tokens, one->exact ? "exact" : "flash");
+    n = snprintf(right, right_bytes, "%d tokens, %s", one->tokens, one->exact ? "exact" : tier);
     if (read_tok_s > 0)
         snprintf(right + n, right_bytes - (size_t)n, ", %.1f s to read again",
                  one->tokens / read_tok_s);

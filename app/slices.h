@@ -12,11 +12,13 @@ struct slices {
     int n, cap;
 };
 
-void slices_build(struct slices *s, const struct conversation *c, int ctx_used, enum mode_id mode);
+void slices_build(struct slices *s, const struct conversation *c, int ctx_used, enum mode_id mode,
+                  bool exact);
 void slices_release(struct slices *s);
 
-/* "turn 3, Flash", and "412 tokens, exact, 1.2 s to read again" (speed 0: without the time). */
-void slices_tell(const struct slices *s, int i, double read_tok_s, char *left, size_t left_bytes,
-                 char *right, size_t right_bytes);
+/* "turn 3, Flash", and "412 tokens, exact, 1.2 s to read again" (speed 0: without the time). What
+ * is not exact is held as `tier`. */
+void slices_tell(const struct slices *s, int i, const char *tier, double read_tok_s, char *left,
+                 size_t left_bytes, char *right, size_t right_bytes);
 
 #endif

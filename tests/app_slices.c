@@ -18,7 +18,7 @@ void test_slices(void **state)
     struct slices s = {0};
     char left[60], right[60];
     conversation_init(&c);
-    slices_build(&s, &c, 0, MODE_FLASH);
+    slices_build(&s, &c, 0, MODE_FLASH, true);
     assert_int_equal(s.n, 0);
     take_ids(&c.begin, 7);
     int turn = conversation_ask(&c, "Why?", MODE_PRO_MAX);
@@ -28,7 +28,7 @@ void test_slices(void **state)
     reply_text(r, PART_ANSWER, MODE_FLASH, "So", 2)->tokens = 5;
     take_ids(&r->ids, 29); /* with the end of the message */
     conversation_ask(&c, "And?", MODE_FLASH);
-    slices_build(&s, &c, 60, MODE_PRO);
+    slices_build(&s, &c, 60, MODE_PRO, true);
     static const int tokens[] = {7, 11, 20, 9, 13}, turns[] = {-1, 0, 0, 0, 1};
     static const enum style styles[] = {STYLE_NOTE, STYLE_USER, STYLE_PRO_MAX, STYLE_FLASH,
                                         STYLE_PRO};
@@ -38,14 +38,16 @@ void test_slices(void **state)
         assert_int_equal(s.slice[i].style, styles[i]);
         assert_int_equal(s.turn[i], turns[i]);
     }
-    slices_tell(&s, 2, 0, left, sizeof left, right, sizeof right);
+    slices_tell(&s, 2, "q8", 0, left, sizeof left, right, sizeof right);
     assert_string_equal(left, "turn 1, Pro-Max");
     assert_string_equal(right, "20 tokens, exact");
-    slices_tell(&s, 0, 70, left, sizeof left, right, sizeof right);
+    slices_tell(&s, 0, "q8", 70, left, sizeof left, right, sizeof right);
     assert_string_equal(left, "the beginning");
     assert_string_equal(right, "7 tokens, exact, 0.1 s to read again");
-    slices_build(&s, &c, 3, MODE_PRO); /* the cache holds less than was said */
+    slices_build(&s, &c, 3, MODE_PRO, false); /* the cache holds less than was said */
     assert_int_equal(s.n, 4);
+    slices_tell(&s, 0, "q8", 0, left, sizeof left, right, sizeof right);
+    assert_string_equal(right, "7 tokens, q8");
     slices_release(&s);
     conversation_release(&c);
 }
