@@ -65,7 +65,7 @@ class Home:
 
     def start(self, session, arguments, given):
         command = [DUET, "--model", MODEL, "--session", session.name, "--max-tokens", "8",
-                   "--threads", "1"] + arguments
+                   "--threads", "1", "--fit", "drop"] + arguments
         p = subprocess.Popen(command, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT)
         try:
