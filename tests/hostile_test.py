@@ -27,7 +27,7 @@ PATIENCE = 60
 EVIL = ("\x1b]0;owned\x07\x1b]52;c;ZXZpbA==\x07\x1b[31;7;5mred\x1bP+q544e\x1b\\\x1b[?1049l\x1b[6n"
         "\x9b31m\x85\x08\x0e\x7f\u202egnp.exe\u2066\u200f\U000e0041tag `x\x1b[2J` end")
 # What curses and the program itself send for TERM=xterm-256color.
-SENT = re.compile(rb"\x1b(\[[0-9;?]*[ABCDGHJKLMPXZ@bdfhlmrt]|[()][AB0]|[=>78M]|\[\?2026\$p|\[c"
+SENT = re.compile(rb"\x1b(\[[0-9;?]*[ABCDGHJKLMPSTXZ@bdfhlmrt]|[()][AB0]|[=>78M]|\[\?2026\$p|\[c"
                   rb"|\]11;\?\x1b\\)")
 PAYLOADS = [b"\x1b]0", b"\x1b]52", b"\x1b[31;7;5m", b"\x1bP", b"\x1b[6n", b"\x07", b"\xc2\x9b",
             b"\xc2\x85", b"\xe2\x80\xae", b"\xe2\x81\xa6", b"\xe2\x80\x8f", b"\xf3\xa0\x81"]
