@@ -395,6 +395,8 @@ void test_screen_beside(void **state)
     list_free(&v.list);
     v.ascii = false;
     v.heading_first = "1 the first one";
+    v.accepted = 41;
+    v.drafted = 56;
     matches("panes-120x14", &v, 14, 120, 12, 2);
     matches("panes-80x24", &v, 24, 80, 22, 2);
     matches("panes-40x12", &v, 12, 40, 10, 2);

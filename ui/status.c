@@ -194,13 +194,28 @@ int status_search_col(const struct view *v, int cols)
     return at < cols ? at : cols - 1;
 }
 
-/* When an answer would begin, if there is room to say so. */
+/* Adds what may be missing, if there is room for it. */
+static void put_if_fits(struct buf *out, int room, const char *text)
+{
+    if (text_cells(buf_text(out), out->bytes) + text_cells(text, strlen(text)) <= room)
+        buf_puts(out, text);
+}
+
+/* When an answer would begin. */
 static void first_word(const struct view *v, int room, struct buf *out)
 {
     char text[60];
-    int n = snprintf(text, sizeof text, "%s~%.1f s to the first word", dot(v), v->first_s);
-    if (text_cells(buf_text(out), out->bytes) + text_cells(text, (size_t)n) <= room)
-        buf_puts(out, text);
+    snprintf(text, sizeof text, "%s~%.1f s to the first word", dot(v), v->first_s);
+    put_if_fits(out, room, text);
+}
+
+/* How many ids were tried ahead, and how many of them came. The hint is worth more. */
+static void ahead(const struct view *v, int room, struct buf *out)
+{
+    char text[60];
+    room -= text_cells(v->hint, strlen(v->hint)) + 2;
+    snprintf(text, sizeof text, "%sahead %d/%d", dot(v), v->accepted, v->drafted);
+    put_if_fits(out, room, text);
 }
 
 /* Everything on the left, as one text. */
@@ -226,7 +241,7 @@ static void status_left(const struct view *v, int room, struct buf *out)
     if (v->queued > 0)
         buf_printf(out, "%squeued %d", dot(v), v->queued);
     if (v->drafted > 0)
-        buf_printf(out, "%sahead %d/%d", dot(v), v->accepted, v->drafted);
+        ahead(v, room, out);
 }
 
 /* As much of the hint as fits, cut between its parts, which two blanks separate. */
