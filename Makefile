@@ -142,7 +142,7 @@ $(BUILD)/engine/kernels_avxvnni.o: ISA := $(AVX2) -mavxvnni
 $(BUILD)/engine/kernels_avx512.o: ISA := $(AVX512)
 $(BUILD)/engine/kernels_amx.o: ISA := $(AVX512) -mamx-tile -mamx-int8
 # With every function inlined the sanitizers' checks take minutes to compile.
-$(MODELS:%.c=$(BUILD)/%.o) $(BUILD)/engine/kernels_avx2.o: ISA += $(if $(SAN),-DINLINE='static inline')
+$(MODELS:%.c=$(BUILD)/%.o) $(BUILD)/engine/kernels_avx2.o: ISA += $(if $(SAN),-O1 -DINLINE='static inline')
 $(BUILD)/engine/kernels_avx2_codec.o: ISA := $(AVX2)
 
 # Sets of kernels once more, the instructions that this machine may lack written out in C.
