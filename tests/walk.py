@@ -76,7 +76,7 @@ class Walk:
     def ask(self):
         self.t.type("a question")
         self.t.keys("Enter")
-        self.t.wait("an answer", lambda s: re.search(r"^ (idle.*re-read|/)", s, re.M))
+        self.t.wait("an answer", lambda s: re.search(r"^ (idle · (?!draft).*re-read|/)", s, re.M))
 
     def home(self):
         """Back to an empty draft, whatever is open; a program that has left is started again."""
