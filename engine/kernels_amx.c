@@ -91,7 +91,5 @@ CHUNK_LIST(X)
 
 void kernels_init_amx(struct kernels *k)
 {
-#define X(name, fn, bytes, ...) k->dot[WEIGHT_##name] = dot_##fn;
-    CHUNK_LIST(X)
-#undef X
+    CHUNK_LIST(DOT_TAKE)
 }

@@ -65,4 +65,15 @@ INLINE void panel_sums(const struct kind kind, int T, const struct panel *p, int
             sum[t][j] = V(add_epi32)(sum[t][j], second[t][j]);
 }
 
+/* For CHUNK_LIST: the product of a format by the sums above. */
+#define DOT_UNSIGNED(name, fn, bytes, ...)                                                    \
+    static void dot_##fn(const struct dot *d)                                                 \
+    {                                                                                         \
+        const struct kind kind = kind_unsigned((struct kind){ __VA_ARGS__ });                 \
+        dot_all(kind, unpack_##fn, bytes, chunk_sums, panel_sums, d);                         \
+    }
+
+/* And how a set *k takes it. */
+#define DOT_TAKE(name, fn, bytes, ...) k->dot[WEIGHT_##name] = dot_##fn;
+
 #endif
