@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "app/clock.h"
 #include "app/fronts.h"
 #include "app/json.h"
 #include "app/subcommand.h"
@@ -49,13 +49,6 @@ struct kv_bench {
     int n_vocab;
     struct run run[TIER_COUNT];
 };
-
-static double now_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- options ------------------------------------------------------------------------------ */
 
@@ -168,10 +161,10 @@ static bool read_to(struct session *s, const int32_t *ids, int n, struct err *er
 static bool step(struct kv_bench *b, struct run *r, const int32_t *ids, int n, struct err *err)
 {
     struct far_stats far;
-    double start = now_seconds();
+    double start = clock_seconds();
     if (!read_to(r->session, ids, n, err))
         return false;
-    r->seconds += now_seconds() - start;
+    r->seconds += clock_seconds() - start;
     session_far(r->session, &far);
     r->read_share += (double)far.read_bytes / (double)far.f16_bytes;
     r->chosen += far.chosen;

@@ -2,10 +2,11 @@
 #include "app/signals.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>
+
+#include "app/pipe.h"
 
 enum { BUS_STATUS = 1 };
 
@@ -61,12 +62,8 @@ void signals_init(void (*restore)(void))
     static const int crash[] = {SIGSEGV, SIGFPE, SIGILL, SIGABRT};
     static const int request[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
     restore_terminal = restore;
-    if (fd[0] < 0 && pipe(fd) == 0) {
-        for (int i = 0; i < 2; i++) {
-            fcntl(fd[i], F_SETFD, FD_CLOEXEC);
-            fcntl(fd[i], F_SETFL, O_NONBLOCK);
-        }
-    }
+    if (fd[0] < 0)
+        pipe_open(fd);
     for (size_t i = 0; i < sizeof crash / sizeof *crash; i++)
         handle(crash[i], end_by, (int)SA_RESETHAND);
     handle(SIGBUS, on_bus_error, (int)SA_RESETHAND);

@@ -2,13 +2,14 @@
 #include "app/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "app/pipe.h"
 
 enum command_kind {
     COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_DROP, COMMAND_SAVE, COMMAND_QUIT
@@ -179,17 +180,6 @@ static void *worker_main(void *data)
 }
 
 /* ---- the UI thread's side ----------------------------------------------------------------- */
-
-static bool pipe_open(int fd[2])
-{
-    if (pipe(fd) != 0)
-        return false;
-    for (int i = 0; i < 2; i++) {
-        fcntl(fd[i], F_SETFD, FD_CLOEXEC);
-        fcntl(fd[i], F_SETFL, O_NONBLOCK);
-    }
-    return true;
-}
 
 /* Signals belong to the UI thread: the worker, and what it starts, is born with all of them blocked
  * but those that a thread brings upon itself, whose handlers restore the terminal. */
