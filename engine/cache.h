@@ -75,10 +75,11 @@ struct cache_ops {
     /* How many tokens a pass from here may read at most. */
     int (*pass)(const struct cache *c, int from);
 
-    /* See session_set_far(), session_set_index() and session_stats(); n is the end. */
+    /* See session_set_far(), _set_index(), _set_rows() and session_stats(); n is the end. */
     bool (*set_far)(struct cache *c, const struct far_opts *o, int n, int n_threads,
                     struct err *err);
     void (*set_index)(struct cache *c, bool on);
+    void (*set_rows)(struct cache *c, int n);
     void (*far_stats)(const struct cache *c, int n, struct far_stats *out);
 };
 

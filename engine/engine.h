@@ -200,6 +200,9 @@ bool engine_is_think_end(const struct engine *e, int32_t id);
 
 enum kv_type { KV_F16, KV_F32 };
 
+#define SESSION_ROWS     512
+#define SESSION_ROWS_MAX 4096
+
 struct far_opts {
     enum kv_tier tier;
     const char *folder;  /* for the file of the flash tier, at most 511 bytes; NULL: none. Where it
@@ -327,6 +330,10 @@ bool session_set_far(struct session *s, const struct far_opts *far, struct err *
 /* In the flash tier: true = a token reads the few rows that the index finds for it, and the means
  * of the rest; false = all rows. May change between any two calls; nothing is read again. */
 void session_set_index(struct session *s, bool on);
+
+/* How many rows a key head reads at most because the index says so: 1 to SESSION_ROWS_MAX, 0 = the
+ * SESSION_ROWS of a new session. More cost time and nothing else. */
+void session_set_rows(struct session *s, int n);
 
 /* What a session holds and reads, as shares of nothing: bytes. */
 struct far_stats {

@@ -42,6 +42,7 @@ bool kv_init(struct kv *kv, const struct model *m, const struct kv_shape *shape,
                          [KV_Q4] = heads * codec_q4_bytes(shape->head_dim) },
         .index_bytes = heads * codec_index_bytes(shape->head_dim),
         .n_blocks_max = (n_ctx + KV_BLOCK - 1) / KV_BLOCK,
+        .far = { .n_chosen = SESSION_ROWS },
     };
     kv->blocks = mem_alloc_n((size_t)kv->n_blocks_max, sizeof *kv->blocks);
     return kv->blocks || err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens",
@@ -417,6 +418,11 @@ static void dense_set_index(struct cache *c, bool on)
     kv_of(c)->far.use_index = on;
 }
 
+static void dense_set_rows(struct cache *c, int n)
+{
+    kv_of(c)->far.n_chosen = n < 1 ? SESSION_ROWS : n < SESSION_ROWS_MAX ? n : SESSION_ROWS_MAX;
+}
+
 static void dense_far_stats(const struct cache *c, int n, struct far_stats *out)
 {
     kv_far_stats((const struct kv *)c, n, out);
@@ -545,5 +551,5 @@ const struct cache_ops cache_dense = {
     dense_bytes, dense_create, dense_destroy, dense_reserve, dense_border,
     dense_cut, dense_mark, dense_fork, dense_drop_from, dense_drop, dense_used, dense_save,
     dense_load, true,
-    dense_pass, dense_set_far, dense_set_index, dense_far_stats,
+    dense_pass, dense_set_far, dense_set_index, dense_set_rows, dense_far_stats,
 };

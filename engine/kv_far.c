@@ -282,6 +282,7 @@ bool kv_far_inherit(struct kv *kv, const struct kv *from, struct err *err)
 {
     struct far_opts o = { from->far.tier, from->far.folder };
     kv->far.use_index = from->far.use_index;
+    kv->far.n_chosen = from->far.n_chosen;
     if (!from->far.reader)
         return true;
     if (!take_reader(kv, kv_reader_threads(from->far.reader), err) ||

@@ -12,7 +12,7 @@
 
 #define TILE_TOKENS 8
 #define NEAR_MAX    (KV_SINKS + 2 * KV_BLOCK)
-#define LIST_MAX    (KV_CHOSEN + NEAR_MAX)
+#define LIST_MAX    (SESSION_ROWS_MAX + NEAR_MAX)
 #define FAR_BLOCKS  16      /* as few far blocks are read row by row */
 #define MASS_LEFT   0.0f    /* of all mass: what need not be chosen */
 #define BINS        2048    /* of masses, by the upper bits of the float */
@@ -324,7 +324,7 @@ static uint32_t bin_of(float mass)
 static uint32_t last_bin(const struct read *r, int n_found, float wanted, int *of_last)
 {
     uint16_t n[BINS];
-    int total = 0;
+    int total = 0, most = r->c->kv->far.n_chosen;
     uint32_t bin = BINS - 1;
     memset(n, 0, sizeof n);
     for (int i = 0; i < n_found; i++) {
@@ -335,10 +335,10 @@ static uint32_t last_bin(const struct read *r, int n_found, float wanted, int *o
         uint32_t bits = bin << BIN_SHIFT;
         float least;
         memcpy(&least, &bits, sizeof least);
-        *of_last = n[bin] < KV_CHOSEN - total ? n[bin] : KV_CHOSEN - total;
+        *of_last = n[bin] < most - total ? n[bin] : most - total;
         total += *of_last;
         wanted -= least * (float)*of_last;
-        if (bin == 0 || total == KV_CHOSEN || wanted <= 0)
+        if (bin == 0 || total == most || wanted <= 0)
             return bin;
     }
 }

@@ -4,9 +4,10 @@
  * before these is the cache's choice (struct kv_far):
  *
  *   all rows   block by block, q8 and q4 too, with a running softmax
- *   by index   scores all keys by their codes, takes the KV_CHOSEN tokens of the most mass for the
- *              query heads that share a key head, or fewer where these have nearly all of it,
- *              reads their rows, and for the rest lets the mean value of a block stand for each
+ *   by index   scores all keys by their codes, takes the tokens of the most mass for the query
+ *              heads that share a key head, kv_far.n_chosen of them, or fewer where these have
+ *              nearly all of it, reads their rows, and for the rest lets the mean value of a block
+ *              stand for each
  *
  * A token's result does not depend on the other tokens of a call nor on the number of threads. */
 #ifndef DUET_ENGINE_KV_READ_H
@@ -14,7 +15,6 @@
 
 #include "engine/attention.h"
 
-#define KV_CHOSEN 512   /* tokens at most that are read row by row because the index says so */
 #define KV_GROUP_MAX 64 /* query heads to a key head */
 #define KV_SINKS  8     /* the first tokens are always read row by row */
 

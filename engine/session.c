@@ -575,6 +575,12 @@ void session_set_index(struct session *s, bool on)
         s->cache->ops->set_index(s->cache, on);
 }
 
+void session_set_rows(struct session *s, int n)
+{
+    if (s->cache->ops->set_rows)
+        s->cache->ops->set_rows(s->cache, n);
+}
+
 void session_far(const struct session *s, struct far_stats *out)
 {
     *out = (struct far_stats){0};

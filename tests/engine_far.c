@@ -363,9 +363,16 @@ void test_far_bytes(void **state)
     assert_int_equal(far.memory_bytes, 20 * (HEADS * INDEX + block) + BLOCK + block);
     assert_int_equal(far.disk_bytes, 20 * BLOCK);
     assert_true(far.by_index);
-    assert_int_equal((int)far.chosen, 8 + 84 + KV_CHOSEN);
+    assert_int_equal((int)far.chosen, 8 + 84 + SESSION_ROWS);
     assert_true(far.mass > 0.4 && far.mass < 1);
-    assert_int_equal(far.read_bytes, HEADS * (19 * INDEX + (8 + 84 + KV_CHOSEN) * PAIR));
+    assert_int_equal(far.read_bytes, HEADS * (19 * INDEX + (8 + 84 + SESSION_ROWS) * PAIR));
+    session_set_rows(s, 64);
+    session_cut(s, N - 1);
+    model_read(s, ids, N);
+    far = far_of(s);
+    assert_int_equal((int)far.chosen, 8 + 84 + 64);
+    assert_true(far.mass > 0.1 && far.mass < 0.7);
+    session_set_rows(s, 0);
     session_set_index(s, false);
     session_cut(s, N - 1);
     model_read(s, ids, N);
