@@ -102,17 +102,15 @@ static void forks_drop(struct candidates *c, struct kept *kept)
         fork_drop(c, k, kept);
     c->n_begun = 1;
     c->more = false;
-    if (c->choosing)
-        choose_release(&c->choose);
     c->choosing = false;
 }
 
 void candidates_end(struct candidates *c)
 {
     forks_drop(c, NULL);
+    choose_release(&c->choose);
     session_free(&c->base);
-    free(c->prompt);
-    c->prompt = NULL;
+    c->main = NULL;
 }
 
 void candidates_release(struct candidates *c)
@@ -126,14 +124,11 @@ void candidates_release(struct candidates *c)
 void candidates_begin(struct candidates *c, struct strand *first, const char *prompt, int turn)
 {
     struct batch *batch = c->batch;
-    struct choose probe;
-    assert(!c->prompt);
+    assert(!c->main);
     *c = (struct candidates){.main = first, .n_begun = 1, .turn = turn, .batch = batch};
-    c->prompt = mem_dup(prompt);
     c->seed = first->sampling.seed;
-    choose_begin(&probe, prompt, strlen(prompt), CHOOSE_MAX);
-    c->comparable = probe.n0 > 1;
-    choose_release(&probe);
+    choose_begin(&c->choose, prompt, strlen(prompt), CHOOSE_MAX);
+    c->comparable = c->choose.method != CHOOSE_FIRST;
 }
 
 static void refuse(struct candidates *c, const struct err *err)
@@ -155,8 +150,19 @@ static void choosing_begin(struct candidates *c, struct event_list *out)
     int n = c->refused ? 1 : allowed(c->main->turn.mode);
     if (c->refused)
         buf_printf(&event_add(out, EVENT_NOTE)->text, "1 candidate: %s", c->why.msg);
-    choose_begin(&c->choose, c->prompt, strlen(c->prompt), n < CHOOSE_MAX ? n : CHOOSE_MAX);
+    choose_again(&c->choose, n < CHOOSE_MAX ? n : CHOOSE_MAX);
     c->choosing = true;
+}
+
+/* What a candidate is besides its random stream. The first retry of demands is greedy too, unless
+ * that would say what candidate 0 said. */
+static void begin(const struct candidates *c, struct strand *f, int k)
+{
+    const struct turn_state *first = &c->main->turn;
+    struct turn_limits limits = first->limits;
+    limits.direct = c->choose.method == CHOOSE_CHECK;
+    bool greedy = limits.direct && k == 1 && first->n_think > 0 && !c->main->vary;
+    strand_begin(f, first->mode, &limits, strand_seed(c->seed, c->turn, k), !greedy);
 }
 
 /* Begins candidate k where `from` stands: at the end of the prompt or of what opens a reply. */
@@ -167,8 +173,7 @@ static bool spawn(struct candidates *c, int k, const struct session *from, struc
     if (!strand_spawn(c->main, from, f, err))
         return false;
     f->candidate = k;
-    strand_begin(f, c->main->turn.mode, &c->main->turn.limits, strand_seed(c->seed, c->turn, k),
-                 true);
+    begin(c, f, k);
     c->n_begun = k + 1;
     tell(c, k, CANDIDATE_BEGUN, out);
     return strand_open(f, out, err);
@@ -207,16 +212,11 @@ static void launch_or_not(struct candidates *c, struct event_list *out)
 /* For a vote all run beside each other, from the first token on. */
 static void vote_begins(struct candidates *c, struct event_list *out)
 {
-    if (c->choosing || c->refused || !c->comparable || !untouched(c->main) ||
+    if (c->choosing || c->refused || c->choose.method != CHOOSE_VOTE || !untouched(c->main) ||
         allowed(c->main->turn.mode) < 2)
         return;
     choosing_begin(c, out);
-    if (c->choose.method == CHOOSE_VOTE) {
-        c->more = true;
-        return;
-    }
-    choose_release(&c->choose);
-    c->choosing = false;
+    c->more = true;
 }
 
 /* ---- ending ------------------------------------------------------------------------------- */

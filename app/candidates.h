@@ -3,8 +3,10 @@
  * Candidate 0 is the strand that is shown as it grows. Where the prompt gives something to choose
  * by and the mode allows more, the others begin at the same prompt in forks of its cache, each with
  * a random stream of its own, and all that run are decoded as one batch. For a vote they run beside
- * candidate 0; where demands are checked they begin when it has failed them; after a change of mode
- * in the middle of a reply, when that reply has ended. No token depends on any of this.
+ * candidate 0, and each has a thought of its own; where demands are checked they begin when it has
+ * failed them, and answer at once: a rule sees what is right, so many short tries are worth more
+ * than a few long ones. After a change of mode in the middle of a reply they begin when that reply
+ * has ended. No token depends on any of this.
  *
  * Belongs to the worker. */
 #ifndef DUET_APP_CANDIDATES_H
@@ -22,7 +24,6 @@ enum candidates_phase {
 
 struct candidates {
     struct strand *main;        /* candidate 0, borrowed */
-    char *prompt;               /* the question, owned; NULL between two turns */
     int turn;                   /* its number and seed, for the others' seeds */
     uint64_t seed;
     bool comparable;            /* by the question alone */
@@ -31,9 +32,9 @@ struct candidates {
     struct session *base;       /* fork at the end of the prompt, owned; NULL = none */
     struct strand fork[CHOOSE_MAX + 1]; /* [n_begun], 0 not used; a revision is one of them */
     int n_begun;                /* candidates that have begun, candidate 0 included */
-    bool choosing;              /* choose is valid */
+    struct choose choose;       /* what the question demands, read once */
+    bool choosing;              /* replies that have finished are entered there */
     bool more;                  /* others than candidate 0 are due */
-    struct choose choose;
     enum candidates_phase phase;
     int winner;                 /* once decided */
     struct batch *batch;        /* owned, made at the first need and kept */

@@ -16,20 +16,34 @@ static enum choose_method method_of(const struct demands *d, enum answer_kind ki
 
 void choose_begin(struct choose *c, const char *prompt, size_t bytes, int candidates)
 {
-    assert(candidates >= 1 && candidates <= CHOOSE_MAX);
     *c = (struct choose){0};
     demands_read(&c->demands, prompt, bytes);
     c->kind = answer_kind(&c->demands);
     c->method = method_of(&c->demands, c->kind);
+    choose_again(c, candidates);
+}
+
+static void replies_release(struct choose *c)
+{
+    for (int i = 0; i <= CHOOSE_MAX; i++) {
+        free(c->entry[i].why);
+        c->entry[i] = (struct choose_entry){0};
+    }
+    vote_release(&c->vote);
+}
+
+void choose_again(struct choose *c, int candidates)
+{
+    assert(candidates >= 1 && candidates <= CHOOSE_MAX);
+    replies_release(c);
+    c->revised = false;
     c->n0 = c->method == CHOOSE_FIRST ? 1 : candidates;
     vote_begin(&c->vote, c->n0);
 }
 
 void choose_release(struct choose *c)
 {
-    for (int i = 0; i <= CHOOSE_MAX; i++)
-        free(c->entry[i].why);
-    vote_release(&c->vote);
+    replies_release(c);
     demands_release(&c->demands);
     *c = (struct choose){0};
 }

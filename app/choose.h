@@ -72,6 +72,9 @@ struct choose {
 void choose_begin(struct choose *c, const char *prompt, size_t bytes, int candidates);
 void choose_release(struct choose *c);
 
+/* Begins again on the same prompt, with so many candidates: none has finished. */
+void choose_again(struct choose *c, int candidates);
+
 /* Candidate k (0 <= k < n0) has finished; once for each. */
 enum choose_step choose_candidate(struct choose *c, int k, const struct choose_reply *r);
 

@@ -255,7 +255,8 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
         e->total = session_ctx(l->session);
         e->tokens = wanted;
     } else if (ok) {
-        struct turn_limits limits = {room, STRAND_TAIL_MAX, r->max_tokens};
+        struct turn_limits limits = {.room = room, .tail_tokens = STRAND_TAIL_MAX,
+                                     .answer_tokens = r->max_tokens};
         strand_begin(&l->main, r->mode, &limits, r->seed, r->vary);
         candidates_begin(&l->candidates, &l->main, question_of(&r->prompt), r->turn);
         l->both.mode = r->other;
@@ -318,27 +319,20 @@ static bool turn_slice(struct local *l, struct event_list *out, struct err *err)
     return strand_open(&l->main, out, err);
 }
 
-/* One slice of a turn; false: it is over. What was asked to stop, or failed, is over too: with the
- * leader so far if there is one. */
-static bool turn_step(struct local *l, struct event_list *out)
+static bool turn_decided(const struct local *l)
 {
-    struct candidates *c = &l->candidates;
-    struct err err = {0};
-    enum reply_reason reason = REASON_CANCELLED;
-    bool goes_on = !atomic_load(&l->cancelled);
-    if (goes_on && !turn_slice(l, out, &err)) {
-        goes_on = false;
-        reason = REASON_ERROR;
-    }
-    if (!goes_on && candidates_stop(c, out)) {
-        if (reason == REASON_ERROR)
-            buf_puts(&event_add(out, EVENT_NOTE)->text, err.msg);
-        err.msg[0] = 0;
-    }
-    if (goes_on && c->phase != CANDIDATES_DECIDED)
-        return true;
-    finish(l, reason, err.msg, out);
-    return false;
+    return l->candidates.phase == CANDIDATES_DECIDED;
+}
+
+/* It stops before it is over: with the leader so far if there is one. */
+static void turn_stop(struct local *l, enum reply_reason reason, struct event_list *out,
+                      struct err *err)
+{
+    if (turn_decided(l) || !candidates_stop(&l->candidates, out))
+        return;
+    if (reason == REASON_ERROR)
+        buf_puts(&event_add(out, EVENT_NOTE)->text, err->msg);
+    err->msg[0] = 0;
 }
 
 /* ---- a turn in two modes ------------------------------------------------------------------ */
@@ -362,19 +356,44 @@ static bool both_slice(struct local *l, struct event_list *out, struct err *err)
     return true;
 }
 
-static bool both_turn_step(struct local *l, struct event_list *out)
+static bool both_decided(const struct local *l)
+{
+    return l->main.opened && both_over(&l->both);
+}
+
+static void both_stop(struct local *l, enum reply_reason reason, struct event_list *out,
+                      struct err *err)
+{
+    (void)err;
+    if (l->main.opened)
+        both_end(&l->both, reason, out);
+}
+
+/* ---- what the two share ------------------------------------------------------------------- */
+
+static const struct task {
+    bool (*slice)(struct local *l, struct event_list *out, struct err *err);
+    bool (*over)(const struct local *l);
+    void (*stop)(struct local *l, enum reply_reason reason, struct event_list *out,
+                 struct err *err);
+} tasks[] = {
+    [TASK_TURN] = {turn_slice, turn_decided, turn_stop},
+    [TASK_BOTH] = {both_slice, both_decided, both_stop}, /* may become a turn in one mode */
+};
+
+/* One slice of a turn; false: it is over, as is one that was asked to stop, or failed. */
+static bool turn_step(struct local *l, struct event_list *out)
 {
     struct err err = {0};
     enum reply_reason reason = REASON_CANCELLED;
     bool goes_on = !atomic_load(&l->cancelled);
-    if (goes_on && !both_slice(l, out, &err)) {
+    if (goes_on && !tasks[l->task].slice(l, out, &err)) {
         goes_on = false;
         reason = REASON_ERROR;
     }
-    if (goes_on && !(l->main.opened && both_over(&l->both)))
-        return true; /* also if it has become a turn in one mode */
-    if (l->main.opened)
-        both_end(&l->both, reason, out);
+    if (goes_on && !tasks[l->task].over(l))
+        return true;
+    tasks[l->task].stop(l, reason, out, &err);
     finish(l, reason, err.msg, out);
     return false;
 }
@@ -439,8 +458,8 @@ static bool local_step(struct backend *b, struct event_list *out)
 {
     struct local *l = local_of(b);
     switch (l->task) {
-    case TASK_TURN: return turn_step(l, out);
-    case TASK_BOTH: return both_turn_step(l, out);
+    case TASK_TURN:
+    case TASK_BOTH: return turn_step(l, out);
     case TASK_RESUME: return resume_step(l, out);
     default: return false;
     }

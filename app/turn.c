@@ -36,7 +36,8 @@ static int thought_room(const struct turn_state *t)
 
 static bool may_think(const struct turn_state *t)
 {
-    return mode_get(t->mode)->think != MODE_THINK_NONE && thought_room(t) >= THOUGHT_MIN;
+    return mode_get(t->mode)->think != MODE_THINK_NONE && !t->limits.direct &&
+           thought_room(t) >= THOUGHT_MIN;
 }
 
 static void open_thought(struct turn_state *t)

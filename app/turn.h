@@ -34,6 +34,7 @@ struct turn_limits {
     int room;           /* positions left in the context after the prompt */
     int tail_tokens;    /* most ids of one tail (opening or closing a thought) */
     int answer_tokens;  /* most tokens of an answer; 0 = the mode's */
+    bool direct;        /* no thought, whatever the mode says */
 };
 
 struct turn_state {

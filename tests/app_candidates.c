@@ -247,6 +247,35 @@ void test_candidates_check(void **state)
     run_close(&r);
 }
 
+/* How many of its replies thought; this model opens a thought by itself too, which is closed. */
+static int thoughts_of(const struct turn *t)
+{
+    int n = 0;
+    for (int k = 0; k < t->n_reply; k++) {
+        char *thought = reply_join(&t->reply[k], PART_THINKING);
+        n += *thought != 0;
+        free(thought);
+    }
+    return n;
+}
+
+/* Retries of what a rule checks answer without a thought of their own, where the first had one;
+ * what is voted on has one each. */
+void test_candidates_retries_are_direct(void **state)
+{
+    (void)state;
+    struct run r;
+    run_open(&r, "dice.gguf");
+    int t = run_ask(&r, bullets, MODE_PRO_MAX);
+    assert_int_equal(r.c.turn[t].n_reply, 5);
+    assert_int_equal(thoughts_of(&r.c.turn[t]), 1);
+    r.seed = 9;
+    t = run_ask(&r, vote, MODE_PRO_MAX);
+    assert_true(r.c.turn[t].n_reply > 1);
+    assert_int_equal(thoughts_of(&r.c.turn[t]), r.c.turn[t].n_reply);
+    run_close(&r);
+}
+
 void test_candidates_all_fail(void **state)
 {
     (void)state;

@@ -6,7 +6,7 @@
 
 static struct turn_state begun(enum mode_id mode, int room)
 {
-    struct turn_limits limits = {room, 10, 0};
+    struct turn_limits limits = {.room = room, .tail_tokens = 10};
     struct turn_state t;
     turn_begin(&t, mode, &limits);
     return t;
@@ -97,7 +97,7 @@ void test_turn_end_tokens(void **state)
 void test_turn_max_tokens_and_context(void **state)
 {
     (void)state;
-    struct turn_limits limits = {5000, 10, 7};
+    struct turn_limits limits = {.room = 5000, .tail_tokens = 10, .answer_tokens = 7};
     struct turn_state t;
     enum turn_step step;
     turn_begin(&t, MODE_FLASH, &limits);
