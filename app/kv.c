@@ -278,22 +278,21 @@ static struct figures figures_of(struct kv_bench *b, struct run *r)
     return f;
 }
 
+/* Both fit into 80 columns. */
 static void print_heading(void)
 {
-    printf("%-6s %6s %-10s %6s %6s %6s %8s %8s %8s %7s %7s %8s\n", "tier", "tokens", "text",
-           "mem %", "read %", "disk %", "ppl x", "KLD", "KLD p99", "top-1", "recall", "tok/s");
+    printf("%-5s %5s %-6s%6s%6s%6s%7s%7s%6s%6s%6s%5s%6s\n", "tier", "len", "text", "mem%",
+           "read%", "disk%", "ppl x", "KLD", "p99", "top-1", "found", "rows", "tok/s");
 }
 
 static void tell_row(struct kv_bench *b, const struct run *r, const struct figures *f)
 {
-    char recall[16] = "-";
+    char found[16] = "-";
     if (b->asked)
-        snprintf(recall, sizeof recall, "%d/%d", r->recalled, b->asked);
-    out_printf(stdout, "%-6s %6d %-10.10s %6.2f %6.2f %6.2f %8.4f %8.4f %8.4f %7.4f %7s %8.2f",
+        snprintf(found, sizeof found, "%d/%d", r->recalled, b->asked);
+    out_printf(stdout, "%-5s %5d %-6.6s%6.1f%6.1f%6.1f%7.4f%7.4f%6.3f%6.3f%6s%5.0f%6.1f",
                tier_name(r->tier), b->length, b->name, f->share, f->read, f->disk, f->ratio,
-               f->kld, f->p99, f->top1, recall, f->tok_s);
-    if (f->rows > 0)
-        printf("  %.0f rows, %.4f of the mass", f->rows, f->mass);
+               f->kld, f->p99, f->top1, found, f->rows, f->tok_s);
     out_printf(stdout, "%s%s\n", f->far.why[0] ? "  " : "", f->far.why);
 }
 
