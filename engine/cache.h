@@ -81,6 +81,13 @@ struct cache_ops {
     void (*set_index)(struct cache *c, bool on);
     void (*set_rows)(struct cache *c, int n);
     void (*far_stats)(const struct cache *c, int n, struct far_stats *out);
+
+    /* See session_read_exact(); n is the end. begin: passes over the positions [*from, *to), which
+     * has pos in it, are about to write exact rows; what was there is kept aside. end: one of the
+     * two goes. Nothing else is called between them. */
+    bool (*exact_begin)(struct cache *c, int pos, int n, int *from, int *to, struct err *err);
+    void (*exact_end)(struct cache *c, int from, bool keep);
+    int (*exact)(const struct cache *c, int from, int n, bool *exact);
 };
 
 #endif

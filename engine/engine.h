@@ -335,6 +335,20 @@ void session_set_index(struct session *s, bool on);
  * SESSION_ROWS of a new session. More cost time and nothing else. */
 void session_set_rows(struct session *s, int n);
 
+/* Reads the tokens [from, to) again, where they are, and holds them as f16 (or f32) rows from then
+ * on, whatever the tier; what stands behind them is kept as it is, and so are logits. 64 tokens a
+ * call at most, from a multiple of 64 on, from all rows before them. What is held exactly already
+ * is passed over.
+ *
+ * return  the position it has come to: >= to, or the end = done; less = call again from there
+ *         (after a cancel: nothing of that call's has changed). -1: *err.
+ * errors  ERR_UNSUPPORTED: the model's cache has one form only. ERR_NOMEM. */
+int session_read_exact(struct session *s, int from, int to, struct err *err);
+
+/* The end of the tokens from `from` on that are held exactly all, or all not; at most
+ * session_len(). */
+int session_exact(const struct session *s, int from, bool *exact);
+
 /* What a session holds and reads, as shares of nothing: bytes. */
 struct far_stats {
     enum kv_tier tier;      /* the one it is held in */

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/kv_exact.h"
 #include "engine/kv_far.h"
 #include "engine/kv_file.h"
 #include "engine/kv_read.h"
@@ -134,6 +135,7 @@ static bool own(const struct kv *kv, struct kv_block *b, struct err *err)
     if (!kv_make_block(kv, old.form, b, err))
         return false;
     b->at = old.at;
+    b->pinned = old.pinned;
     memcpy(b->data, old.data, kv->block_bytes[old.form]);
     kv_drop_block(&old);
     return true;
@@ -428,12 +430,29 @@ static void dense_far_stats(const struct cache *c, int n, struct far_stats *out)
     kv_far_stats((const struct kv *)c, n, out);
 }
 
+static bool dense_exact_begin(struct cache *c, int pos, int n, int *from, int *to,
+                              struct err *err)
+{
+    return kv_exact_begin(kv_of(c), pos, n, from, to, err);
+}
+
+static void dense_exact_end(struct cache *c, int from, bool keep)
+{
+    kv_exact_end(kv_of(c), from, keep);
+}
+
+static int dense_exact_stretch(const struct cache *c, int from, int n, bool *exact)
+{
+    return kv_exact_stretch((const struct kv *)c, from, n, exact);
+}
+
 /* ---- files --------------------------------------------------------------------------------- */
 
-/* One block as it lies in memory, by its form, as many as are read; behind a block its index, if it
- * has one; at the end, where tokens were taken out, i32 each of kv_block.at. Another way of coding
+/* One block as it lies in memory, by its form, as many as are read, and whether it stays in rows;
+ * behind a block its index, if it has one; at the end, where tokens were taken out, i32 each of kv_block.at. Another way of coding
  * gets another number. */
-enum { SECTION_BLOCK = KV_FILE_OWN, SECTION_Q8, SECTION_Q4, SECTION_INDEX, SECTION_PLACES };
+enum { SECTION_BLOCK = KV_FILE_OWN, SECTION_Q8, SECTION_Q4, SECTION_INDEX, SECTION_PLACES,
+       SECTION_PINNED };
 
 static void set_shape(const struct kv *kv, struct kv_file *f)
 {
@@ -448,7 +467,8 @@ static int list_blocks(const struct kv *kv, int n, struct kv_section *s)
     int n_sections = 0;
     for (int i = 0; i < n; i++) {
         const struct kv_block *b = &kv->blocks[i];
-        s[n_sections++] = (struct kv_section){ SECTION_BLOCK + b->form, b->data,
+        int type = b->pinned ? SECTION_PINNED : SECTION_BLOCK + (int)b->form;
+        s[n_sections++] = (struct kv_section){ (uint32_t)type, b->data,
                                                kv->block_bytes[b->form] };
         if (b->index)
             s[n_sections++] = (struct kv_section){ SECTION_INDEX, b->index, kv->index_bytes };
@@ -489,7 +509,7 @@ static bool take_index(struct kv *kv, const struct kv_section *s)
 {
     struct err err;
     struct kv_block *b = kv->n_blocks > 0 ? &kv->blocks[kv->n_blocks - 1] : NULL;
-    if (!b || b->form != KV_Q8 || b->index || s->bytes != kv->index_bytes)
+    if (!b || (b->form != KV_Q8 && !b->pinned) || b->index || s->bytes != kv->index_bytes)
         return false;
     b->index = kv_take_bytes(s->bytes, &err);
     if (b->index)
@@ -517,12 +537,14 @@ static bool take_block(void *cache, const struct kv_file *f, const struct kv_sec
         return take_index(kv, s);
     if (s->type == SECTION_PLACES)
         return take_places(kv, s);
-    uint32_t form = s->type - SECTION_BLOCK;
+    bool pinned = s->type == SECTION_PINNED;
+    uint32_t form = pinned ? KV_ROWS : s->type - SECTION_BLOCK;
     if (form >= KV_N_FORMS || s->bytes != kv->block_bytes[form] ||
         (form != KV_ROWS && !codec_fits(kv->shape.head_dim)) ||
         kv->n_blocks >= (f->n_read + KV_BLOCK - 1) / KV_BLOCK)
         return false;
     kv_append_mapped(kv, (enum kv_form)form, s->data);
+    kv->blocks[kv->n_blocks - 1].pinned = pinned;
     return true;
 }
 
@@ -552,4 +574,5 @@ const struct cache_ops cache_dense = {
     dense_cut, dense_mark, dense_fork, dense_drop_from, dense_drop, dense_used, dense_save,
     dense_load, true,
     dense_pass, dense_set_far, dense_set_index, dense_set_rows, dense_far_stats,
+    dense_exact_begin, dense_exact_end, dense_exact_stretch,
 };

@@ -13,7 +13,8 @@
  *
  * The tier (engine.h) says which form the blocks take; kv_far.c brings them into it. In all tiers
  * but the exact one rows are written as q8, and that is what they are: the index and the rows of 4
- * bits are made of the q8 rows, so cutting into a block and going on gives the same bits again.
+ * bits are made of the q8 rows, so cutting into a block and going on gives the same bits again. A
+ * block whose tokens were read again exactly (kv_exact.h) stays in rows.
  * In the flash tier a full block has an index beside its rows, and the rows go to the spool. */
 #ifndef DUET_ENGINE_KV_H
 #define DUET_ENGINE_KV_H
@@ -43,6 +44,7 @@ struct kv_block {
                                * in a slot of spool, held */
     struct spool *spool;
     int slot;
+    bool pinned;              /* rows that were read again, and stay so in every tier */
     int at;                   /* the position that its first row is turned to, a multiple of
                                * KV_BLOCK; -1: not all rows are turned on from there */
     unsigned char *index;     /* [n_layer][n_kv_head] of codec.h, on the heap, counted; or NULL */
@@ -73,6 +75,8 @@ struct kv_far {
     struct kv_reader *reader; /* what attention needs and counts (kv_read.h); NULL as long as
                                * the tier was always the exact one */
     float *scratch;           /* [2][KV_BLOCK][head_dim], with the reader */
+    struct kv_block aside;    /* the one that is being read again (kv_exact.h) */
+    bool aside_index;         /* use_index outside of that */
     char why[256];            /* why the tier is not the one asked for; "": it is */
 };
 

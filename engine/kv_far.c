@@ -173,7 +173,7 @@ static bool spool_block(struct kv *kv, struct kv_block *b, struct err *err)
 static bool drop_index(struct kv *kv, struct kv_block *b, struct err *err)
 {
     struct kv_block rows = { .owner = b->owner, .form = b->form, .data = b->data,
-                             .at = b->at };
+                             .at = b->at, .pinned = b->pinned };
     if (b->owner == KV_SPOOLED) {
         if (!kv_make_block(kv, b->form, &rows, err))
             return false;
@@ -209,11 +209,13 @@ static bool settle_block(struct kv *kv, int i, struct err *err)
 {
     struct kv_block *b = &kv->blocks[i];
     if (kv->far.tier == KV_TIER_Q4)
-        return i == 0 || kv_recode(kv, i, KV_Q4, err);
+        return i == 0 || b->pinned || kv_recode(kv, i, KV_Q4, err);
     if (kv->far.tier != KV_TIER_FLASH)
         return true;
     if (!b->index && !make_index(kv, i, err))
         return false;
+    if (b->pinned)
+        return true;
     struct err why;
     if (spool_block(kv, b, &why))
         return true;
@@ -240,7 +242,8 @@ bool kv_far_convert(struct kv *kv, int n, struct err *err)
     enum kv_form form = kv_form_written(kv);
     for (int i = 0; i < kv->n_blocks; i++) {
         struct kv_block *b = &kv->blocks[i];
-        bool stays = b->form == form || (f->tier == KV_TIER_Q4 && b->form == KV_Q4);
+        b->pinned = b->pinned && f->tier != KV_TIER_EXACT;
+        bool stays = b->form == form || b->pinned || (f->tier == KV_TIER_Q4 && b->form == KV_Q4);
         if (!stays && !kv_recode(kv, i, form, err))
             return false;
         if (b->index && f->tier != KV_TIER_FLASH && !drop_index(kv, b, err))

@@ -9,6 +9,7 @@
 #include "engine/kv_bias.h"
 #include "engine/mem.h"
 #include "engine/model.h"
+#include "engine/quant.h"
 
 #define TILE_TOKENS 8
 #define NEAR_MAX    (KV_SINKS + 2 * KV_BLOCK)
@@ -207,7 +208,7 @@ static int far_of(const struct attention_call *c, int pos)
 
 bool kv_read_wants(const struct attention_call *c)
 {
-    for (int i = 0; i < c->kv->n_blocks; i++)
+    for (int i = 0; i <= (c->pos + c->n - 1) / KV_BLOCK; i++)
         if (c->kv->blocks[i].form == KV_Q4)
             return true;
     return far_of(c, c->pos + c->n - 1) > 0;
@@ -230,12 +231,30 @@ static const void *row_of(const struct read *r, int pos, bool value)
                  : codec_q8_key(head, pos % KV_BLOCK, r->dim);
 }
 
+/* A row of a block that is held exactly. */
+static void row_exact(const struct read *r, int pos, bool value, float *out)
+{
+    const struct kv *kv = r->c->kv;
+    int layer = r->c->layer, block = pos / KV_BLOCK, dim = r->dim;
+    const void *rows = value ? kv_values(kv, layer, block, r->head)
+                             : kv_keys(kv, layer, block, r->head);
+    size_t at = (size_t)(pos % KV_BLOCK) * (size_t)dim;
+    if (kv->shape.type == KV_F32)
+        memcpy(out, (const float *)rows + at, (size_t)dim * sizeof *out);
+    for (int i = 0; kv->shape.type == KV_F16 && i < dim; i++)
+        out[i] = f32_of_f16(((const uint16_t *)rows)[at + (size_t)i]);
+}
+
 /* Rows [from, from + n) of the list, decoded. */
 static void decode_list(const struct read *r, int from, int n, bool value, float *out)
 {
-    for (int i = 0; i < n; i++)
-        r->k->rows_q8(row_of(r, r->s->list[from + i], value), 0, 1, (size_t)r->dim,
-                      out + i * r->dim);
+    for (int i = 0; i < n; i++, out += r->dim) {
+        int pos = r->s->list[from + i];
+        if (r->c->kv->blocks[pos / KV_BLOCK].form == KV_ROWS)
+            row_exact(r, pos, value, out);
+        else
+            r->k->rows_q8(row_of(r, pos, value), 0, 1, (size_t)r->dim, out);
+    }
 }
 
 /* Scores of the list from its element `from` on, for all query heads. */

@@ -581,6 +581,57 @@ void session_set_rows(struct session *s, int n)
         s->cache->ops->set_rows(s->cache, n);
 }
 
+/* Runs the ids of positions [from, to) once more; false: cancelled. */
+static bool run_again(struct session *s, int from, int to)
+{
+    bool done = true;
+    pool_lock(s->e->pool);
+    for (int n; done && from < to; from += n) {
+        n = to - from < s->chunk ? to - from : s->chunk;
+        struct forward_call call = { .ids = s->ids + from, .n = n, .pos = from,
+                                     .cache = s->cache, .cancel = &s->cancel };
+        done = s->ops->run(s->forward, &call);
+    }
+    pool_unlock(s->e->pool);
+    if (!done)
+        atomic_store(&s->cancel, false);
+    return done;
+}
+
+int session_read_exact(struct session *s, int from, int to, struct err *err)
+{
+    const struct cache_ops *ops = s->cache->ops;
+    uint64_t start = now_us();
+    bool exact = true;
+    assert(from >= 0);
+    if (!ops->exact_begin) {
+        err_set(err, ERR_UNSUPPORTED, "the cache of %s has one form only", s->e->info.arch);
+        return -1;
+    }
+    to = to < s->n_read ? to : s->n_read;
+    int end = from;
+    while (exact && (from = end) < to)
+        end = ops->exact(s->cache, from, s->n_read, &exact);
+    if (from >= to)
+        return to;
+    if (!ops->exact_begin(s->cache, from, s->n_read, &from, &end, err))
+        return -1;
+    bool done = run_again(s, from, end);
+    ops->exact_end(s->cache, from, done);
+    s->stats.n_read += done ? (uint64_t)(end - from) : 0;
+    s->stats.n_re_read += done ? (uint64_t)(end - from) : 0;
+    s->stats.read_us += now_us() - start;
+    return done ? end : from;
+}
+
+int session_exact(const struct session *s, int from, bool *exact)
+{
+    *exact = true;
+    if (!s->cache->ops->exact || from >= s->n_read)
+        return s->n;
+    return s->cache->ops->exact(s->cache, from, s->n_read, exact);
+}
+
 void session_far(const struct session *s, struct far_stats *out)
 {
     *out = (struct far_stats){0};

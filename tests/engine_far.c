@@ -407,3 +407,123 @@ void test_far_no_file(void **state)
     session_free(&q4);
     close_all(s);
 }
+
+/* ---- reading again exactly ----------------------------------------------------------------- */
+
+static void read_exact(struct session *s, int from, int to)
+{
+    struct err err;
+    while (from < to) {
+        int at = session_read_exact(s, from, to, &err);
+        if (at < 0)
+            fail_msg("%s", err.msg);
+        assert_true(at > from);
+        from = at;
+    }
+}
+
+/* Read again from the beginning it is what an exact cache is, to the bit, in every tier; and it
+ * stays that through a fork, a file, another tier. */
+static void check_exact(enum kv_tier tier)
+{
+    struct session_stats st;
+    struct err err;
+    char path[300];
+    bool exact;
+    begin("tiny-llama-q4_1", 2, NULL);
+    struct session *s = open_far(29, KV_TIER_EXACT), *fork, *loaded = open_far(64, tier);
+    model_read(s, ids, N);
+    uint64_t want = session_logits_hash(s);
+    session_free(&s);
+    s = open_far(29, tier);
+    model_read(s, ids, N);
+    assert_true(session_logits_hash(s) != want);
+    read_exact(s, 0, N);
+    session_stats(s, &st);
+    assert_int_equal(st.n_re_read, N);
+    assert_int_equal(session_exact(s, 0, &exact), N);
+    assert_true(exact);
+    session_set_index(s, false);
+    snprintf(path, sizeof path, "%s/kv", test_folder());
+    if (!session_save(s, path, &err) || !session_load(loaded, path, &err) ||
+        !session_fork(s, &fork, &err))
+        fail_msg("%s", err.msg);
+    change(fork, tier == KV_TIER_Q4 ? KV_TIER_FLASH : KV_TIER_Q4);
+    struct session *all[] = {s, fork, loaded};
+    for (int i = 0; i < 3; i++) {
+        session_set_index(all[i], false);
+        session_cut(all[i], N - 1);
+        model_read(all[i], ids, N);
+        assert_true(session_logits_hash(all[i]) == want);
+    }
+    session_free(&fork);
+    session_free(&loaded);
+    close_all(s);
+}
+
+void test_far_exact(void **state)
+{
+    (void)state;
+    check_exact(KV_TIER_Q8);
+    check_exact(KV_TIER_Q4);
+    check_exact(KV_TIER_FLASH);
+}
+
+/* A stretch in the middle: whole blocks of it and nothing else, nearer to the exact answer; what is
+ * exact costs nothing more, what is stopped changes nothing, and by the index it is read too. */
+void test_far_exact_stretch(void **state)
+{
+    (void)state;
+    struct session_stats st;
+    struct err err;
+    bool exact;
+    begin("tiny-llama-q4_1", 2, NULL);
+    struct session *s = open_far(64, KV_TIER_FLASH);
+    model_read(s, ids, N);
+    uint64_t memory = far_of(s).memory_bytes;
+    session_cancel(s, true);
+    assert_int_equal(session_read_exact(s, 130, 300, &err), 128);
+    assert_true(far_of(s).memory_bytes == memory);
+    read_exact(s, 130, 300);
+    assert_int_equal(session_exact(s, 0, &exact), 128);
+    assert_false(exact);
+    assert_int_equal(session_exact(s, 128, &exact), 320);
+    assert_true(exact);
+    assert_int_equal(session_exact(s, 320, &exact), N);
+    assert_false(exact);
+    session_stats(s, &st);
+    assert_int_equal(st.n_re_read, 3 * CODEC_BLOCK);
+    read_exact(s, 128, 320);
+    session_stats(s, &st);
+    assert_int_equal(st.n_re_read, 3 * CODEC_BLOCK);
+    model_greedy(s);
+    model_greedy(s);
+    assert_true(far_of(s).by_index);
+    assert_true(far_of(s).memory_bytes > memory);
+    session_cut(s, 200);
+    model_read(s, ids, N);
+    assert_int_equal(session_exact(s, 128, &exact), 256);
+    change(s, KV_TIER_EXACT);
+    assert_int_equal(session_exact(s, 0, &exact), N);
+    assert_true(exact);
+    change(s, KV_TIER_Q8);
+    assert_int_equal(session_exact(s, 0, &exact), N);
+    assert_false(exact);
+    close_all(s);
+}
+
+/* Another kind of cache says that it cannot. */
+void test_far_exact_refused(void **state)
+{
+    (void)state;
+    struct err err;
+    begin("tiny-deepseek4", 1, NULL);
+    struct session *s;
+    struct session_opts opts = { .n_ctx = 100 };
+    if (!session_new(&s, engine, &opts, &err))
+        fail_msg("%s", err.msg);
+    model_read(s, ids, 20);
+    assert_int_equal(session_read_exact(s, 0, 20, &err), -1);
+    assert_int_equal(err.code, ERR_UNSUPPORTED);
+    close_all(s);
+}
