@@ -55,6 +55,10 @@ struct backend_ops {
      * that have to stay. Adds EVENT_DROPPED. */
     void (*drop)(struct backend *b, int from, int to, struct event_list *out);
 
+    /* While idle: begins to read ids [from, to) of the last prompt again, to hold them exactly.
+     * step() follows; EVENT_EXACT is its last event, and comes with other tasks too. */
+    void (*exact)(struct backend *b, int from, int to);
+
     /* Writes what makes the next resume instant. Adds EVENT_SAVED. */
     void (*save)(struct backend *b, const char *kv, struct event_list *out);
 

@@ -2,6 +2,7 @@
 #include "app/command.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "app/cost.h"
 #include "app/export.h"
 #include "app/import.h"
+#include "app/slices.h"
 #include "app/tier.h"
 
 static void cmd_mode(struct talk *t, const char *args)
@@ -217,6 +219,47 @@ static void cmd_split(struct talk *t, const char *args)
         talk_say(t, true, "/split N: the number of an answer to the last question");
 }
 
+bool command_reread(struct talk *t, const char *args, struct reread *out)
+{
+    struct slices s = {0};
+    uint64_t n = 0;
+    size_t digits = strspn(args, "0123456789");
+    char number_text[24] = "";
+    if (digits < sizeof number_text)
+        memcpy(number_text, args, digits);
+    const char *rest = args + digits + strspn(args + digits, " ");
+    *out = (struct reread){.to = t->ctx_used, .yes = strcmp(rest, "yes") == 0};
+    slices_build(&s, &t->c, t->ctx_used, t->c.mode, SLICE_CODED, &t->exact);
+    bool good = (digits == 0 || number(number_text, INT32_MAX, &n)) && (!*rest || out->yes) &&
+                (digits == 0 || slices_turn(&s, (int)n - 1, &out->from, &out->to));
+    slices_release(&s);
+    if (!good) {
+        talk_say(t, true, "/reread N: the number of a turn, or nothing for all of the context");
+        return false;
+    }
+    if (digits)
+        snprintf(out->what, sizeof out->what, "turn %d", (int)n);
+    else
+        snprintf(out->what, sizeof out->what, "the context");
+    if (t->far.tier != KV_TIER_EXACT)
+        out->tokens = slices_cost(&t->exact, out->from, out->to, t->ctx_used);
+    slices_price(out->tokens, t->read_tok_s, &t->far, t->ctx_used, out->price, sizeof out->price);
+    return true;
+}
+
+/* False: the front asks first. */
+static bool cmd_reread(struct talk *t, const char *args)
+{
+    struct reread r;
+    if (!command_reread(t, args, &r))
+        return true;
+    if (!r.tokens)
+        talk_say(t, false, "%s is held exactly: there is nothing to read again", r.what);
+    else if (r.yes)
+        talk_exact(t, r.from, r.to);
+    return !r.tokens || r.yes;
+}
+
 static void cmd_delete(struct talk *t, const char *args)
 {
     struct err err;
@@ -285,6 +328,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_CHOOSE: cmd_choose(t, args); return ACTION_NONE;
     case ACTION_SPLIT: cmd_split(t, args); return ACTION_NONE;
     case ACTION_FORK: talk_branch(t, t->c.n_turn); return ACTION_NONE;
+    case ACTION_REREAD: return cmd_reread(t, args) ? ACTION_NONE : a;
     case ACTION_SYSTEM: cmd_system(t, args); return ACTION_NONE;
     case ACTION_SET: return cmd_set(t, args) ? ACTION_NONE : a;
     case ACTION_CONTEXT: cmd_context(t); return ACTION_NONE;

@@ -15,6 +15,18 @@ enum action command_line(struct talk *t, const char *line, const char **args);
  * branch. Its text, malloc'd, to be asked otherwise; NULL: why not was said. */
 char *command_branch(struct talk *t, const char *args, int at);
 
+/* What "/reread N", "/reread N yes" and "/reread" name: a turn, or all of the context. */
+struct reread {
+    int from, to;      /* positions */
+    int tokens;        /* that will be read; 0: it is held exactly already */
+    bool yes;          /* and it was said to do so */
+    char what[40];     /* "turn 3" */
+    char price[100];   /* see slices_price() */
+};
+
+/* False: why not was said. */
+bool command_reread(struct talk *t, const char *args, struct reread *out);
+
 /* "/diff": appends the chosen answer compared with the one before it, as lines of diff.h under a
  * heading. False: why not was said. */
 bool command_diff(struct talk *t, struct buf *heading, struct buf *lines);

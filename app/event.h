@@ -52,6 +52,9 @@ enum event_kind {
     EVENT_RESUMED,   /* done = tokens back, re_read, seconds; text = why the cache was not used */
     EVENT_FULL,      /* no turn: done = ids of its prompt, total = the context, tokens wanted */
     EVENT_DROPPED,   /* ids [done, total) left, ids are the first that stayed; re_read will be */
+    EVENT_EXACT,     /* ids: pairs of positions, what is held exactly although the tier is none
+                      * of that; done tokens were read again for it, total wanted (0: nobody asked),
+                      * seconds; text = why not all of them */
     EVENT_SAVED,     /* text = "" or why not */
     EVENT_NOTE,      /* text: one line the person must see */
     EVENT_DONE,      /* reason, usage; text = the error of REASON_ERROR */

@@ -25,7 +25,7 @@ enum {
     ROOM_WANTED = 256, /* below that the person is asked first */
 };
 
-enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME };
+enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME, TASK_EXACT };
 
 struct local {
     struct backend base;
@@ -52,6 +52,11 @@ struct local {
     int held;                       /* ids of the line the cache held when the last task ended */
 
     bool tier_refused, tier_told;   /* the model has one tier only; a fallback was told */
+
+    struct {                        /* what is read again exactly */
+        int from, at, to;
+        bool told;                  /* the last EVENT_EXACT had some */
+    } exact;
 
     /* the resume */
     char why[256];                  /* why the cache file was not used */
@@ -199,6 +204,31 @@ static void tier_tell(struct local *l, struct event_list *out)
     l->tier_told = far.why[0] != 0;
 }
 
+/* Tells what is held exactly where the tier is none of that: while there is any, and when there is
+ * none any more. NULL: nothing to tell. */
+static struct event *exact_tell(struct local *l, struct event_list *out, bool asked)
+{
+    struct far_stats far;
+    struct ids held = {0};
+    session_far(l->session, &far);
+    int n = far.tier == KV_TIER_EXACT ? 0 : session_len(l->session);
+    for (int32_t at = 0, end; at < n; at = end) {
+        bool exact;
+        end = session_exact(l->session, at, &exact);
+        if (exact)
+            ids_append(&held, (int32_t[]){at, end}, 2);
+    }
+    struct event *e = NULL;
+    if (held.n || l->exact.told || asked) {
+        e = strand_event(&l->main, out, EVENT_EXACT);
+        e->ids = held;
+    } else {
+        ids_release(&held);
+    }
+    l->exact.told = e && e->ids.n;
+    return e;
+}
+
 /* The turn ends: the message is closed in the timeline, its ids read by the next turn. */
 static void finish(struct local *l, enum reply_reason reason, const char *text,
                    struct event_list *out)
@@ -216,6 +246,7 @@ static void finish(struct local *l, enum reply_reason reason, const char *text,
     tier_tell(l, out);
     if (l->both.second.session)
         kept_put(&l->kept, both_take(&l->both));
+    exact_tell(l, out, false);
     struct event *e = strand_event(&l->main, out, EVENT_DONE);
     e->reason = l->main.turn.reason;
     e->usage = l->usage;
@@ -402,6 +433,7 @@ static bool turn_step(struct local *l, struct event_list *out)
 
 static void resume_over(struct local *l, struct event_list *out)
 {
+    exact_tell(l, out, false);
     struct event *e = strand_event(&l->main, out, EVENT_RESUMED);
     l->held = held(l);
     e->done = l->back;
@@ -452,6 +484,46 @@ static bool resume_step(struct local *l, struct event_list *out)
     return more;
 }
 
+/* ---- reading again exactly ---------------------------------------------------------------- */
+
+static void local_exact(struct backend *b, int from, int to)
+{
+    struct local *l = local_of(b);
+    l->task = TASK_EXACT;
+    l->exact.from = l->exact.at = from;
+    l->exact.to = to;
+    l->started = clock_seconds();
+    session_stats(l->session, &l->before);
+}
+
+static void exact_over(struct local *l, const char *why, struct event_list *out)
+{
+    struct session_stats now;
+    session_stats(l->session, &now);
+    struct event *e = exact_tell(l, out, true);
+    e->done = (int)(now.n_read - l->before.n_read);
+    e->total = l->exact.to - l->exact.from;
+    e->seconds = clock_seconds() - l->started;
+    buf_puts(&e->text, why);
+    l->task = TASK_NONE;
+}
+
+static bool exact_step(struct local *l, struct event_list *out)
+{
+    struct err err = {0};
+    int at = session_read_exact(l->session, l->exact.at, l->exact.to, &err);
+    bool stopped = atomic_load(&l->cancelled);
+    if (stopped || at <= l->exact.at || at >= l->exact.to) { /* no further: it is not read yet */
+        exact_over(l, *err.msg ? err.msg : stopped ? "stopped" : "", out);
+        return false;
+    }
+    l->exact.at = at;
+    struct event *e = strand_event(&l->main, out, EVENT_PROGRESS);
+    e->done = at - l->exact.from;
+    e->total = l->exact.to - l->exact.from;
+    return true;
+}
+
 /* ---- the operations ----------------------------------------------------------------------- */
 
 static bool local_step(struct backend *b, struct event_list *out)
@@ -461,6 +533,7 @@ static bool local_step(struct backend *b, struct event_list *out)
     case TASK_TURN:
     case TASK_BOTH: return turn_step(l, out);
     case TASK_RESUME: return resume_step(l, out);
+    case TASK_EXACT: return exact_step(l, out);
     default: return false;
     }
 }
@@ -596,7 +669,7 @@ static void local_drop(struct backend *b, int from, int to, struct event_list *o
 
 static const struct backend_ops local_ops = {
     local_open, local_start, local_resume, local_step, local_mode,
-    local_cancel, local_cost, local_drop, local_save, local_close,
+    local_cancel, local_cost, local_drop, local_exact, local_save, local_close,
 };
 
 struct backend *local_new(const char *model, const struct options *o)

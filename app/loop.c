@@ -43,14 +43,24 @@ void loop_hint(struct loop *l, bool error, const char *text)
 static void view_strip(struct loop *l, struct view *v)
 {
     const struct talk *t = &l->talk;
-    if (l->slices_at != t->ctx_used || l->slices_turns != t->c.n_turn) {
+    enum slice_form form = slices_form(&t->far);
+    if (l->slices_at != t->ctx_used || l->slices_turns != t->c.n_turn || l->slices_form != form ||
+        l->slices_exact != t->exact.n) {
         slices_build(&l->slices, &t->c, t->ctx_used, t->turn >= 0 ? t->turn_mode : t->c.mode,
-                     t->far.tier == KV_TIER_EXACT ||
-                         (t->far.tier == KV_TIER_FLASH && !t->far.by_index));
+                     form, &t->exact);
         l->slices_at = t->ctx_used;
         l->slices_turns = t->c.n_turn;
+        l->slices_form = form;
+        l->slices_exact = t->exact.n;
     }
-    v->strip = (struct strip){l->slices.slice, l->slices.n, t->info.n_ctx};
+    v->strip = (struct strip){.slice = l->slices.slice, .n = l->slices.n, .total = t->info.n_ctx};
+    int bar = l->overlay == OVERLAY_SLICES ? list_chosen(l->list) : -1;
+    if (bar >= 0 && bar < l->slices.n)
+        slices_at(&l->slices, bar, &v->strip.mark_from, &v->strip.mark_to);
+    if (l->overlay == OVERLAY_EXACT) {
+        v->strip.mark_from = l->reread.from;
+        v->strip.mark_to = l->reread.to;
+    }
 }
 
 /* What sending the draft will cost. The worker alone has the words' numbers: the bytes tell about
@@ -62,15 +72,15 @@ static void view_draft(const struct loop *l, struct view *v)
         return;
     v->draft_tokens = (int)((v->draft.bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN) + AROUND;
     v->re_read = l->cost;
-    if (l->read_tok_s > 0)
-        v->first_s = (v->draft_tokens + l->cost) / l->read_tok_s;
+    if (l->talk.read_tok_s > 0)
+        v->first_s = (v->draft_tokens + l->cost) / l->talk.read_tok_s;
 }
 
 static void view_fill(struct loop *l, struct view *v)
 {
     const struct talk *t = &l->talk;
     const struct mode *m = mode_get(t->c.mode);
-    bool meter = t->state == TALK_READING || t->state == TALK_RESUMING;
+    bool meter = t->state == TALK_READING || t->state == TALK_RESUMING || t->state == TALK_EXACT;
     memset(v, 0, sizeof *v);
     v->ascii = t->options->ascii;
     v->mode = m->title;
@@ -112,6 +122,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->hint = *l->hint        ? l->hint
               : l->panes      ? panes_hint(l)
               : l->sessions   ? "Enter open  F2 rename  Del delete  ^U undo"
+              : l->overlay == OVERLAY_SLICES ? "Enter read it again exactly  Esc back"
               : l->searching  ? "Enter keep  Esc end"
                               : look_tips(l);
     v->hint_is_message = *l->hint != 0 || (l->panes && !talk_busy(t));
@@ -150,7 +161,7 @@ static bool draft_empty(struct loop *l)
  * and, with nothing to stop, is the editor's (vi). */
 static bool stop(struct loop *l, bool esc)
 {
-    if (talk_busy(&l->talk) || l->talk.state == TALK_RESUMING) {
+    if (talk_busy(&l->talk) || l->talk.state == TALK_RESUMING || l->talk.state == TALK_EXACT) {
         talk_stop(&l->talk);
         loop_hint(l, false, "stopping");
         return true;
@@ -249,6 +260,16 @@ static void branch(struct loop *l, const char *args)
     free(question);
 }
 
+/* The turn in view is to be read again. */
+static void reread_view(struct loop *l)
+{
+    char number[16] = "";
+    int turn = transcript_question(l->transcript);
+    if (turn >= 0)
+        snprintf(number, sizeof number, "%d", turn + 1);
+    overlay_exact(l, number);
+}
+
 static int scroll_rows(const struct loop *l, const struct key *k)
 {
     bool line = k->code == KEYCODE_UP || k->code == KEYCODE_DOWN || typed(k);
@@ -286,7 +307,8 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_HELP: overlay_help(l); return true;
     case ACTION_OPEN: overlay_sessions(l, ""); return true;
     case ACTION_THEME: overlay_themes(l); return true;
-    case ACTION_SLICES: overlay_slices(l); return true;
+    case ACTION_SLICES: overlay_slices(l, 0); return true;
+    case ACTION_REREAD: reread_view(l); return true;
     case ACTION_QUIT: l->leaving = true; return true;
     case ACTION_TOGGLE: line = "/toggle"; break;
     case ACTION_UNDO: line = "/undo"; break;
@@ -453,6 +475,8 @@ static void send_line(struct loop *l, const char *line)
         panes_ask(l, args);
     else if (a == ACTION_FIND)
         overlay_sessions(l, args);
+    else if (a == ACTION_REREAD)
+        overlay_exact(l, args);
     else if (a != ACTION_NONE)
         act(l, a, &none);
     l->dirty = true;

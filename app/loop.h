@@ -8,6 +8,7 @@
 #ifndef DUET_APP_LOOP_H
 #define DUET_APP_LOOP_H
 
+#include "app/command.h"
 #include "app/slices.h"
 #include "app/talk.h"
 #include "app/themes.h"
@@ -17,7 +18,7 @@
 
 enum overlay {
     OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS, OVERLAY_HISTORY,
-    OVERLAY_THEMES, OVERLAY_SLICES, OVERLAY_CANDIDATES
+    OVERLAY_THEMES, OVERLAY_SLICES, OVERLAY_EXACT, OVERLAY_CANDIDATES
 };
 
 struct loop {
@@ -61,8 +62,9 @@ struct loop {
     double part_seconds, turn_seconds;
     int turn_tokens;
     struct slices slices;       /* of the context, as of slices_at tokens in slices_turns turns */
-    int slices_at, slices_turns;
-    double read_tok_s;          /* reading a question, measured; 0 = not yet */
+    int slices_at, slices_turns, slices_exact;
+    enum slice_form slices_form;
+    struct reread reread;       /* what OVERLAY_EXACT asks about */
     int cost;                   /* tokens that the next turn will read again */
     int64_t frame_ms;           /* when the last frame was drawn */
     struct buf tips;            /* the keys that are named there otherwise */
@@ -100,7 +102,8 @@ bool overlay_key(struct loop *l, const struct key *k); /* true: the editor has s
 void overlay_close(struct loop *l);
 
 void overlay_themes(struct loop *l);
-void overlay_slices(struct loop *l);
+void overlay_slices(struct loop *l, int i); /* the bar on slice i */
+void overlay_exact(struct loop *l, const char *args); /* "/reread" without a yes: asks */
 
 /* ---- sessions.c ---------------------------------------------------------------------------- */
 

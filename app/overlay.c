@@ -123,17 +123,63 @@ void overlay_themes(struct loop *l)
         list_key(l->list, &down);
 }
 
-void overlay_slices(struct loop *l)
+/* How all is held that is not held exactly: the rows of the flash tier have 8 bits. */
+static const char *form_name(const struct far_stats *far)
+{
+    return tier_name(far->tier == KV_TIER_FLASH && !far->by_index ? KV_TIER_Q8 : far->tier);
+}
+
+void overlay_slices(struct loop *l, int i_bar)
 {
     char left[80], right[120];
     overlay_close(l);
     l->overlay = OVERLAY_SLICES;
     l->list = list_new("Context", true);
     for (int i = 0; i < l->slices.n; i++) {
-        slices_tell(&l->slices, i, tier_name(l->talk.far.tier), l->read_tok_s, left,
+        slices_tell(&l->slices, i, form_name(&l->talk.far), l->talk.read_tok_s, left,
                     sizeof left, right, sizeof right);
         list_add(l->list, left, right);
     }
+    list_go(l->list, i_bar);
+}
+
+/* What is to be read again, what it takes, and a row each for yes and no. */
+static void ask_exact(struct loop *l)
+{
+    char title[120];
+    overlay_close(l);
+    if (!l->reread.tokens) {
+        snprintf(title, sizeof title, "%s is held exactly: there is nothing to read again",
+                 l->reread.what);
+        loop_hint(l, false, title);
+        return;
+    }
+    l->overlay = OVERLAY_EXACT;
+    snprintf(title, sizeof title, "Read %s again, to hold it exactly?", l->reread.what);
+    l->list = list_new(title, true);
+    list_add(l->list, "Yes", l->reread.price);
+    list_add(l->list, "No", "all stays as it is");
+}
+
+void overlay_exact(struct loop *l, const char *args)
+{
+    if (command_reread(&l->talk, args, &l->reread))
+        ask_exact(l);
+}
+
+/* The same for one slice. */
+static void slice_exact(struct loop *l, int i)
+{
+    const struct talk *t = &l->talk;
+    struct reread *r = &l->reread;
+    char right[8];
+    slices_at(&l->slices, i, &r->from, &r->to);
+    slices_tell(&l->slices, i, "", 0, r->what, sizeof r->what, right, sizeof right);
+    r->tokens = t->far.tier == KV_TIER_EXACT
+                    ? 0
+                    : slices_cost(&t->exact, r->from, r->to, t->ctx_used);
+    slices_price(r->tokens, t->read_tok_s, &t->far, t->ctx_used, r->price, sizeof r->price);
+    ask_exact(l);
 }
 
 /* Each theme is shown while the bar is on it. */
@@ -151,9 +197,12 @@ static void choose(struct loop *l, int i)
         sessions_choose(l, i);
         return;
     }
-    if (l->overlay == OVERLAY_SLICES)
-        loop_hint(l, false, l->slices.slice[i].exact ? "it is held exactly: nothing to read again"
-                                                     : "it is held in fewer bits");
+    if (l->overlay == OVERLAY_SLICES) {
+        slice_exact(l, i);
+        return;
+    }
+    if (l->overlay == OVERLAY_EXACT && i == 0)
+        talk_exact(&l->talk, l->reread.from, l->reread.to);
     if (l->overlay == OVERLAY_THEMES)
         look_theme(l, l->themes.name[i]);
     if (l->overlay == OVERLAY_CANDIDATES)

@@ -256,6 +256,18 @@ static void edit(struct plain *p)
     free(text);
 }
 
+/* What reading again would take; the same line with a yes does it. */
+static void reread(struct plain *p, const char *args)
+{
+    struct reread r;
+    char text[200];
+    if (!command_reread(&p->talk, args, &r))
+        return;
+    snprintf(text, sizeof text, "%s again: %s; /reread %s%syes does it", r.what, r.price, args,
+             *args ? " " : "");
+    on_note(p, false, text);
+}
+
 /* What the reader does on the screen. */
 static void read_command(struct plain *p, enum action a, const char *args)
 {
@@ -296,6 +308,8 @@ static void send_line(struct plain *p, const char *line)
         show_diff(p);
     } else if (a == ACTION_BRANCH) {
         branch(p, args);
+    } else if (a == ACTION_REREAD) {
+        reread(p, args);
     } else if (a == ACTION_FIND) {
         find_sessions(p, args);
     } else if (a == ACTION_HELP) {

@@ -75,18 +75,13 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
     l->dirty = true;
 }
 
-/* What the next question will cost is told by what the last one did. */
+/* What the next question will cost. */
 static void measure(struct loop *l, const struct event *e)
 {
-    enum { TOKENS_MIN = 8 }; /* fewer say little about the speed */
-    int read = e->usage.prompt_tokens - e->usage.reused_tokens;
     if (e->kind == EVENT_COST)
         l->cost = e->re_read;
-    if (e->kind != EVENT_DONE)
-        return;
-    l->cost = 0;
-    if (read >= TOKENS_MIN && e->usage.first_seconds > 0)
-        l->read_tok_s = read / e->usage.first_seconds;
+    if (e->kind == EVENT_DONE)
+        l->cost = 0;
 }
 
 static void on_event(void *data, const struct event *e)

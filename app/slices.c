@@ -16,7 +16,7 @@ static void add(struct slices *s, int turn, int tokens, enum style style)
         s->slice = mem_grow(s->slice, (size_t)s->cap * sizeof *s->slice);
         s->turn = mem_grow(s->turn, (size_t)s->cap * sizeof *s->turn);
     }
-    s->slice[s->n] = (struct slice){tokens, style, true};
+    s->slice[s->n] = (struct slice){tokens, style, SLICE_EXACT};
     s->turn[s->n++] = turn;
 }
 
@@ -38,8 +38,17 @@ static int add_reply(struct slices *s, int turn, const struct reply *r)
     return r->ids.n;
 }
 
+/* True if one of the pairs has all of [from, to). */
+static bool within(const struct ids *exact, int from, int to)
+{
+    for (int i = 0; i + 1 < exact->n; i += 2)
+        if (exact->id[i] <= from && to <= exact->id[i + 1])
+            return true;
+    return false;
+}
+
 void slices_build(struct slices *s, const struct conversation *c, int ctx_used, enum mode_id mode,
-                  bool exact)
+                  enum slice_form form, const struct ids *exact)
 {
     int sum = c->begin.n;
     s->n = 0;
@@ -52,8 +61,56 @@ void slices_build(struct slices *s, const struct conversation *c, int ctx_used, 
             sum += add_reply(s, i, &t->reply[t->chosen]);
     }
     add(s, c->n_turn - 1, ctx_used - sum, mode_style(mode));
-    for (int i = 0; i < s->n; i++)
-        s->slice[i].exact = exact; /* the whole timeline is held in one way */
+    for (int i = 0, at = 0; i < s->n; at += s->slice[i++].tokens)
+        s->slice[i].form = within(exact, at, at + s->slice[i].tokens) ? SLICE_EXACT : form;
+}
+
+enum slice_form slices_form(const struct far_stats *far)
+{
+    return far->tier == KV_TIER_EXACT ? SLICE_EXACT : far->by_index ? SLICE_INDEX : SLICE_CODED;
+}
+
+void slices_at(const struct slices *s, int i, int *from, int *to)
+{
+    *from = 0;
+    for (int k = 0; k < i; k++)
+        *from += s->slice[k].tokens;
+    *to = *from + s->slice[i].tokens;
+}
+
+bool slices_turn(const struct slices *s, int turn, int *from, int *to)
+{
+    int at = 0;
+    *from = *to = 0;
+    for (int i = 0; i < s->n; at += s->slice[i++].tokens) {
+        if (s->turn[i] != turn)
+            continue;
+        *from = *to ? *from : at;
+        *to = at + s->slice[i].tokens;
+    }
+    return *to > 0;
+}
+
+int slices_cost(const struct ids *exact, int from, int to, int ctx_used)
+{
+    int n = 0;
+    to = to < ctx_used ? to : ctx_used;
+    for (int at = from - from % SESSION_EXACT_TOKENS; at < to; at += SESSION_EXACT_TOKENS) {
+        int end = at + SESSION_EXACT_TOKENS < ctx_used ? at + SESSION_EXACT_TOKENS : ctx_used;
+        n += within(exact, at, at + 1) ? 0 : end - at;
+    }
+    return n;
+}
+
+void slices_price(int tokens, double read_tok_s, const struct far_stats *far, int ctx_used,
+                  char *out, size_t bytes)
+{
+    int n = snprintf(out, bytes, "%d token%s", tokens, tokens == 1 ? "" : "s");
+    if (read_tok_s > 0)
+        n += snprintf(out + n, bytes - (size_t)n, ", about %.1f s", tokens / read_tok_s);
+    if (ctx_used > 0)
+        snprintf(out + n, bytes - (size_t)n, ", up to %.1f MB more",
+                 (double)far->f16_bytes / ctx_used * tokens / 1e6);
 }
 
 void slices_release(struct slices *s)
@@ -77,8 +134,9 @@ void slices_tell(const struct slices *s, int i, const char *tier, double read_to
     const struct slice *one = &s->slice[i];
     int n = s->turn[i] < 0 ? 0 : snprintf(left, left_bytes, "turn %d, ", s->turn[i] + 1);
     snprintf(left + n, left_bytes - (size_t)n, "%s", writer(one->style));
-    n = snprintf(right, right_bytes, "%d tokens, %s", one->tokens, one->exact ? "exact" : tier);
-    if (read_tok_s > 0)
+    n = snprintf(right, right_bytes, "%d token%s, %s", one->tokens, one->tokens == 1 ? "" : "s",
+                 one->form == SLICE_EXACT ? "exact" : tier);
+    if (read_tok_s > 0 && one->form != SLICE_EXACT)
         snprintf(right + n, right_bytes - (size_t)n, ", %.1f s to read again",
                  one->tokens / read_tok_s);
 }

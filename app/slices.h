@@ -4,6 +4,7 @@
 #define DUET_APP_SLICES_H
 
 #include "app/conversation.h"
+#include "engine/engine.h"
 #include "ui/strip.h"
 
 struct slices {
@@ -12,9 +13,25 @@ struct slices {
     int n, cap;
 };
 
+/* All is held as `form`, but for what `exact` has, pairs of positions. */
 void slices_build(struct slices *s, const struct conversation *c, int ctx_used, enum mode_id mode,
-                  bool exact);
+                  enum slice_form form, const struct ids *exact);
 void slices_release(struct slices *s);
+
+/* How all of a cache is held that is said to be so. */
+enum slice_form slices_form(const struct far_stats *far);
+
+/* The positions of slice i; of a turn from 0 on (false: there is none). */
+void slices_at(const struct slices *s, int i, int *from, int *to);
+bool slices_turn(const struct slices *s, int turn, int *from, int *to);
+
+/* How many tokens are read if [from, to) is read again to be exact: whole blocks, but for those
+ * that are. */
+int slices_cost(const struct ids *exact, int from, int to, int ctx_used);
+
+/* "412 tokens, about 1.2 s, 9.4 MB more": what that takes. */
+void slices_price(int tokens, double read_tok_s, const struct far_stats *far, int ctx_used,
+                  char *out, size_t bytes);
 
 /* "turn 3, Flash", and "412 tokens, exact, 1.2 s to read again" (speed 0: without the time). What
  * is not exact is held as `tier`. */

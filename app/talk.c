@@ -44,7 +44,8 @@ bool talk_saved(struct talk *t, bool ok, const struct err *err)
 const char *talk_state_name(enum talk_state s)
 {
     static const char *const name[] = {"loading",  "resuming",  "idle",     "reading",
-                                       "thinking", "answering", "choosing", "no model"};
+                                       "thinking", "answering", "choosing", "re-reading",
+                                       "no model"};
     return name[s];
 }
 
@@ -156,6 +157,7 @@ static bool session_open(struct talk *t, const char *id, struct err *err)
     t->stored = true;
     t->turn = -1;
     t->ctx_used = 0;
+    t->exact.n = 0;
     t->re_read = -1;
     t->begun = report.lines > 0;
     if (t->front.reset)
@@ -284,7 +286,7 @@ void talk_ask(struct talk *t, const char *text, enum mode_id mode)
         talk_say(t, true, "there is no model to answer");
         return;
     }
-    if (t->turn < 0 && t->state != TALK_LOADING) {
+    if (t->turn < 0 && t->state != TALK_LOADING && t->state != TALK_EXACT) {
         talk_ask_now(t, text, mode, 0);
         return;
     }
@@ -351,7 +353,7 @@ bool talk_stop(struct talk *t)
         talk_say(t, false, "%d waiting message%s dropped", t->n_queue, t->n_queue == 1 ? "" : "s");
         queue_clear(t);
     }
-    if (t->turn < 0 && t->state != TALK_RESUMING)
+    if (t->turn < 0 && t->state != TALK_RESUMING && t->state != TALK_EXACT)
         return false;
     worker_cancel(t->worker);
     return true;
@@ -498,8 +500,18 @@ static void on_mode(struct talk *t, const struct event *e)
                             e->re_read, &err), &err);
 }
 
+/* How fast a question is read. */
+static void measure(struct talk *t, const struct usage *u)
+{
+    enum { TOKENS_MIN = 8 }; /* fewer say little about the speed */
+    int read = u->prompt_tokens - u->reused_tokens;
+    if (read >= TOKENS_MIN && u->first_seconds > 0)
+        t->read_tok_s = read / u->first_seconds;
+}
+
 static void on_done(struct talk *t, const struct event *e)
 {
+    measure(t, &e->usage);
     t->re_read = e->usage.re_read_tokens;
     t->drafted = e->usage.drafted_tokens;
     t->accepted = e->usage.accepted_tokens;
@@ -537,6 +549,22 @@ static void on_resumed(struct talk *t, const struct event *e)
     if (e->done + e->re_read < e->total)
         talk_say(t, false, "%d tokens are not read yet; the next message reads them",
             e->total - e->done - e->re_read);
+}
+
+static void on_exact(struct talk *t, const struct event *e)
+{
+    t->exact.n = 0;
+    ids_append(&t->exact, e->ids.id, e->ids.n);
+    if (t->state != TALK_EXACT || e->total == 0)
+        return;
+    t->state = TALK_IDLE;
+    t->kept = t->kept && e->done == 0;
+    if (e->done >= SESSION_EXACT_TOKENS && e->seconds > 0)
+        t->read_tok_s = e->done / e->seconds;
+    const char *why = buf_text(&e->text);
+    talk_say(t, *why && strcmp(why, "stopped") != 0,
+             "%d tokens read again in %.1f s and held exactly%s%s", e->done, e->seconds,
+             *why ? "; " : "", why);
 }
 
 static void on_saved(struct talk *t, const struct event *e)
@@ -578,6 +606,7 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_RESUMED: if (t->turn < 0) on_resumed(t, e); break;
     case EVENT_FULL: if (t->turn >= 0) fit_full(t, e); break;
     case EVENT_DROPPED: if (t->fit.doing) fit_dropped(t, e); break;
+    case EVENT_EXACT: on_exact(t, e); break;
     case EVENT_SAVED: on_saved(t, e); break;
     case EVENT_NOTE: talk_say(t, false, "%s", buf_text(&e->text)); break;
     case EVENT_DONE: if (t->turn >= 0) on_done(t, e); break;
@@ -608,7 +637,7 @@ void talk_events(struct talk *t)
 
 bool talk_idle(struct talk *t)
 {
-    if (t->turn < 0 && t->state != TALK_LOADING && !t->fit.doing)
+    if (t->turn < 0 && t->state != TALK_LOADING && t->state != TALK_EXACT && !t->fit.doing)
         return true;
     talk_say(t, true, "not while %s: stop it first (Esc)", talk_state_name(t->state));
     return false;
@@ -821,6 +850,24 @@ bool talk_branch(struct talk *t, int n_turn)
     return ok;
 }
 
+void talk_exact(struct talk *t, int from, int to)
+{
+    if (!talk_idle(t))
+        return;
+    if (t->state == TALK_FAILED || from >= to) {
+        talk_say(t, true, "there is nothing to read again");
+        return;
+    }
+    if (t->far.tier == KV_TIER_EXACT) {
+        talk_say(t, false, "all of it is held exactly: there is nothing to read again");
+        return;
+    }
+    t->state = TALK_EXACT;
+    t->done = 0;
+    t->total = to - from;
+    worker_exact(t->worker, from, to, t->epoch);
+}
+
 void talk_rename(struct talk *t, const char *title)
 {
     struct err err;
@@ -851,6 +898,7 @@ void talk_close(struct talk *t)
     }
     tray_release(&t->tray);
     fit_release(&t->fit);
+    ids_release(&t->exact);
     conversation_release(&t->c);
 }
 
@@ -876,6 +924,7 @@ static void session_new_one(struct talk *t)
     conversation_init(&t->c);
     t->c.mode = mode;
     t->ctx_used = 0;
+    t->exact.n = 0;
     t->kv_bytes = 0;
     apply_options(t);
     t->c.mode = mode;

@@ -24,6 +24,7 @@ enum talk_state {
     TALK_THINKING,
     TALK_ANSWERING,
     TALK_CHOOSING,  /* the reply that is shown has ended, other candidates go on */
+    TALK_EXACT,     /* a stretch of the context is read again, to be held exactly */
     TALK_FAILED,    /* the model could not be opened: nothing can be answered */
 };
 const char *talk_state_name(enum talk_state s);
@@ -77,8 +78,10 @@ struct talk {
     int ctx_used;
     uint64_t kv_bytes;
     struct far_stats far;     /* how it is held and read */
+    struct ids exact;         /* pairs of positions: what is held exactly although far says less */
     int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
     double tok_s;           /* of the last turn */
+    double read_tok_s;      /* reading a question, measured; 0 = not yet */
     int drafted, accepted;  /* by the last turn: ids looked up and tried, and those that followed */
     int saves;              /* writes of the cache under way */
     bool both;              /* the last turn was asked in two modes at once: candidates 0 and 1 */
@@ -134,6 +137,9 @@ void talk_split(struct talk *t, int sibling);
 /* Goes on in a new session that has the first n_turn turns; the one it comes from stays as it is.
  * The cache is kept: nothing is read again. False: said through note(). */
 bool talk_branch(struct talk *t, int n_turn);
+
+/* Reads positions [from, to) of the context again, which are held exactly from then on. */
+void talk_exact(struct talk *t, int from, int to);
 void talk_rename(struct talk *t, const char *title);
 
 /* Opens another session by name; NULL = a new one. False: said through note(). */

@@ -12,7 +12,8 @@
 #include "app/pipe.h"
 
 enum command_kind {
-    COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_DROP, COMMAND_SAVE, COMMAND_QUIT
+    COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_DROP, COMMAND_EXACT,
+    COMMAND_SAVE, COMMAND_QUIT
 };
 
 struct command {
@@ -21,7 +22,7 @@ struct command {
     int epoch;
     struct turn_request turn;   /* COMMAND_TURN */
     struct prompt prompt;       /* COMMAND_RESUME */
-    int from, to;               /* COMMAND_DROP */
+    int from, to;               /* COMMAND_DROP, COMMAND_EXACT */
     char *kv;                   /* RESUME (may be NULL), SAVE; owned */
 };
 
@@ -147,11 +148,24 @@ static void run_drop(struct worker *w, struct command *c)
     publish(w, &fresh);
 }
 
+static void run_exact(struct worker *w, struct command *c)
+{
+    struct event_list fresh = {0};
+    w->backend->ops->exact(w->backend, c->from, c->to);
+    for (bool more = true; more;) {
+        if (atomic_load(&w->stopping))
+            w->backend->ops->cancel(w->backend, true);
+        more = w->backend->ops->step(w->backend, &fresh);
+        publish(w, &fresh);
+    }
+}
+
 static void (*const run[])(struct worker *w, struct command *c) = {
     [COMMAND_TURN] = run_turn,
     [COMMAND_RESUME] = run_resume,
     [COMMAND_COST] = run_cost,
     [COMMAND_DROP] = run_drop,
+    [COMMAND_EXACT] = run_exact,
     [COMMAND_SAVE] = run_save,
 };
 
@@ -304,13 +318,24 @@ void worker_cost(struct worker *w, int epoch)
     command_send(w, c);
 }
 
-void worker_drop(struct worker *w, int from, int to, int epoch)
+static void stretch_send(struct worker *w, enum command_kind kind, int from, int to, int epoch)
 {
-    struct command *c = command_new(COMMAND_DROP);
+    struct command *c = command_new(kind);
     c->from = from;
     c->to = to;
     c->epoch = epoch;
     command_send(w, c);
+}
+
+void worker_drop(struct worker *w, int from, int to, int epoch)
+{
+    stretch_send(w, COMMAND_DROP, from, to, epoch);
+}
+
+void worker_exact(struct worker *w, int from, int to, int epoch)
+{
+    w->backend->ops->cancel(w->backend, false);
+    stretch_send(w, COMMAND_EXACT, from, to, epoch);
 }
 
 void worker_finish(struct worker *w)

@@ -31,6 +31,7 @@ void worker_turn(struct worker *w, struct turn_request *r, int epoch); /* takes 
 void worker_resume(struct worker *w, struct prompt *p, const char *kv, int epoch); /* takes *p */
 void worker_cost(struct worker *w, int epoch);
 void worker_drop(struct worker *w, int from, int to, int epoch);
+void worker_exact(struct worker *w, int from, int to, int epoch);
 void worker_save(struct worker *w, const char *kv);
 
 /* Waits until every command was carried out; the events can be taken then. */

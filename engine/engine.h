@@ -343,6 +343,7 @@ void session_set_rows(struct session *s, int n);
  * return  the position it has come to: >= to, or the end = done; less = call again from there
  *         (after a cancel: nothing of that call's has changed). -1: *err.
  * errors  ERR_UNSUPPORTED: the model's cache has one form only. ERR_NOMEM. */
+enum { SESSION_EXACT_TOKENS = 64 };
 int session_read_exact(struct session *s, int from, int to, struct err *err);
 
 /* The end of the tokens from `from` on that are held exactly all, or all not; at most

@@ -449,8 +449,8 @@ static int dense_exact_stretch(const struct cache *c, int from, int n, bool *exa
 /* ---- files --------------------------------------------------------------------------------- */
 
 /* One block as it lies in memory, by its form, as many as are read, and whether it stays in rows;
- * behind a block its index, if it has one; at the end, where tokens were taken out, i32 each of kv_block.at. Another way of coding
- * gets another number. */
+ * behind a block its index, if it has one; at the end, where tokens were taken out, i32 each of
+ * kv_block.at. Another way of coding gets another number. */
 enum { SECTION_BLOCK = KV_FILE_OWN, SECTION_Q8, SECTION_Q4, SECTION_INDEX, SECTION_PLACES,
        SECTION_PINNED };
 

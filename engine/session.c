@@ -626,8 +626,8 @@ int session_read_exact(struct session *s, int from, int to, struct err *err)
 
 int session_exact(const struct session *s, int from, bool *exact)
 {
-    *exact = true;
-    if (!s->cache->ops->exact || from >= s->n_read)
+    *exact = !s->cache->ops->exact; /* it has one form; and the last token may not be read yet */
+    if (*exact || from >= s->n_read)
         return s->n;
     return s->cache->ops->exact(s->cache, from, s->n_read, exact);
 }

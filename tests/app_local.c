@@ -414,6 +414,65 @@ void test_local_far(void **state)
     event_clear(&list);
 }
 
+/* Reads ids [from, to) again, of at most n slices; the event that says so, to be freed. */
+static struct event *read_exact(struct run *r, int from, int to, int slices)
+{
+    struct event *e, *exact = NULL;
+    r->b->ops->cancel(r->b, false);
+    r->b->ops->exact(r->b, from, to);
+    for (bool more = true; more;) {
+        if (slices-- == 0)
+            r->b->ops->cancel(r->b, true);
+        more = r->b->ops->step(r->b, &r->list);
+    }
+    while ((e = event_take(&r->list))) {
+        if (e->kind == EVENT_EXACT)
+            exact = e;
+        else
+            event_free(&e);
+    }
+    assert_non_null(exact);
+    return exact;
+}
+
+/* A stretch is held exactly from then on; the next turn reads nothing again and says that it is;
+ * what is stopped says how far it came. */
+void test_local_exact(void **state)
+{
+    (void)state;
+    struct run r;
+    struct err err;
+    char question[500];
+    run_open(&r, "tiny-llama.gguf");
+    r.b->ops->close(&r.b);
+    r.o.far = "q8";
+    r.b = local_new(test_fixture("tiny-llama.gguf"), &r.o);
+    assert_true(r.b->ops->open(r.b, &r.list, &err));
+    memset(question, 'q', sizeof question - 1);
+    question[sizeof question - 1] = 0;
+    ask(&r, question, MODE_FLASH, 20, -1, MODE_FLASH);
+    int n = r.done.ctx_used;
+    assert_true(n > 300);
+    struct event *e = read_exact(&r, 100, 200, -1);
+    assert_int_equal(e->done, 256 - 64);
+    assert_int_equal(e->ids.n, 2);
+    assert_int_equal(e->ids.id[0], 64);
+    assert_int_equal(e->ids.id[1], 256);
+    assert_int_equal(e->text.bytes, 0);
+    event_free(&e);
+    e = read_exact(&r, 0, n, 1);
+    assert_int_equal(e->done, 64);
+    assert_string_equal(buf_text(&e->text), "stopped");
+    assert_int_equal(e->ids.id[0], 0);
+    event_free(&e);
+    e = read_exact(&r, n + 100, n + 200, -1); /* nothing is there */
+    assert_int_equal(e->done, 0);
+    event_free(&e);
+    ask(&r, "more", MODE_FLASH, 8, -1, MODE_FLASH);
+    run_nothing_re_read(&r);
+    run_close(&r);
+}
+
 void test_local_template(void **state)
 {
     (void)state;

@@ -513,11 +513,11 @@ void test_screen_views(void **state)
     ui_locale();
     for (int i = 0; i < 3; i++) {
         struct transcript *t = talk();
-        struct slice slices[] = {{300, STYLE_USER, true}, {800, STYLE_FLASH, false},
-                                 {900, STYLE_PRO_MAX, true}};
+        struct slice slices[] = {{300, STYLE_USER, SLICE_EXACT}, {800, STYLE_FLASH, SLICE_CODED},
+                                 {900, STYLE_PRO_MAX, SLICE_EXACT}};
         struct view v = idle_view(t, false);
         char name[60];
-        v.strip = (struct strip){slices, 3, 8192};
+        v.strip = (struct strip){.slice = slices, .n = 3, .total = 8192};
         v.draft_tokens = 14;
         v.first_s = 0.4;
         snprintf(name, sizeof name, "draft-%dx%d", sizes[i][1], sizes[i][0]);

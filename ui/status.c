@@ -76,7 +76,7 @@ static void gauge(struct buf *out, bool ascii, uint64_t done, uint64_t total, in
         full = 1; /* something is never shown as nothing */
     buf_puts(out, "[");
     for (int i = 0; i < cells; i++)
-        buf_puts(out, i < full ? ascii ? "#" : "▓" : ascii ? "." : "░");
+        buf_puts(out, i < full ? ascii ? "#" : "▓" : strip_empty(ascii));
     buf_puts(out, "]");
 }
 
