@@ -47,6 +47,10 @@ struct backend_ops {
     void (*mode)(struct backend *b, enum mode_id mode);
     void (*cancel)(struct backend *b, bool on);
 
+    /* While idle: one slice of what can be done then, or left undone at any time. False: there is
+     * nothing (more) to do. */
+    bool (*idle)(struct backend *b, struct event_list *out);
+
     /* While idle: adds EVENT_COST: what the next turn will read again of that which the last
      * one left in the cache. */
     void (*cost)(struct backend *b, struct event_list *out);

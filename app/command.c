@@ -137,6 +137,15 @@ static void say_context(struct talk *t)
             f->chosen, 100 * f->mass);
 }
 
+static void say_gate(struct talk *t)
+{
+    struct buf text = {0};
+    gate_describe(&t->gate, &text);
+    if (text.bytes > 0)
+        talk_say(t, false, "%s", buf_text(&text));
+    buf_release(&text);
+}
+
 static void cmd_cost(struct talk *t)
 {
     struct buf text = {0};
@@ -153,6 +162,7 @@ static void cmd_context(struct talk *t)
         return;
     }
     say_context(t);
+    say_gate(t);
     talk_say(t, false, "model: %s (%s, template %s, %.0f MB), %d threads, kernels %s", t->info.name,
         t->info.kind, t->info.template_name, (double)t->info.weight_bytes / 1e6,
         t->info.n_threads, t->info.kernels);

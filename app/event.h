@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "app/conversation.h"
+#include "app/gate.h"
 #include "engine/engine.h"
 #include "engine/err.h"
 #include "ui/buf.h"
@@ -55,6 +56,7 @@ enum event_kind {
     EVENT_EXACT,     /* ids: pairs of positions, what is held exactly although the tier is none
                       * of that; done tokens were read again for it, total wanted (0: nobody asked),
                       * seconds; text = why not all of them */
+    EVENT_GATE,      /* gate was measured; text = what changes by it, or "" */
     EVENT_SAVED,     /* text = "" or why not */
     EVENT_NOTE,      /* text: one line the person must see */
     EVENT_DONE,      /* reason, usage; text = the error of REASON_ERROR */
@@ -76,6 +78,7 @@ struct event {
     enum reply_reason reason;
     enum err_code code;
     struct usage usage;
+    struct gate_report gate;
     struct backend_info info;
     int ctx_used;         /* in every event of a turn: ids of the timeline now */
     uint64_t kv_bytes;    /* and bytes of its cache; of each candidate's */

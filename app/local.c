@@ -14,6 +14,7 @@
 #include "app/both.h"
 #include "app/candidates.h"
 #include "app/clock.h"
+#include "app/gate.h"
 #include "app/kept.h"
 #include "app/tier.h"
 #include "engine/engine.h"
@@ -22,6 +23,7 @@ enum {
     CTX_MAX = 32768,   /* of the default context: more must be asked for */
     ROOM_MIN = 32,     /* positions an answer needs at least */
     FAR_FROM = 2048,   /* ids from which on the context is held in the flash tier */
+    GATE_FROM = 1280,  /* and from which on what that leaves out is measured */
     ROOM_WANTED = 256, /* below that the person is asked first */
 };
 
@@ -51,7 +53,10 @@ struct local {
     double started, first;          /* clock_seconds(); first = 0: no token yet */
     int held;                       /* ids of the line the cache held when the last task ended */
 
+    bool tier_free;                 /* no tier was asked for */
     bool tier_refused, tier_told;   /* the model has one tier only; a fallback was told */
+    char no_file[256];              /* why the flash tier has no file; "": it has one */
+    struct gate gate;
 
     struct {                        /* what is read again exactly */
         int from, at, to;
@@ -179,17 +184,50 @@ static bool tier_asked(const struct options *o, enum kv_tier *tier, bool *automa
  * not asked again. */
 static void tier_take(struct local *l, int n)
 {
-    struct far_opts want = {KV_TIER_FLASH, l->options->no_save ? NULL : tier_folder()};
+    struct far_opts want = {l->gate.tier, l->no_file[0] ? NULL : tier_folder()};
     struct far_stats far;
     struct err err;
-    bool automatic;
+    session_set_rows(l->session, l->gate.rows);
     session_far(l->session, &far);
-    if (!tier_asked(l->options, &want.tier, &automatic, &err) || !automatic || l->options->exact)
+    if (!l->tier_free)
         return;
-    bool flash = n >= FAR_FROM || (far.tier != KV_TIER_EXACT && session_len(l->session) > 0);
-    want.tier = flash ? KV_TIER_FLASH : KV_TIER_EXACT;
+    if (n < FAR_FROM && (far.tier == KV_TIER_EXACT || session_len(l->session) == 0))
+        want.tier = KV_TIER_EXACT;
     if (want.tier != far.tier && !far.why[0] && !l->tier_refused)
         l->tier_refused = !session_set_far(l->session, &want, &err);
+}
+
+/* The gate has a verdict: the session is held as it says, and what is new is told. */
+static void gate_take(struct local *l, struct event_list *out)
+{
+    struct far_opts want = {l->gate.tier, NULL};
+    const struct gate_report *r = &l->gate.last;
+    struct far_stats far;
+    struct err err;
+    bool held = true;
+    session_far(l->session, &far);
+    session_set_rows(l->session, l->gate.rows);
+    if (far.tier != want.tier)
+        held = session_set_far(l->session, &want, &err);
+    struct event *e = strand_event(&l->main, out, EVENT_GATE);
+    e->gate = *r;
+    if (l->no_file[0] && r->rows == 0)
+        buf_printf(&e->text, "%s: ", l->no_file);
+    if (far.tier != want.tier || r->kld_before > 0)
+        gate_describe(r, &e->text);
+    if (!held)
+        buf_printf(&e->text, "; not all of it: %s", err.msg);
+}
+
+static bool local_idle(struct backend *b, struct event_list *out)
+{
+    struct local *l = local_of(b);
+    enum gate_outcome o = GATE_IDLE;
+    if (l->task == TASK_NONE)
+        o = gate_step(&l->gate, l->session);
+    if (o == GATE_DONE)
+        gate_take(l, out);
+    return o != GATE_IDLE;
 }
 
 /* Tells, once, that the context is not held as it should be. */
@@ -197,11 +235,13 @@ static void tier_tell(struct local *l, struct event_list *out)
 {
     struct far_stats far;
     session_far(l->session, &far);
-    if (far.why[0] && !l->tier_told)
+    bool unmeasured = l->tier_free && far.tier == KV_TIER_Q4 && l->gate.last.at == 0;
+    bool tell = far.why[0] || unmeasured;
+    if (tell && !l->tier_told)
         buf_printf(&event_add(out, EVENT_NOTE)->text,
                    "The context is held as %s in memory, without an index: %s",
-                   tier_name(far.tier), far.why);
-    l->tier_told = far.why[0] != 0;
+                   tier_name(far.tier), l->no_file[0] ? l->no_file : far.why);
+    l->tier_told = tell;
 }
 
 /* Tells what is held exactly where the tier is none of that: while there is any, and when there is
@@ -273,6 +313,7 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
                         struct err *err)
 {
     struct local *l = local_of(b);
+    gate_leave(&l->gate);
     l->mode = r->mode;
     l->mode_changed = false;
     l->first = 0;
@@ -449,6 +490,7 @@ static void local_resume(struct backend *b, struct prompt *p, const char *kv,
 {
     struct local *l = local_of(b);
     struct err err;
+    gate_leave(&l->gate);
     l->why[0] = 0;
     l->back = 0;
     l->started = clock_seconds();
@@ -489,6 +531,7 @@ static bool resume_step(struct local *l, struct event_list *out)
 static void local_exact(struct backend *b, int from, int to)
 {
     struct local *l = local_of(b);
+    gate_leave(&l->gate);
     l->task = TASK_EXACT;
     l->exact.from = l->exact.at = from;
     l->exact.to = to;
@@ -553,9 +596,14 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
     struct local *l = local_of(b);
     const struct options *o = l->options;
     bool automatic;
-    struct far_opts far = {KV_TIER_EXACT, o->no_save ? NULL : tier_folder()};
+    struct far_opts far = {KV_TIER_EXACT, NULL};
     if (!tier_asked(o, &far.tier, &automatic, err))
         return false;
+    l->tier_free = automatic && !o->exact;
+    tier_folder_check(l->no_file, sizeof l->no_file);
+    if (o->no_save)
+        snprintf(l->no_file, sizeof l->no_file, "nothing is written (--no-save)");
+    far.folder = l->no_file[0] ? NULL : tier_folder();
     struct engine_opts eo = {o->threads, o->kernels, o->template, o->exact};
     if (!engine_open(&l->engine, l->path, &eo, err))
         return false;
@@ -580,6 +628,9 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
     bi->n_threads = info->n_threads;
     bi->drops = session_can_drop(l->session);
     bi->weight_bytes = info->weight_bytes;
+    bool measured = l->tier_free || far.tier == KV_TIER_FLASH;
+    gate_init(&l->gate, info->n_vocab, measured ? o->gate / 1000.0 : 0,
+              l->tier_free ? FAR_FROM : GATE_FROM, !l->no_file[0]);
     if (!o->template && strcmp(info->template_name, "none") == 0)
         buf_puts(&event_add(out, EVENT_NOTE)->text,
                  "This model has no chat template that is known here: it goes on with the text "
@@ -633,6 +684,7 @@ static void local_close(struct backend **b)
     if (!*b)
         return;
     struct local *l = local_of(*b);
+    gate_leave(&l->gate);
     candidates_release(&l->candidates);
     both_release(&l->both);
     kept_release(&l->kept);
@@ -655,6 +707,7 @@ static void local_drop(struct backend *b, int from, int to, struct event_list *o
     struct local *l = local_of(b);
     struct tokens *line = &l->main.line;
     struct err err;
+    gate_leave(&l->gate);
     int at = from, now = held(l);
     bool kept = now > to && session_drop(l->session, &at, to, &err);
     struct event *e = event_add(out, EVENT_DROPPED);
@@ -669,7 +722,7 @@ static void local_drop(struct backend *b, int from, int to, struct event_list *o
 
 static const struct backend_ops local_ops = {
     local_open, local_start, local_resume, local_step, local_mode,
-    local_cancel, local_cost, local_drop, local_exact, local_save, local_close,
+    local_cancel, local_idle, local_cost, local_drop, local_exact, local_save, local_close,
 };
 
 struct backend *local_new(const char *model, const struct options *o)

@@ -21,6 +21,7 @@
 
 #include "app/json.h"
 #include "app/record.h"
+#include "app/tier.h"
 #include "ui/buf.h"
 
 enum {
@@ -160,6 +161,14 @@ static bool read_candidates(struct reading *r, const struct json *j)
     return get_turn(r, j, &turn);
 }
 
+/* What was measured once is measured anew. */
+static bool read_gate(struct reading *r, const struct json *j)
+{
+    double kld;
+    (void)r;
+    return json_number(j, "kld", &kld);
+}
+
 static bool read_title(struct reading *r, const struct json *j)
 {
     const char *title = json_string(j, "title");
@@ -207,6 +216,7 @@ static const struct {
     {"reply", read_reply}, {"mode", read_mode},   {"toggle", read_toggle},
     {"title", read_title}, {"cut", read_cut},     {"model", read_model},
     {"drop", read_drop}, {"choose", read_choose}, {"candidates", read_candidates},
+    {"gate", read_gate},
 };
 
 static bool read_event(struct reading *r, const struct json *j)
@@ -572,6 +582,19 @@ bool log_candidates(struct log *l, int turn, int of, int chosen, const char *why
     json_int(j, "of", of);
     json_int(j, "chosen", chosen);
     json_text(j, "why", why);
+    return event_end(&e, l, err);
+}
+
+bool log_gate(struct log *l, const struct gate_report *g, struct err *err)
+{
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "gate");
+    json_int(j, "at", g->at);
+    json_text(j, "tier", tier_name(g->tier));
+    json_int(j, "rows", g->rows);
+    json_double(j, "kld", g->kld);
+    json_double(j, "limit", g->limit);
+    json_double(j, "kld_before", g->kld_before);
     return event_end(&e, l, err);
 }
 

@@ -362,6 +362,7 @@ static bool take_key(struct loop *l, const struct key *k)
 {
     bool asked = l->leave_asked;
     l->dirty = true;
+    worker_stir(l->talk.worker);
     if (k->code == KEYCODE_EOF) {
         l->leaving = true;
         return false;

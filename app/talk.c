@@ -158,6 +158,7 @@ static bool session_open(struct talk *t, const char *id, struct err *err)
     t->turn = -1;
     t->ctx_used = 0;
     t->exact.n = 0;
+    t->gate = (struct gate_report){0};
     t->re_read = -1;
     t->begun = report.lines > 0;
     if (t->front.reset)
@@ -577,6 +578,16 @@ static void on_saved(struct talk *t, const struct event *e)
         talk_say(t, true, "the cache was not saved (the conversation is): %s", buf_text(&e->text));
 }
 
+static void on_gate(struct talk *t, const struct event *e)
+{
+    struct err err;
+    t->gate = e->gate;
+    if (t->stored && t->begun)
+        talk_saved(t, log_gate(t->store.log, &e->gate, &err), &err);
+    if (e->text.bytes > 0)
+        talk_say(t, false, "%s", buf_text(&e->text));
+}
+
 /* Events of the worker itself; all others belong to one conversation. */
 static bool is_common(const struct event *e)
 {
@@ -607,6 +618,7 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_FULL: if (t->turn >= 0) fit_full(t, e); break;
     case EVENT_DROPPED: if (t->fit.doing) fit_dropped(t, e); break;
     case EVENT_EXACT: on_exact(t, e); break;
+    case EVENT_GATE: on_gate(t, e); break;
     case EVENT_SAVED: on_saved(t, e); break;
     case EVENT_NOTE: talk_say(t, false, "%s", buf_text(&e->text)); break;
     case EVENT_DONE: if (t->turn >= 0) on_done(t, e); break;
@@ -925,6 +937,7 @@ static void session_new_one(struct talk *t)
     t->c.mode = mode;
     t->ctx_used = 0;
     t->exact.n = 0;
+    t->gate = (struct gate_report){0};
     t->kv_bytes = 0;
     apply_options(t);
     t->c.mode = mode;

@@ -79,6 +79,7 @@ struct talk {
     uint64_t kv_bytes;
     struct far_stats far;     /* how it is held and read */
     struct ids exact;         /* pairs of positions: what is held exactly although far says less */
+    struct gate_report gate;  /* what that costs, where it was measured */
     int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
     double tok_s;           /* of the last turn */
     double read_tok_s;      /* reading a question, measured; 0 = not yet */

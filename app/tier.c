@@ -1,8 +1,11 @@
 /* tier.c -- the table. */
 #include "app/tier.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const names[TIER_COUNT] = {
     [KV_TIER_EXACT] = "f16", [KV_TIER_Q8] = "q8", [KV_TIER_Q4] = "q4", [KV_TIER_FLASH] = "flash",
@@ -27,4 +30,12 @@ const char *tier_folder(void)
 {
     const char *folder = getenv("TMPDIR");
     return folder && *folder ? folder : "/var/tmp";
+}
+
+void tier_folder_check(char *why, size_t bytes)
+{
+    *why = 0;
+    if (access(tier_folder(), W_OK | X_OK) != 0)
+        snprintf(why, bytes, "nothing can be written to %.100s: %s", tier_folder(),
+                 strerror(errno));
 }

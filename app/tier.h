@@ -19,4 +19,7 @@ bool tier_find(const char *text, size_t bytes, enum kv_tier *out);
  * disk. */
 const char *tier_folder(void);
 
+/* "" or why no file can be made there. A disk may get full all the same. */
+void tier_folder_check(char *why, size_t bytes);
+
 #endif

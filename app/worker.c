@@ -9,7 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/clock.h"
 #include "app/pipe.h"
+
+enum { IDLE_MS = 1000 };  /* without a command or a key, until idle work begins */
 
 enum command_kind {
     COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_DROP, COMMAND_EXACT,
@@ -35,6 +38,8 @@ struct worker {
     pthread_cond_t rest;        /* none does, and none is carried out */
     bool working;
     int epoch;                  /* of the command being carried out; the worker's alone */
+    bool idles;                 /* there may be idle work; the worker's alone */
+    atomic_llong stirred_ms;    /* clock_seconds() of the last command or key */
     struct command *head, *tail;
     struct event_list events;
     bool woken;                 /* a byte is in the pipe */
@@ -59,6 +64,52 @@ static void publish(struct worker *w, struct event_list *fresh)
             ;
 }
 
+static long long now_ms(void)
+{
+    return (long long)(clock_seconds() * 1000);
+}
+
+/* How long it must stay quiet yet before idle work may be done. */
+static long long quiet_ms_left(struct worker *w)
+{
+    return atomic_load(&w->stirred_ms) + IDLE_MS - now_ms();
+}
+
+
+/* Until there is a command, or it may be time for idle work; w->lock is held. */
+static void wait_quiet(struct worker *w)
+{
+    struct timespec until;
+    long long left = quiet_ms_left(w);
+    if (left <= 0)
+        return;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(left / 1000);
+    until.tv_nsec += (long)(left % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&w->wake, &w->lock, &until);
+}
+
+/* Waits for a command, or does one slice of idle work where it is time; w->lock is held. */
+static void rest(struct worker *w)
+{
+    struct event_list fresh = {0};
+    if (!w->idles) {
+        pthread_cond_wait(&w->wake, &w->lock);
+        return;
+    }
+    wait_quiet(w);
+    if (w->head || quiet_ms_left(w) > 0)
+        return;
+    pthread_mutex_unlock(&w->lock);
+    w->idles = w->backend->ops->idle(w->backend, &fresh);
+    publish(w, &fresh);
+    pthread_mutex_lock(&w->lock);
+}
+
 static struct command *command_take(struct worker *w)
 {
     pthread_mutex_lock(&w->lock);
@@ -66,7 +117,7 @@ static struct command *command_take(struct worker *w)
     if (!w->head)
         pthread_cond_signal(&w->rest);
     while (!w->head)
-        pthread_cond_wait(&w->wake, &w->lock);
+        rest(w);
     struct command *c = w->head;
     w->head = c->next;
     if (!w->head)
@@ -187,6 +238,7 @@ static void *worker_main(void *data)
         w->epoch = c->epoch;
         if (ready && !quit)
             run[c->kind](w, c);
+        w->idles = ready;
         command_free(c);
     }
     w->backend->ops->close(&w->backend);
@@ -213,6 +265,7 @@ static int thread_start(struct worker *w)
 bool worker_start(struct worker **out, struct backend *b, struct err *err)
 {
     struct worker *w = mem_new(sizeof *w);
+    pthread_condattr_t monotonic;
     *out = NULL;
     w->backend = b;
     w->working = true; /* it opens the backend first */
@@ -222,7 +275,10 @@ bool worker_start(struct worker **out, struct backend *b, struct err *err)
         return err_set(err, ERR_IO, "cannot make a pipe: %s", strerror(errno));
     }
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_cond_init(&w->rest, NULL);
     int failed = thread_start(w);
     if (failed) {
@@ -236,9 +292,15 @@ bool worker_start(struct worker **out, struct backend *b, struct err *err)
     return true;
 }
 
+void worker_stir(struct worker *w)
+{
+    atomic_store(&w->stirred_ms, now_ms());
+}
+
 static void command_send(struct worker *w, struct command *c)
 {
     pthread_mutex_lock(&w->lock);
+    worker_stir(w);
     if (w->tail)
         w->tail->next = c;
     else

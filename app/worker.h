@@ -2,7 +2,8 @@
  *
  * Everything here is called by the UI thread, which alone owns the conversation. Commands are
  * carried out in order; a resume that has more than a chunk to read is left without an event when
- * another command waits (a turn reads on from there). Events are taken all at once; worker_fd()
+ * another command waits (a turn reads on from there). Where no command comes and no key for a
+ * while, the backend's idle work is done, slice by slice. Events are taken all at once; worker_fd()
  * becomes readable when some wait, once for a burst. */
 #ifndef DUET_APP_WORKER_H
 #define DUET_APP_WORKER_H
@@ -33,6 +34,9 @@ void worker_cost(struct worker *w, int epoch);
 void worker_drop(struct worker *w, int from, int to, int epoch);
 void worker_exact(struct worker *w, int from, int to, int epoch);
 void worker_save(struct worker *w, const char *kv);
+
+/* A key was pressed: idle work waits until it is quiet again. */
+void worker_stir(struct worker *w);
 
 /* Waits until every command was carried out; the events can be taken then. */
 void worker_finish(struct worker *w);
