@@ -203,9 +203,9 @@ void gate_describe(const struct gate_report *r, struct buf *out)
     if (!good || r->rows == 0)
         buf_printf(out, "held as %s in memory: ", tier_name(r->tier));
     if (r->rows > 0)
-        buf_printf(out, "by an index of %d rows ", r->rows);
+        buf_printf(out, "index of %d rows, ", r->rows);
     else if (!good)
-        buf_puts(out, "as q8 ");
+        buf_puts(out, "as q8, ");
     buf_printf(out, "KL divergence %.4f from %s, over %d tokens at %d (%.3g allowed)", r->kld,
                r->rows > 0 ? "all rows" : "f16", GATE_TOKENS, r->at, r->limit);
 }
