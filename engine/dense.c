@@ -39,9 +39,15 @@ struct forward {
     float *gate, *up;          /* [n_max][n_net][d_ff] */
     float *score;              /* [n_max][n_expert] */
     float *visit;              /* [n_max][n_net][d_model] what the experts give, if there are any */
+    int *fine;                 /* [n_max] the tokens of a call that are multiplied finely */
     const struct forward_call *call;  /* during run() */
     int layer;
 };
+
+/* Attention leans on the first token far more than on others, and its activations are the least
+ * even: what is rounded of its keys and values is wrong in all that follows. So it is multiplied
+ * finely. */
+#define FIRST_TOKENS 1
 
 /* ---- scratch ------------------------------------------------------------------------------- */
 
@@ -101,6 +107,7 @@ static size_t dense_bytes(const struct model *m, int n_max, int n_ctx, int n_thr
     struct attention_shape shape = attention_shape(m, n_ctx);
     size_t experts = m->n_expert ? experts_bytes(m->n_expert, m->n_expert_used, n_max) : 0;
     return sizeof(struct forward) + (size_t)m->n_rot * sizeof(double) +
+           (size_t)n_max * sizeof(int) +
            (size_t)n_max * width(m) * sizeof(float) + experts +
            attention_bytes(&shape, n_threads) +
            matmul_bytes(n_max * n_net(m), model_cols_max(m), n_threads);
@@ -114,6 +121,7 @@ static void dense_destroy(struct forward *f)
     attention_release(&f->attention);
     experts_release(&f->experts);
     mem_free(f->freq);
+    mem_free(f->fine);
     mem_free(f->x);
     mem_free(f);
 }
@@ -139,9 +147,10 @@ static struct forward *dense_create(const struct model *m, const struct kernels 
         f->k = k;
         f->pool = pool;
         f->freq = mem_alloc_n((size_t)m->n_rot, sizeof *f->freq);
+        f->fine = mem_alloc_n((size_t)n_max, sizeof *f->fine);
         f->x = mem_alloc_n((size_t)n_max * width(m), sizeof(float));
     }
-    if (!f || !f->freq || !f->x) {
+    if (!f || !f->freq || !f->fine || !f->x) {
         err_set(err, ERR_NOMEM, "not enough memory: %zu bytes to compute in",
                 dense_bytes(m, n_max, n_ctx, pool_n_threads(pool)));
         dense_destroy(f);
@@ -177,6 +186,15 @@ static int turn_of(const struct forward *f, int t)
 static struct kv *kv_of_token(const struct forward *f, int t)
 {
     return kv_of(f->call->rows ? f->call->rows[t].cache : f->call->cache);
+}
+
+static void list_fine(struct forward *f)
+{
+    f->mm.n_fine = 0;
+    f->mm.fine = f->fine;
+    for (int t = 0; t < f->call->n; t++)
+        if (pos_of(f, t) < FIRST_TOKENS)
+            f->fine[f->mm.n_fine++] = t;
 }
 
 /* ---- steps of one token, run on the pool --------------------------------------------------- */
@@ -346,6 +364,7 @@ static bool dense_run(struct forward *f, const struct forward_call *call)
 {
     const struct model *m = f->m;
     f->call = call;
+    list_fine(f);
     pool_run(f->pool, embed_token, f, call->n);
     for (f->layer = 0; f->layer < m->n_layer; f->layer++) {
         const struct layer *l = &m->layers[f->layer];
@@ -368,6 +387,7 @@ static void dense_logits(struct forward *f, int t, int n, float *out)
     for (int i = 0; i < n; i++)
         f->k->rms_norm(row(f->x, t + i, m->d_model), m->output_norm, m->norm_eps,
                        (size_t)m->d_model, row(f->h, i, m->d_model));
+    f->mm.n_fine = 0;
     matmul_run(&f->mm, f->h, n, &(struct product){ &m->output, out }, 1);
 }
 

@@ -17,7 +17,7 @@
 size_t matmul_bytes(int n_max, int cols_max, int n_threads)
 {
     size_t cols = ((size_t)cols_max + 31) / 32 * 32;
-    return (size_t)n_max * q8_row_bytes(cols) +
+    return 2 * (size_t)n_max * q8_row_bytes(cols) +
            (size_t)n_threads * TILE_ROWS * cols * sizeof(float);
 }
 
@@ -27,7 +27,7 @@ bool matmul_init(struct matmul *m, const struct kernels *k, struct pool *pool, i
     size_t cols = ((size_t)cols_max + 31) / 32 * 32;
     *m = (struct matmul){ .kernels = k, .pool = pool, .decoded_tile = TILE_ROWS * cols,
                           .exact = k->exact };
-    m->act = mem_alloc_n((size_t)n_max, q8_row_bytes(cols));
+    m->act = mem_alloc_n(2 * (size_t)n_max, q8_row_bytes(cols));
     m->decoded = mem_alloc_n((size_t)pool_n_threads(pool) * m->decoded_tile, sizeof(float));
     if (m->act && m->decoded) {
         openblas_set_num_threads(1);  /* threads are the pool's affair */
@@ -60,12 +60,34 @@ static const float *x_row(const struct job *j, int i)
     return j->x + (size_t)row * (size_t)j->cols;
 }
 
+static char *act_row(const struct job *j, int i)
+{
+    return j->m->act + (size_t)i * q8_row_bytes((size_t)j->cols);
+}
+
+static int n_fine(const struct job *j)
+{
+    return j->g ? 0 : j->m->n_fine;
+}
+
+/* What 8 bits left of row i, to row `to`. */
+static void quantise_rest(const struct job *j, int i, int to, int thread)
+{
+    const float *x = x_row(j, i), *d = q8_scales(act_row(j, i), (size_t)j->cols);
+    const int8_t *q = (const int8_t *)act_row(j, i);
+    float *rest = j->m->decoded + (size_t)thread * j->m->decoded_tile;
+    for (int c = 0; c < j->cols; c++)
+        rest[c] = x[c] - d[c / QUANT_BLOCK] * q[c];
+    j->m->kernels->quant_q8(rest, act_row(j, to), (size_t)j->cols);
+}
+
 static void quantise_row(void *data, int i, int thread)
 {
     const struct job *j = data;
-    (void)thread;
-    size_t cols = (size_t)j->cols;
-    j->m->kernels->quant_q8(x_row(j, i), j->m->act + (size_t)i * q8_row_bytes(cols), cols);
+    j->m->kernels->quant_q8(x_row(j, i), act_row(j, i), (size_t)j->cols);
+    for (int k = 0; k < n_fine(j); k++)
+        if (j->m->fine[k] == i)
+            quantise_rest(j, i, j->n + k, thread);
 }
 
 static const void *tile_data(const struct matrix *w, int row)
@@ -116,15 +138,32 @@ static void tile_dot(const struct job *j, const struct tile *w, float *y, int fr
     int step = act == ACT_F32 && j->g ? 1 : TILE_TOKENS;
     for (int t = from; t < to; t += step) {
         int n = to - t < step ? to - t : step;
-        const char *x = act == ACT_F32 ? (const char *)x_row(j, t)
-                                       : j->m->act + (size_t)t * x_bytes;
+        const char *x = act == ACT_F32 ? (const char *)x_row(j, t) : act_row(j, t);
         j->m->kernels->dot[w->type](&(struct dot){
             .w = w->rows, .w_bytes = w->row_bytes, .n_w = w->n, .x = x, .x_bytes = x_bytes,
             .n_x = n, .n = cols, .y = y + (size_t)t * w->y_step, .y_step = w->y_step });
     }
 }
 
-/* The same by OpenBLAS, of a decoded tile: Y[n][rows] = X[n][cols] times the transposed tile. */
+/* Adds to the results of fine rows what was left of these. */
+static void tile_rest(const struct job *j, const struct tile *w, float *y)
+{
+    enum { STEP = 4 };
+    float rest[STEP * TILE_ROWS];
+    for (int k = 0; k < n_fine(j); k += STEP) {
+        int n = n_fine(j) - k < STEP ? n_fine(j) - k : STEP;
+        j->m->kernels->dot[w->type](&(struct dot){
+            .w = w->rows, .w_bytes = w->row_bytes, .n_w = w->n, .x = act_row(j, j->n + k),
+            .x_bytes = q8_row_bytes((size_t)j->cols), .n_x = n, .n = (size_t)j->cols,
+            .y = rest, .y_step = TILE_ROWS });
+        for (int i = 0; i < n; i++)
+            j->m->kernels->add(y + (size_t)j->m->fine[k + i] * w->y_step, rest + i * TILE_ROWS,
+                               (size_t)w->n);
+    }
+}
+
+/* A decoded tile against all tokens by OpenBLAS: Y[n][rows] = X[n][cols] times the transposed
+ * tile. */
 static void tile_blas(const struct job *j, const struct tile *w, float *y)
 {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, j->n, w->n, j->cols, 1, j->x, j->cols,
@@ -151,6 +190,8 @@ static void multiply_tile(void *data, int item, int thread)
         tile_blas(j, &w, p->y + row);
     else
         tile_dot(j, &w, p->y + row, 0, j->n);
+    if (!floats)
+        tile_rest(j, &w, p->y + row);
 }
 
 /* The same for groups: an item is one tile of one group's matrix. */

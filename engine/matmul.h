@@ -4,7 +4,10 @@
  * token does not depend on how many tokens are in the call. Float weights do the same with up to
  * MATMUL_FEW tokens and go through OpenBLAS with more, where only the last bits may differ; so do
  * all weights where activations must not be rounded (matmul.exact). Nothing depends on the number
- * of threads. */
+ * of threads.
+ *
+ * A row of activations that much depends on may be called fine: what 8 bits leave of it is rounded
+ * to 8 bits again and multiplied too. That costs as much as a second row. */
 #ifndef DUET_ENGINE_MATMUL_H
 #define DUET_ENGINE_MATMUL_H
 
@@ -32,11 +35,15 @@ struct matrix {
 struct matmul {
     const struct kernels *kernels;  /* borrowed */
     struct pool *pool;              /* borrowed; locked by the caller of matmul_run() */
-    char *act;                      /* 8-bit activations, [n_max] rows, owned */
+    char *act;                      /* 8-bit activations, [n_max] rows and as many for what is left
+                                     * of fine ones, owned */
     float *decoded;                 /* [n_threads] tiles of decoded float weights, owned */
     size_t decoded_tile;            /* floats of one tile */
     bool exact;                     /* of the kernels, or set by whoever wants it: no activation
                                      * is rounded, all weights are decoded and meet floats */
+    const int *fine;                /* [n_fine] the rows of x that matmul_run() takes as fine,
+                                     * borrowed; set by whoever wants it */
+    int n_fine;
 };
 
 /* Bytes that matmul_init() will take for calls of up to n_max tokens and cols_max columns. */

@@ -259,13 +259,14 @@ void test_far_copies(void **state)
     check_copies("tiny-qwen2", KV_TIER_FLASH);
 }
 
-/* Between two kernel sets the logits round differently, the tokens are the same. */
+/* Between two kernel sets sums of floats round differently, the tokens are the same. (What is
+ * rounded to 8 bits may tip to either side, and the tokens of a model that small with it.) */
 void test_far_kernel_sets(void **state)
 {
     (void)state;
     int32_t token[2][40];
     for (int set = 0; set < 2; set++) {
-        begin("tiny-llama-q8_0", 2, set ? "c" : NULL);
+        begin("tiny-llama", 2, set ? "c" : NULL);
         struct session *s = open_far(64, KV_TIER_FLASH);
         model_read(s, ids, N);
         for (int i = 0; i < 40; i++)
