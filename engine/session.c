@@ -694,15 +694,27 @@ struct score {
     void *data;
 };
 
+/* Wanted positions that follow each other, from pos on, as many as there are rows for. */
+static int wanted(const struct session *s, const struct score *score, int pos, int to, int n)
+{
+    int take = 0;
+    while (take < s->n_rows && pos + take < to && score->want(pos + take, n, score->data))
+        take++;
+    return take;
+}
+
 static void score_chunk(struct session *s, const struct score *score, int from, int to, int n)
 {
-    for (int pos = from; pos < to; pos++) {
-        if (!score->want(pos, n, score->data))
+    for (int pos = from, take; pos < to; pos += take ? take : 1) {
+        take = wanted(s, score, pos, to, n);
+        if (!take)
             continue;
+        float *rows = timeline_rows(s, pos, take);
         pool_lock(s->e->pool);
-        s->ops->logits(s->forward, pos - from, 1, timeline_rows(s, pos, 1));
+        s->ops->logits(s->forward, pos - from, take, rows);
         pool_unlock(s->e->pool);
-        score->row(pos, s->logits.row, score->data);
+        for (int i = 0; i < take; i++)
+            score->row(pos + i, rows + (size_t)i * (size_t)s->e->model.n_vocab, score->data);
     }
 }
 
