@@ -33,7 +33,7 @@ bool kv_init(struct kv *kv, const struct model *m, const struct kv_shape *shape,
     assert(n_ctx > 0);
     size_t heads = (size_t)shape->n_layer * (size_t)shape->n_kv_head;
     *kv = (struct kv){
-        .base = { &cache_dense },
+        .base = { .ops = &cache_dense },
         .model = m,
         .shape = *shape,
         .element_bytes = element_bytes(shape->type),

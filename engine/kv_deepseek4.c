@@ -93,7 +93,7 @@ static void set_shape(struct kv4 *kv, struct kv4_layer *layers, const struct mod
 {
     size_t element = o->type == KV_F32 ? sizeof(float) : sizeof(uint16_t);
     *kv = (struct kv4){
-        .base = { &cache_deepseek4 }, .type = o->type, .chunk = o->chunk, .layers = layers,
+        .base = { .ops = &cache_deepseek4 }, .type = o->type, .chunk = o->chunk, .layers = layers,
         .head_bytes = (size_t)m->head_dim * element,
         .index_bytes = (size_t)m->deepseek4->d_index * element,
         .n_layer = m->n_layer, .head_dim = m->head_dim, .n_vocab = m->n_vocab,

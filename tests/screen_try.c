@@ -1,11 +1,13 @@
 /* screen_try.c -- see screen_try.h. */
+#define _GNU_SOURCE /* memfd_create */
 #include "tests/screen_try.h"
 
-#include <fcntl.h>
 #include <locale.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "app/export.h"
@@ -96,15 +98,17 @@ static bool put_rows(struct markdown *m, size_t bytes, struct buf *out)
     return true;
 }
 
+enum { PIECES_MAX = 32 };
+
 const char *markdown_try(const uint8_t *data, size_t bytes)
 {
     locale_once();
     if (bytes < 2)
         return NULL;
     int cols = 1 + data[0] % 80;
-    size_t step = 1 + data[1] % 40;
     const char *text = (const char *)data + 2;
     bytes -= 2;
+    size_t step = 1 + data[1] % 40 + bytes / PIECES_MAX;
     struct markdown *streamed = markdown_new(), *once = markdown_new();
     struct buf a = {0}, b = {0};
     for (size_t at = step; at < bytes; at += step)
@@ -146,45 +150,61 @@ static void take_message(void *data, const char *msg)
         *(const char **)data = "a message that may not be shown";
 }
 
-/* Every key of an action leads to it. */
-static const char *check_list(enum key_context c, const char *list, enum action a)
+enum { KEYS_MAX = 1000 };
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Takes the keys of a list, spelled in the one way. Returns how many there are now. */
+static int take_list(const char *list, char (*keys)[80], int n)
 {
     char name[80];
-    for (const char *at = list; *at;) {
-        size_t n = strcspn(at, " ");
-        struct key k;
-        snprintf(name, sizeof name, "%.*s", (int)n, at);
-        if (key_parse(name, &k) && keymap_action(c, &k) != a)
-            return "a key has two actions";
-        at += n + (at[n] == ' ');
+    for (const char *at = list; *at && n < KEYS_MAX;) {
+        size_t bytes = strcspn(at, " ");
+        snprintf(name, sizeof name, "%.*s", (int)bytes, at);
+        n += keymap_keys(name, keys[n], sizeof keys[n]);
+        at += bytes + (at[bytes] == ' ');
     }
+    return n;
+}
+
+/* No key has two actions. */
+static const char *check_context(enum key_context c)
+{
+    static char keys[KEYS_MAX][80];
+    int n = 0;
+    for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
+        const struct action_help *h = keymap_help((enum action)a);
+        n = take_list(c == CONTEXT_EDITOR ? h->keys_editor : h->keys_reader, keys, n);
+    }
+    qsort(keys, (size_t)n, sizeof *keys, compare_names);
+    for (int i = 1; i < n; i++)
+        if (strcmp(keys[i - 1], keys[i]) == 0)
+            return "a key has two actions";
     return NULL;
 }
 
+/* The keys are those of the beginning, before and after. */
 const char *keyfile_try(const uint8_t *data, size_t bytes)
 {
     const char *wrong = NULL;
     locale_once();
-    keymap_reset();
     keyfile_read((const char *)data, bytes, "keys", take_message, &wrong);
-    for (int a = ACTION_NONE + 1; a < ACTION_COUNT && !wrong; a++) {
-        const struct action_help *h = keymap_help((enum action)a);
-        wrong = check_list(CONTEXT_EDITOR, h->keys_editor, (enum action)a);
-        if (!wrong)
-            wrong = check_list(CONTEXT_READER, h->keys_reader, (enum action)a);
-    }
+    for (int c = 0; c < CONTEXT_COUNT && !wrong; c++)
+        wrong = check_context((enum key_context)c);
     keymap_reset();
     return wrong;
 }
 
-/* A file of these bytes without a name, made once. */
+/* A file of these bytes in memory, made once. */
 static const char *memory_file(const uint8_t *data, size_t bytes)
 {
     static int fd = -1;
     static char path[40];
     if (fd < 0) {
-        FILE *f = tmpfile(); /* for as long as the program runs */
-        fd = f ? fileno(f) : -1;
+        fd = memfd_create("config", MFD_CLOEXEC); /* for as long as the program runs */
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     }
     if (ftruncate(fd, 0) != 0 || pwrite(fd, data, bytes, 0) != (ssize_t)bytes)

@@ -469,8 +469,10 @@ static int64_t patience_ms(const struct decode *d)
     if (d->pasting)
         return DECODE_PASTE_MS;
     size_t n = d->in.bytes - d->at;
+    if (n < 2)
+        return DECODE_ESC_MS;
     const char *s = d->in.data + d->at;
-    bool sequence = n > 1 && s[0] == ESC && !(n == 2 && s[1] == ESC);
+    bool sequence = s[0] == ESC && !(n == 2 && s[1] == ESC);
     return sequence ? DECODE_SEQUENCE_MS : DECODE_ESC_MS;
 }
 
