@@ -112,8 +112,8 @@ $(BUILD)/tests/engine $(BUILD)/tests/app: LDFLAGS += $(FAULTS:%=-Wl,--wrap=%)
 T_ENG += $(BUILD)/tests/fault.o
 T_APP += $(BUILD)/tests/fault.o
 T_ENG += $(MODELS:engine/%.c=$(BUILD)/tests/model_%.o)
-CHECK_KERNELS := $(call obj,tests/check_kernels.c $(filter engine/mem.c engine/cpu.c engine/quant.c \
-	engine/kernels%,$(ENGINE)))
+CHECK_KERNELS := $(call obj,tests/check_kernels.c $(filter engine/mem.c engine/cpu.c \
+	engine/quant.c engine/codec.c engine/kernels%,$(ENGINE)))
 
 $(BUILD)/duet: $(DUET)
 	$(Q)$(LINK) $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)

@@ -30,25 +30,59 @@ INLINE __m256i multiply_bytes(const struct kind kind, __m256i w, __m256i x)
                      : _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
 }
 
-INLINE __m256i chunk_sums(const struct kind kind, const struct chunk *c, const int8_t *x)
+INLINE __m256i widen(__m256i pairs)
 {
-    __m256i v[GROUPS];
-    int n = GROUPS, fit = pairs_that_fit(kind);
-    for (int g = 0; g < n; g++)
-        v[g] = multiply_bytes(kind, c->q[g], load_bytes(x + g * QUANT_BLOCK));
-    for (; fit > 1; fit /= 2, n /= 2)
-        for (int i = 0; i < n / 2; i++)
-            v[i] = _mm256_hadd_epi16(v[2 * i], v[2 * i + 1]);
-    if (n > 1) {
-        for (int i = 0; i < n; i++)
-            v[i] = _mm256_madd_epi16(v[i], _mm256_set1_epi16(1));
-        return finish_sums(kind, c, v, n);
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
+/* The products of n groups with one factor each, pairs v [2 n] of them. */
+INLINE __m256i sum_groups(const struct kind kind, const struct chunk *c, __m256i *v, int n)
+{
+    int fit = pairs_that_fit(kind);
+    __m256i sum[PAIRS] = {0};
+    for (int i = 0; i < n; i++)
+        sum[i] = fit > 1 ? _mm256_add_epi16(v[2 * i], v[2 * i + 1])
+                         : _mm256_add_epi32(widen(v[2 * i]), widen(v[2 * i + 1]));
+    if (fit == 8) {
+        __m256i rest = n > 2 ? _mm256_hadd_epi16(sum[2], sum[3]) : _mm256_setzero_si256();
+        __m256i all = _mm256_hadd_epi16(_mm256_hadd_epi16(sum[0], sum[1]), rest);
+        return _mm256_madd_epi16(all, kind.has_factor ? c->factor : _mm256_set1_epi16(1));
     }
-    /* The sums of first halves stand below those of second ones: they become pairs. */
-    const __m256i pairs = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
-    v[0] = _mm256_shuffle_epi8(_mm256_permute4x64_epi64(v[0], 0xd8), pairs);
-    return _mm256_madd_epi16(v[0], kind.has_factor ? c->factor : _mm256_set1_epi16(1));
+    for (int i = 0; fit > 1 && i < n; i++)
+        sum[i] = widen(sum[i]);
+    __m256i all = add_up(sum, n);
+    return kind.has_factor ? _mm256_mullo_epi32(all, _mm256_srai_epi32(c->factor, 16)) : all;
+}
+
+/* The same for 8 groups whose halves have factors of their own: sums of halves stand as the factors
+ * do, or, where 16 bits do not hold them, factors go to where the products are. */
+INLINE __m256i sum_halves(const struct kind kind, const struct chunk *c, __m256i *v)
+{
+    __m256i sum[PAIRS];
+    if (pairs_that_fit(kind) == 8) {
+        for (int i = 0; i < PAIRS; i++)
+            sum[i] = _mm256_hadd_epi16(v[2 * i], v[2 * i + 1]);
+        return _mm256_madd_epi16(_mm256_hadd_epi16(_mm256_hadd_epi16(sum[0], sum[1]),
+                                                   _mm256_hadd_epi16(sum[2], sum[3])), c->factor);
+    }
+    for (int i = 0; i < PAIRS; i++) {
+        __m256i part[2];
+        for (int h = 0; h < 2; h++) {
+            const __m256i word = _mm256_set1_epi16((short)(0x0100 + 0x0202 * (2 * i + h)));
+            part[h] = _mm256_madd_epi16(v[2 * i + h], _mm256_shuffle_epi8(c->factor, word));
+        }
+        sum[i] = _mm256_add_epi32(part[0], part[1]);
+    }
+    return add_up(sum, PAIRS);
+}
+
+INLINE __m256i chunk_sums(const struct kind kind, const struct chunk *c, const __m256i *x, int n)
+{
+    __m256i v[2 * PAIRS];
+    int pairs = n < PAIRS ? n : PAIRS;
+    for (int j = 0; j < 2 * pairs; j++)
+        v[j] = multiply_bytes(kind, c->q[j], _mm256_load_si256(&x[j]));
+    return kind.has_halves ? sum_halves(kind, c, v) : sum_groups(kind, c, v, pairs);
 }
 
 /* Four bytes of the activations in all lanes, read from memory as such. */

@@ -67,17 +67,31 @@ INLINE float load_float(const char *array, size_t i)
 /* The compiler may not take a sum apart to add it up in another order: that needs registers. */
 #define IN_ORDER(v) __asm__("" : "+x"(v))
 
-INLINE int load_int(const void *p)
-{
-    int i;
-    memcpy(&i, p, sizeof i);
-    return i;
-}
-
 /* ---- row by row ----------------------------------------------------------------------------- */
 
-/* sum factor q x of each group of a chunk, x [256]. */
-typedef __m256i chunk_sums_fn(const struct kind kind, const struct chunk *c, const int8_t *x);
+#define ROW_MAX 32768  /* values of a row; longer ones go by panels */
+#define AHEAD   1024   /* bytes behind a chunk that are asked for */
+
+/* The activations of one token in pairs of groups, as in struct chunk. */
+struct row_act {
+    const char *x;  /* the row of quant.h */
+    const __m256i *pairs;
+};
+
+/* sum factor q x of each of the first n groups of a chunk. */
+typedef __m256i chunk_sums_fn(const struct kind kind, const struct chunk *c, const __m256i *x,
+                              int n);
+
+INLINE void pair_up(const char *x, size_t n_chunks, __m256i *out)
+{
+    for (size_t c = 0; c < n_chunks; c++, x += GROUPS * QUANT_BLOCK, out += GROUPS)
+        for (int i = 0; i < PAIRS; i++) {
+            __m256i a = load_bytes(x + i * QUANT_BLOCK);
+            __m256i b = load_bytes(x + (i + PAIRS) * QUANT_BLOCK);
+            out[2 * i] = _mm256_permute2x128_si256(a, b, 0x20);
+            out[2 * i + 1] = _mm256_permute2x128_si256(a, b, 0x31);
+        }
+}
 
 /* The sum of eight lanes, always in the same order. */
 INLINE float sum8(__m256 v)
@@ -87,65 +101,92 @@ INLINE float sum8(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
-/* 32-bit sums of n groups each, 1 < n, whose parts still stand in several lanes; the lower half of
- * a register has parts of first halves of groups only. Adds them up, with the factors. */
-INLINE __m256i finish_sums(const struct kind kind, const struct chunk *c, __m256i *v, int n)
+/* Four registers whose neighbours are added twice; those that are not there are 0. */
+INLINE __m256i add_up(const __m256i *v, int n)
 {
-    for (; n > 2; n /= 2)
-        for (int i = 0; i < n / 2; i++)
-            v[i] = _mm256_hadd_epi32(v[2 * i], v[2 * i + 1]);
-    __m256i first = _mm256_permute2x128_si256(v[0], v[1], 0x20);
-    __m256i second = _mm256_permute2x128_si256(v[0], v[1], 0x31);
-    __m256i factor = _mm256_srai_epi32(c->factor, 16);
-    if (kind.has_halves) {
-        __m256i lower = _mm256_srai_epi32(_mm256_slli_epi32(c->factor, 16), 16);
-        return _mm256_add_epi32(_mm256_mullo_epi32(first, lower),
-                                _mm256_mullo_epi32(second, factor));
-    }
-    __m256i sum = _mm256_add_epi32(first, second);
-    return kind.has_factor ? _mm256_mullo_epi32(sum, factor) : sum;
+    const __m256i zero = _mm256_setzero_si256();
+    return _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]),
+                             n > 2 ? _mm256_hadd_epi32(v[2], v[3]) : zero);
 }
 
-/* Chunk i of a row against a token's activations x. */
-INLINE __m256 add_chunk(const struct kind kind, chunk_sums_fn *sums, const struct chunk *c,
-                        const char *x, struct act_layout at, size_t i, __m256 acc)
+/* Chunk i of a row, n groups, against a token's activations. */
+INLINE __m256 add_chunk(const struct kind kind, chunk_sums_fn *sums, const struct chunk *c, int n,
+                        const struct row_act *a, struct act_layout at, size_t i, __m256 acc)
 {
     size_t lanes = i * sizeof acc;
-    __m256i sum = sums(kind, c, (const int8_t *)x + i * GROUPS * QUANT_BLOCK), offset = sum;
-    __m256 d = _mm256_castsi256_ps(load_bytes(x + at.d + lanes));
+    __m256i sum = sums(kind, c, a->pairs + i * GROUPS, n), offset = sum;
+    __m256 d = _mm256_castsi256_ps(load_bytes(a->x + at.d + lanes));
     if (kind.has_offset)
-        offset = _mm256_madd_epi16(c->offset, load_bytes(x + at.b + lanes));
+        offset = _mm256_madd_epi16(c->offset, load_bytes(a->x + at.b + lanes));
     if (kind.has_offset && !kind.has_minima)
         sum = _mm256_sub_epi32(sum, offset);
     acc = _mm256_fmadd_ps(_mm256_mul_ps(c->scale, d), _mm256_cvtepi32_ps(sum), acc);
     if (kind.has_minima)
         acc = _mm256_fmadd_ps(_mm256_mul_ps(c->add, d), _mm256_cvtepi32_ps(offset), acc);
     if (kind.has_add)
-        acc = _mm256_fmadd_ps(c->add, _mm256_castsi256_ps(load_bytes(x + at.s + lanes)), acc);
+        acc = _mm256_fmadd_ps(c->add, _mm256_castsi256_ps(load_bytes(a->x + at.s + lanes)), acc);
     return acc;
 }
 
-/* n_x is d->n_x, a constant where it is 1. */
-INLINE void dot_row(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
-                    chunk_sums_fn *sums, const struct dot *d, int row, int n_x)
+/* Chunk i, n groups, which stand at w, against n_x tokens. */
+INLINE void row_chunk(const struct kind kind, unpack_fn *unpack, chunk_sums_fn *sums,
+                      const char *w, int n, const struct row_act *a, int n_x,
+                      struct act_layout at, size_t i, __m256 *acc)
 {
-    int n_groups = (int)(d->n / QUANT_BLOCK);
+    struct chunk c;
+    chunk_unpack(kind, unpack, w, n, &c);
+    for (int t = 0; t < n_x; t++)
+        acc[t] = add_chunk(kind, sums, &c, n, &a[t], at, i, acc[t]);
+}
+
+#define CHUNK_MAX (GROUPS * sizeof(struct block_q8_0))
+
+/* n_x is d->n_x, a constant where it is 1. Lines that are wanted soon are asked for: rows follow
+ * each other in memory, and the hardware looks ahead inside a page only. */
+INLINE void dot_row(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                    chunk_sums_fn *sums, const struct dot *d, int row, int n_x,
+                    const struct row_act *a)
+{
+    char copy[CHUNK_MAX];
+    int left = (int)(d->n / QUANT_BLOCK);
     const char *w = (const char *)d->w + (size_t)row * d->w_bytes;
-    const char *all_end = (const char *)d->w + (size_t)(d->n_w - 1) * d->w_bytes +
-                          (size_t)n_groups * chunk_bytes / GROUPS;
     struct act_layout at = act_layout(d->n);
+    size_t i = 0, block = chunk_bytes / GROUPS;
     __m256 acc[FEW];
     for (int t = 0; t < n_x; t++)
         acc[t] = _mm256_setzero_ps();
-    for (int g = 0; g < n_groups; g += GROUPS, w += chunk_bytes) {
-        struct chunk c;
-        int n = kind.has_factor ? GROUPS : n_groups - g;
-        chunk_unpack(kind, unpack, chunk_bytes, n, w, all_end, &c);
-        for (int t = 0; t < n_x; t++)
-            acc[t] = add_chunk(kind, sums, &c, act_row(d, t), at, (size_t)(g / GROUPS), acc[t]);
+    for (; left > PAIRS; left -= GROUPS, i++, w += chunk_bytes) {
+        for (size_t ahead = 0; ahead < chunk_bytes; ahead += 64)
+            _mm_prefetch(w + AHEAD + ahead, _MM_HINT_T0);
+        const char *from = w;
+        if (left < GROUPS)
+            from = chunk_alone(w, block * (size_t)left, chunk_bytes, copy);
+        row_chunk(kind, unpack, sums, from, GROUPS, a, n_x, at, i, acc);
+    }
+    if (left > 0 && !kind.has_factor) {
+        const char *from = w;
+        if (left % 2)
+            from = chunk_alone(w, block * (size_t)left, chunk_bytes, copy);
+        if (left <= 2)
+            row_chunk(kind, unpack, sums, from, 2, a, n_x, at, i, acc);
+        else
+            row_chunk(kind, unpack, sums, from, PAIRS, a, n_x, at, i, acc);
     }
     for (int t = 0; t < n_x; t++)
         d->y[(size_t)t * d->y_step + (size_t)row] = sum8(acc[t]);
+}
+
+INLINE void dot_rows(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                     chunk_sums_fn *sums, const struct dot *d, int n_x)
+{
+    __m256i pairs[FEW][ROW_MAX / sizeof(__m256i)];
+    struct row_act a[FEW];
+    for (int t = 0; t < n_x; t++) {
+        a[t] = (struct row_act){ act_row(d, t), pairs[t] };
+        pair_up(a[t].x, q8_blocks(d->n) / GROUPS, pairs[t]);
+    }
+    for (int row = 0; row < d->n_w; row++)
+        dot_row(kind, unpack, chunk_bytes, sums, d, row, n_x, a);
 }
 
 /* ---- panels --------------------------------------------------------------------------------- */
@@ -172,8 +213,9 @@ INLINE void panel_rows(int T, const char *x, size_t x_bytes, const char **row)
     }
 }
 
-/* Turns 8 registers of 8 words of 32 bits: word i of in[r] becomes word r of out[i * step]. */
-INLINE void turn8(const __m256i *in, __m256i *out, int step)
+/* Turns 8 registers of 8 words of 32 bits: word i of in[r] becomes word r of low[i * step], word
+ * 4 + i that of high[i * step]. */
+INLINE void turn8(const __m256i *in, __m256i *low, __m256i *high, int step)
 {
     __m256i a[8], b[8];
     for (int i = 0; i < 8; i += 2) {
@@ -186,27 +228,32 @@ INLINE void turn8(const __m256i *in, __m256i *out, int step)
             b[i + 2 * j + 1] = _mm256_unpackhi_epi64(a[i + j], a[i + j + 2]);
         }
     for (int i = 0; i < 4; i++) {
-        out[i * step] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
-        out[(i + 4) * step] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
+        low[i * step] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x20);
+        high[i * step] = _mm256_permute2x128_si256(b[i], b[i + 4], 0x31);
     }
 }
 
 #define EIGHTS (ROWS / 8)  /* registers of 256 bits side by side */
 
-/* One field of 8 chunks to a field [GROUPS][WIDE] of a panel: its rows 8 h to 8 h + 7. */
-#define TURN_FIELD(c, field, out, h)                                                          \
+/* A register of 8 chunks to two fields [4][WIDE] of a panel: their rows 8 h to 8 h + 7. */
+#define TURN_HALVES(c, field, low, high, h)                                                   \
     do {                                                                                      \
         __m256i in[8];                                                                        \
         for (int r = 0; r < 8; r++)                                                           \
             in[r] = (__m256i)(c)[r].field;                                                    \
-        turn8(in, (__m256i *)(out) + (h), EIGHTS);                                            \
+        turn8(in, (__m256i *)(low) + (h), (__m256i *)(high) + (h), EIGHTS);                   \
     } while (0)
+
+/* The same to one field [GROUPS][WIDE]. */
+#define TURN_FIELD(c, field, out, h) TURN_HALVES(c, field, out, (out) + GROUPS / 2, h)
 
 /* 8 unpacked rows become rows 8 h to 8 h + 7 of a panel. */
 INLINE void panel_turn(const struct kind kind, const struct chunk *c, struct panel *p, int h)
 {
-    for (int g = 0; g < GROUPS; g++)
-        TURN_FIELD(c, q[g], p->q[g], h);
+    for (int i = 0; i < PAIRS; i++)
+        for (int half = 0; half < 2; half++)
+            TURN_HALVES(c, q[2 * i + half], p->q[i] + half * QUADS / 2,
+                        p->q[i + PAIRS] + half * QUADS / 2, h);
     TURN_FIELD(c, scale, p->scale, h);
     if (kind.has_add || kind.has_minima)
         TURN_FIELD(c, add, p->add, h);
@@ -229,18 +276,22 @@ INLINE void panel_turn_factors(const struct chunk *c, struct panel *p)
         }
 }
 
-/* The chunk that begins chunk_at bytes behind the beginning of rows [row, row + ROWS). Rows that
- * are not there repeat the last one. */
+/* The chunk that begins chunk_at bytes behind the beginning of rows [row, row + ROWS), of which n
+ * groups count. Rows that are not there repeat the last one. What stands behind a row is unpacked
+ * too, but not where memory may end. */
 INLINE void panel_unpack(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
                          const struct dot *d, int row, size_t chunk_at, int n, struct panel *p)
 {
     struct chunk c[ROWS];
+    char copy[CHUNK_MAX];
     const char *last = (const char *)d->w + (size_t)(d->n_w - 1) * d->w_bytes;
-    const char *all_end = last + d->n / QUANT_BLOCK * chunk_bytes / GROUPS;
+    const char *end = last + d->n / QUANT_BLOCK * chunk_bytes / GROUPS;
     for (int r = 0; r < ROWS; r++) {
         const char *w = (const char *)d->w + (size_t)(row + r) * d->w_bytes;
-        w = row + r < d->n_w ? w : last;
-        chunk_unpack(kind, unpack, chunk_bytes, n, w + chunk_at, all_end, &c[r]);
+        w = (row + r < d->n_w ? w : last) + chunk_at;
+        if (n < GROUPS && (size_t)(end - w) < chunk_bytes)
+            w = chunk_alone(w, chunk_bytes / GROUPS * (size_t)n, chunk_bytes, copy);
+        chunk_unpack(kind, unpack, w, GROUPS, &c[r]);
     }
     for (int h = 0; h < EIGHTS; h++)
         panel_turn(kind, c + 8 * h, p, h);
@@ -331,11 +382,12 @@ INLINE void dot_all(const struct kind kind, unpack_fn *unpack, size_t chunk_byte
         d.x = (const char *)all->x + (size_t)t * all->x_bytes;
         d.y += (size_t)t * d.y_step;
         d.n_x = all->n_x - t < TOKENS ? all->n_x - t : TOKENS;
-        for (int row = 0; row < d.n_w && d.n_x == 1; row++)
-            dot_row(kind, unpack, chunk_bytes, chunk_sums, &d, row, 1);
-        for (int row = 0; row < d.n_w && d.n_x > 1 && d.n_x <= FEW; row++)
-            dot_row(kind, unpack, chunk_bytes, chunk_sums, &d, row, d.n_x);
-        for (int row = 0; row < d.n_w && d.n_x > FEW; row += ROWS)
+        bool by_rows = d.n_x <= FEW && d.n <= ROW_MAX;
+        if (by_rows && d.n_x == 1)
+            dot_rows(kind, unpack, chunk_bytes, chunk_sums, &d, 1);
+        else if (by_rows)
+            dot_rows(kind, unpack, chunk_bytes, chunk_sums, &d, d.n_x);
+        for (int row = 0; row < d.n_w && !by_rows; row += ROWS)
             dot_panel(kind, unpack, chunk_bytes, panel_sums, &d, row);
     }
 }

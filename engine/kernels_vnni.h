@@ -12,12 +12,32 @@
 #define DOT_PANEL _mm256_dpbusd_avx_epi32
 #endif
 
-INLINE __m256i chunk_sums(const struct kind kind, const struct chunk *c, const int8_t *x)
+/* The 16-bit factors of first and second halves, as 32 bits: of groups 0, 1, 4, 5, and of 2, 3, 6,
+ * 7. */
+INLINE void wide_factors(const struct chunk *c, __m256i *out)
 {
-    __m256i v[GROUPS];
-    for (int g = 0; g < GROUPS; g++)
-        v[g] = DOT_CHUNK(_mm256_setzero_si256(), c->q[g], load_bytes(x + g * QUANT_BLOCK));
-    return finish_sums(kind, c, v, GROUPS);
+    out[0] = _mm256_srai_epi32(_mm256_unpacklo_epi16(c->factor, c->factor), 16);
+    out[1] = _mm256_srai_epi32(_mm256_unpackhi_epi16(c->factor, c->factor), 16);
+}
+
+INLINE __m256i chunk_sums(const struct kind kind, const struct chunk *c, const __m256i *x, int n)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i v[PAIRS] = {0}, second, factor[2];
+    int pairs = n < PAIRS ? n : PAIRS;
+    for (int i = 0; i < pairs; i++) {
+        v[i] = DOT_CHUNK(zero, c->q[2 * i], x[2 * i]);
+        second = DOT_CHUNK(kind.has_halves ? zero : v[i], c->q[2 * i + 1], x[2 * i + 1]);
+        v[i] = kind.has_halves ? _mm256_hadd_epi32(v[i], second) : second;
+    }
+    if (!kind.has_halves) {
+        __m256i all = add_up(v, pairs);
+        return kind.has_factor ? _mm256_mullo_epi32(all, _mm256_srai_epi32(c->factor, 16)) : all;
+    }
+    wide_factors(c, factor);
+    for (int i = 0; i < 2; i++)
+        v[i] = _mm256_mullo_epi32(_mm256_hadd_epi32(v[2 * i], v[2 * i + 1]), factor[i]);
+    return _mm256_hadd_epi32(v[0], v[1]);
 }
 
 /* The sum of quads [from, to) of a group. */

@@ -11,7 +11,7 @@
 #include "engine/mem.h"
 #include "tests/engine_vocab.h"
 
-#define MAX 1600
+#define MAX 33024  /* values of a row that is too long to go by itself */
 
 static struct kernels plain, fast;
 static uint64_t random_state;
@@ -313,7 +313,7 @@ static void for_each_set(void (*check)(void))
 }
 
 /* Every way through a product: few tokens and many, tiles of 16 and what is left, panels of rows
- * and what is left, whole chunks and parts. */
+ * and what is left, whole chunks and each part of one, a row of any length. */
 static void check_products(void)
 {
     static const struct { int w, x; } shapes[] = { { 3, 1 }, { 2, 3 }, { 34, 6 }, { 5, 23 } };
@@ -321,6 +321,9 @@ static void check_products(void)
         bool k = weight_info((enum weight)w)->block_elements == 256;
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
             check_dot((enum weight)w, k ? 512 : 352, shapes[i].w, shapes[i].x, 1);
+        for (size_t n = 288; n <= 512 && !k; n += 32)
+            check_dot((enum weight)w, n, 2, 1, 1);
+        check_dot((enum weight)w, MAX, 1, 1, 1);
     }
 }
 
