@@ -63,6 +63,12 @@ struct backend_ops {
      * step() follows; EVENT_EXACT is its last event, and comes with other tasks too. */
     void (*exact)(struct backend *b, int from, int to);
 
+    /* While idle: begins to make the timeline that of this prompt, by reading again what stands
+     * behind the first difference; takes *p over. step() follows and adds EVENT_FOLDED at the end.
+     * From any thread: leave(true) ends it early, with all as it was; leave(false) before it. */
+    void (*fold)(struct backend *b, struct prompt *p, struct event_list *out);
+    void (*leave)(struct backend *b, bool on);
+
     /* Writes what makes the next resume instant. Adds EVENT_SAVED. */
     void (*save)(struct backend *b, const char *kv, struct event_list *out);
 

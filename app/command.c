@@ -327,6 +327,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
         talk_switch(t, args);
         return ACTION_NONE;
     case ACTION_FIT: cmd_fit(t, args); return ACTION_NONE;
+    case ACTION_REFOLD: fold_command(t, args); return ACTION_NONE;
     case ACTION_RENAME: cmd_rename(t, args); return ACTION_NONE;
     case ACTION_UNDO: talk_undo(t); return ACTION_NONE;
     case ACTION_RETRY: talk_retry(t); return ACTION_NONE;

@@ -70,7 +70,38 @@ void reply_release(struct reply *r)
         free(r->part[i].text);
     free(r->part);
     ids_release(&r->ids);
+    ids_release(&r->thought);
     *r = (struct reply){0};
+}
+
+void reply_thought(struct reply *r, int from, int n)
+{
+    struct ids *t = &r->thought;
+    const int32_t pair[] = {from, from + n};
+    if (n == 0)
+        return;
+    if (t->n > 0 && t->id[t->n - 1] == from)
+        t->id[t->n - 1] = from + n;
+    else
+        ids_append(t, pair, 2);
+}
+
+bool reply_folds(const struct reply *r)
+{
+    bool thinks = false;
+    for (int i = 0; i < r->n_part; i++)
+        thinks = thinks || r->part[i].kind == PART_THINKING;
+    return thinks && !r->folded && r->thought.n > 0;
+}
+
+void reply_context(const struct reply *r, bool folded, struct ids *out)
+{
+    int from = 0;
+    for (int i = 0; folded && i < r->thought.n; i += 2) {
+        ids_append(out, r->ids.id + from, r->thought.id[i] - from);
+        from = r->thought.id[i + 1];
+    }
+    ids_append(out, r->ids.id + from, r->ids.n - from);
 }
 
 static struct part *reply_part(struct reply *r, enum part_kind kind, enum mode_id mode)
@@ -114,6 +145,14 @@ char *reply_answer(const struct reply *r)
     size_t blank = strspn(text, " \n");
     memmove(text, text + blank, strlen(text + blank) + 1);
     return text;
+}
+
+int reply_context_tokens(const struct reply *r)
+{
+    int n = r->ids.n;
+    for (int i = 0; r->folded && i < r->thought.n; i += 2)
+        n -= r->thought.id[i + 1] - r->thought.id[i];
+    return n;
 }
 
 /* ---- the conversation ------------------------------------------------------------------------ */
@@ -257,6 +296,12 @@ void conversation_drop(struct conversation *c, int n_turn, const int32_t *kept, 
     c->n_dropped = n_turn;
 }
 
+static void reply_drop_ids(struct reply *r)
+{
+    ids_release(&r->ids);
+    ids_release(&r->thought);
+}
+
 static void conversation_drop_ids(struct conversation *c)
 {
     ids_release(&c->begin);
@@ -264,7 +309,7 @@ static void conversation_drop_ids(struct conversation *c)
     for (int t = 0; t < c->n_turn; t++) {
         ids_release(&c->turn[t].ids);
         for (int r = 0; r < c->turn[t].n_reply; r++)
-            ids_release(&c->turn[t].reply[r].ids);
+            reply_drop_ids(&c->turn[t].reply[r]);
     }
 }
 
@@ -296,9 +341,8 @@ static struct message *prompt_add(struct prompt *p, enum message_role role, char
     return m;
 }
 
-void conversation_prompt(const struct conversation *c, int turn, struct prompt *out)
+static void prompt_make(const struct conversation *c, int turn, bool folded, struct prompt *out)
 {
-    assert(turn >= -1 && turn < c->n_turn);
     *out = (struct prompt){0};
     struct message *begin = prompt_add(out, MESSAGE_SYSTEM, mem_dup(c->system), &c->begin);
     if (c->begin.n > 0)
@@ -310,10 +354,34 @@ void conversation_prompt(const struct conversation *c, int turn, struct prompt *
         if (!r)
             continue;
         prompt_add(out, MESSAGE_USER, mem_dup(t->question), &t->ids);
-        prompt_add(out, MESSAGE_ASSISTANT, reply_join(r, PART_ANSWER), &r->ids);
+        struct ids ids = {0};
+        reply_context(r, r->folded || (folded && reply_folds(r)), &ids);
+        prompt_add(out, MESSAGE_ASSISTANT, reply_join(r, PART_ANSWER), &ids);
+        ids_release(&ids);
     }
     if (turn >= 0)
         prompt_add(out, MESSAGE_USER, mem_dup(c->turn[turn].question), &c->turn[turn].ids);
+}
+
+void conversation_prompt(const struct conversation *c, int turn, struct prompt *out)
+{
+    assert(turn >= -1 && turn < c->n_turn);
+    prompt_make(c, turn, false, out);
+}
+
+void conversation_folded(const struct conversation *c, struct prompt *out)
+{
+    prompt_make(c, -1, true, out);
+}
+
+int conversation_folds(const struct conversation *c, int from)
+{
+    for (int i = from > c->n_dropped ? from : c->n_dropped; i < c->n_turn; i++) {
+        const struct reply *r = turn_reply(&c->turn[i]);
+        if (r && reply_folds(r))
+            return i;
+    }
+    return -1;
 }
 
 void prompt_release(struct prompt *p)
@@ -353,6 +421,8 @@ int conversation_rendered(struct conversation *c, int turn, int i, const int32_t
     struct turn *t = i == 0 ? NULL : &c->turn[k];
     if (!t)
         ids_release(&c->kept); /* the backend did not know what they stood behind */
+    if (answer)
+        ids_release(&t->reply[t->chosen].thought); /* it is rendered without */
     struct ids *a = !t ? &c->begin : answer ? &t->reply[t->chosen].ids : &t->ids;
     a->n = 0;
     ids_append(a, id, n);

@@ -68,6 +68,10 @@ struct reply {
     struct part *part;    /* [n_part], owned */
     int n_part;
     struct ids ids;       /* tails of the mode, generated ids and the end of the message */
+    struct ids thought;   /* pairs from, to: the stretches of ids that folding takes out */
+    bool folded;          /* they are out of the context */
+    int fold_tokens;      /* read again for that, by attempts that were left too */
+    double fold_seconds;
     struct usage usage;
 };
 
@@ -111,6 +115,18 @@ int conversation_put(struct conversation *c, int turn, struct reply *r);
 
 /* Moves sibling i out of its turn. Those behind it move up, and the last one is chosen. */
 void conversation_pull(struct conversation *c, int turn, int i, struct reply *out);
+
+/* True if the reply has a thought that is in the context and can be folded out of it. */
+bool reply_folds(const struct reply *r);
+
+/* Appends the ids that the context holds of a reply; folded: those it holds once it is. */
+void reply_context(const struct reply *r, bool folded, struct ids *out);
+
+/* How many ids the context holds of it. */
+int reply_context_tokens(const struct reply *r);
+
+/* Ids [from, from + n) of a reply go with its thought. */
+void reply_thought(struct reply *r, int from, int n);
 
 /* Empties a reply that is in no turn. */
 void reply_release(struct reply *r);
@@ -156,6 +172,12 @@ struct prompt {
  * answer. */
 void conversation_prompt(const struct conversation *c, int turn, struct prompt *out);
 void prompt_release(struct prompt *p);
+
+/* The whole conversation as it is once every thought that can be folded is. */
+void conversation_folded(const struct conversation *c, struct prompt *out);
+
+/* The first turn from `from` on whose chosen reply can be folded and is in prompts; -1: none. */
+int conversation_folds(const struct conversation *c, int from);
 
 /* Keeps the ids a backend rendered for message i of the prompt of that turn. Returns the turn the
  * message belongs to, -1 for the beginning. A message the prompt does not have is ignored. */

@@ -23,8 +23,11 @@ void cost_sum(const struct conversation *c, enum mode_id mode, struct cost *out)
     for (int i = 0; i < c->n_turn; i++)
         for (int k = 0; k < c->turn[i].n_reply; k++) {
             const struct reply *r = &c->turn[i].reply[k];
+            bool of_mode = mode == MODE_COUNT || r->mode == mode;
+            out->folded += of_mode ? (uint64_t)r->fold_tokens : 0;
+            out->fold_seconds += of_mode ? r->fold_seconds : 0;
             bool counted = r->usage.prompt_tokens > 0; /* else in the chosen one's */
-            if (counted && (mode == MODE_COUNT || r->mode == mode))
+            if (counted && of_mode)
                 add(out, &r->usage);
         }
 }
@@ -94,6 +97,9 @@ static void describe_sum(const char *name, const struct cost *s, struct buf *out
                (unsigned long long)s->re_read, s->seconds);
     if (s->seconds > 0)
         buf_printf(out, ", %.1f tok/s", (double)made / s->seconds);
+    if (s->folded > 0)
+        buf_printf(out, "; %llu read to fold thoughts, %.1f s", (unsigned long long)s->folded,
+                   s->fold_seconds);
     buf_puts(out, "\n");
 }
 

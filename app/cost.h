@@ -13,8 +13,9 @@ struct cost {
     int answers;
     uint64_t prompt, reused;    /* tokens before the replies; of these, those the cache held */
     uint64_t read, re_read;
+    uint64_t folded;            /* read again to fold thoughts out of the context */
     uint64_t answer, thinking, losing;
-    double seconds;
+    double seconds, fold_seconds;
 };
 
 /* Of the answers that ended in this mode; MODE_COUNT: of all. */

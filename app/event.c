@@ -23,7 +23,8 @@ static bool merge(struct event *a, struct event *b)
     if (a->kind == EVENT_PROGRESS) {
         a->done = b->done;
         a->total = b->total;
-    } else if (a->kind == EVENT_TOKENS && a->part == b->part && a->mode == b->mode) {
+    } else if (a->kind == EVENT_TOKENS && a->part == b->part && a->mode == b->mode &&
+               a->folds == b->folds) {
         buf_append(&a->text, buf_text(&b->text), b->text.bytes);
         ids_append(&a->ids, b->ids.id, b->ids.n);
         a->tokens += b->tokens;
@@ -85,6 +86,8 @@ void event_clear(struct event_list *l)
 struct part *reply_take(struct reply *r, const struct event *e)
 {
     r->mode = e->mode;
+    if (e->folds)
+        reply_thought(r, r->ids.n, e->ids.n);
     ids_append(&r->ids, e->ids.id, e->ids.n);
     if (e->text.bytes == 0 && e->tokens == 0)
         return NULL;

@@ -57,6 +57,8 @@ enum event_kind {
                       * of that; done tokens were read again for it, total wanted (0: nobody asked),
                       * seconds; text = why not all of them */
     EVENT_GATE,      /* gate was measured; text = what changes by it, or "" */
+    EVENT_FOLDED,    /* done = ids of thoughts that left, 0 = none: it was left; re_read for it,
+                      * seconds; text = the error */
     EVENT_SAVED,     /* text = "" or why not */
     EVENT_NOTE,      /* text: one line the person must see */
     EVENT_DONE,      /* reason, usage; text = the error of REASON_ERROR */
@@ -73,6 +75,7 @@ struct event {
     enum mode_id mode;
     struct buf text;
     struct ids ids;
+    bool folds;           /* they leave the context when the turn is folded */
     int index, done, total, tokens, re_read;
     double seconds;
     enum reply_reason reason;

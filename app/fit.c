@@ -42,7 +42,7 @@ void fit_release(struct fit *f)
 
 static int turn_tokens(const struct turn *t)
 {
-    return t->chosen < 0 ? 0 : t->ids.n + t->reply[t->chosen].ids.n;
+    return t->chosen < 0 ? 0 : t->ids.n + reply_context_tokens(&t->reply[t->chosen]);
 }
 
 /* The oldest turns that have to go so that the answer has room, and a quarter of the context more,

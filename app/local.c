@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/aside.h"
 #include "app/both.h"
 #include "app/candidates.h"
 #include "app/clock.h"
@@ -27,7 +28,7 @@ enum {
     ROOM_WANTED = 256, /* below that the person is asked first */
 };
 
-enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME, TASK_EXACT };
+enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME, TASK_EXACT, TASK_FOLD };
 
 struct local {
     struct backend base;
@@ -39,6 +40,7 @@ struct local {
     struct candidates candidates;
     struct both both;
     struct kept kept;               /* the other timelines of this conversation */
+    struct aside aside;             /* the one without thoughts, while it is made */
     enum local_task task;
     atomic_int wanted;              /* enum mode_id asked for by the UI */
     atomic_bool cancelled;
@@ -98,11 +100,10 @@ static bool ids_known(const struct local *l, const struct ids *ids)
     return true;
 }
 
-/* Makes the line the prompt's ids, rendering messages that have none (or none that can be). */
-static bool line_set(struct local *l, const struct prompt *p, struct event_list *out,
-                     struct err *err)
+/* Makes a line of the prompt's ids, rendering messages that have none (or none that can be). */
+static bool line_set(struct local *l, struct tokens *line, const struct prompt *p,
+                     struct event_list *out, struct err *err)
 {
-    struct tokens *line = &l->main.line;
     line->n = 0;
     for (int i = 0; i < p->n; i++) {
         const struct message *m = &p->message[i];
@@ -118,7 +119,6 @@ static bool line_set(struct local *l, const struct prompt *p, struct event_list 
         e->index = i;
         ids_append(&e->ids, line->id + from, line->n - from);
     }
-    l->main.unread = true;
     return true;
 }
 
@@ -318,7 +318,8 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
     l->mode_changed = false;
     l->first = 0;
     memset(&l->usage, 0, sizeof l->usage);
-    bool ok = line_set(l, &r->prompt, out, err);
+    bool ok = line_set(l, &l->main.line, &r->prompt, out, err);
+    l->main.unread = true;
     int n = l->main.line.n, room = session_ctx(l->session) - n;
     int wanted = r->tight ? ROOM_MIN : room_wanted(l);
     if (ok && room < wanted) {
@@ -495,12 +496,13 @@ static void local_resume(struct backend *b, struct prompt *p, const char *kv,
     l->back = 0;
     l->started = clock_seconds();
     l->task = TASK_RESUME;
-    if (!line_set(l, p, out, &err)) {
+    if (!line_set(l, &l->main.line, p, out, &err)) {
         snprintf(l->why, sizeof l->why, "%s", err.msg);
         l->main.line.n = 0;
     }
     prompt_release(p);
     kept_forget(&l->kept, l->main.line.id, l->main.line.n);
+    aside_forget(&l->aside, l->main.line.id, l->main.line.n);
     if (kv)
         session_cut(l->session, 0);
     else
@@ -567,6 +569,56 @@ static bool exact_step(struct local *l, struct event_list *out)
     return true;
 }
 
+/* ---- a fold ------------------------------------------------------------------------------- */
+
+/* Tells what it took; the line is the one without thoughts from here on, or as it was. */
+static void fold_over(struct local *l, const char *why, struct event_list *out)
+{
+    struct aside *a = &l->aside;
+    bool taken = !*why && aside_take(a, l->session);
+    int before = l->main.line.n;
+    if (taken) {
+        struct tokens old = l->main.line;
+        l->main.line = a->line;
+        a->line = old;
+        l->main.unread = true;
+        l->held = held(l);
+    }
+    struct event *e = strand_event(&l->main, out, EVENT_FOLDED);
+    e->done = before - l->main.line.n;
+    e->re_read = aside_read(a);
+    e->seconds = clock_seconds() - a->started;
+    buf_puts(&e->text, why);
+    l->task = TASK_NONE;
+}
+
+static void local_fold(struct backend *b, struct prompt *p, struct event_list *out)
+{
+    struct local *l = local_of(b);
+    struct err err;
+    bool ok = line_set(l, &l->aside.line, p, out, &err);
+    prompt_release(p);
+    aside_begin(&l->aside, l->session);
+    l->task = TASK_FOLD;
+    if (!ok)
+        fold_over(l, err.msg, out);
+}
+
+static bool fold_step(struct local *l, struct event_list *out)
+{
+    struct err err;
+    session_set_index(l->aside.reads, false);
+    if (aside_step(&l->aside, &err))
+        return true;
+    fold_over(l, err.msg, out);
+    return false;
+}
+
+static void local_leave(struct backend *b, bool on)
+{
+    aside_leave(&local_of(b)->aside, on);
+}
+
 /* ---- the operations ----------------------------------------------------------------------- */
 
 static bool local_step(struct backend *b, struct event_list *out)
@@ -577,6 +629,7 @@ static bool local_step(struct backend *b, struct event_list *out)
     case TASK_BOTH: return turn_step(l, out);
     case TASK_RESUME: return resume_step(l, out);
     case TASK_EXACT: return exact_step(l, out);
+    case TASK_FOLD: return fold_step(l, out);
     default: return false;
     }
 }
@@ -688,6 +741,7 @@ static void local_close(struct backend **b)
     candidates_release(&l->candidates);
     both_release(&l->both);
     kept_release(&l->kept);
+    aside_release(&l->aside);
     strand_release(&l->main);
     engine_close(&l->engine);
     free(l);
@@ -722,7 +776,8 @@ static void local_drop(struct backend *b, int from, int to, struct event_list *o
 
 static const struct backend_ops local_ops = {
     local_open, local_start, local_resume, local_step, local_mode,
-    local_cancel, local_idle, local_cost, local_drop, local_exact, local_save, local_close,
+    local_cancel, local_idle, local_cost, local_drop, local_exact, local_fold, local_leave,
+    local_save, local_close,
 };
 
 struct backend *local_new(const char *model, const struct options *o)

@@ -59,12 +59,13 @@ static bool get_turn(struct reading *r, const struct json *j, int *turn)
            (*turn < r->c->n_turn || turn_reach(r, *turn + 1));
 }
 
-/* Replaces ids by the list of the line. Ids without a model that they belong to are worthless. */
-static void take_ids(const struct reading *r, const struct json *j, struct ids *out)
+/* Replaces ids by the list of this name. Ids without a model that they belong to are worthless. */
+static void take_ids(const struct reading *r, const struct json *j, const char *name,
+                     struct ids *out)
 {
     int32_t *id;
     int n;
-    if (r->c->fingerprint == 0 || !json_id_list(j, "ids", &id, &n))
+    if (r->c->fingerprint == 0 || !json_id_list(j, name, &id, &n))
         return;
     ids_release(out);
     *out = (struct ids){.id = id, .n = n, .cap = n};
@@ -72,7 +73,7 @@ static void take_ids(const struct reading *r, const struct json *j, struct ids *
 
 static bool read_begin(struct reading *r, const struct json *j)
 {
-    take_ids(r, j, &r->c->begin);
+    take_ids(r, j, "ids", &r->c->begin);
     ids_release(&r->c->kept); /* they stood behind another */
     return true;
 }
@@ -94,7 +95,7 @@ static bool read_prompt(struct reading *r, const struct json *j)
     int turn;
     if (!get_turn(r, j, &turn))
         return false;
-    take_ids(r, j, &r->c->turn[turn].ids);
+    take_ids(r, j, "ids", &r->c->turn[turn].ids);
     return true;
 }
 
@@ -121,6 +122,19 @@ static void read_usage(struct usage *u, const struct json *j)
     u->tok_s = get_double(j, "tok_s");
 }
 
+/* Stretches of the reply's ids, one behind the other, none empty. */
+static bool spans_good(const struct reply *r)
+{
+    const struct ids *s = &r->thought;
+    int32_t last = 0;
+    bool good = s->n % 2 == 0;
+    for (int i = 0; good && i < s->n; i += 2) {
+        good = s->id[i] >= last && s->id[i + 1] > s->id[i] && s->id[i + 1] <= r->ids.n;
+        last = s->id[i + 1];
+    }
+    return good;
+}
+
 static bool read_reply(struct reading *r, const struct json *j)
 {
     int turn;
@@ -128,9 +142,27 @@ static bool read_reply(struct reading *r, const struct json *j)
         return false;
     struct reply *reply = conversation_reply(r->c, turn);
     record_read_reply(j, reply);
-    take_ids(r, j, &reply->ids);
+    take_ids(r, j, "ids", &reply->ids);
+    take_ids(r, j, "thought", &reply->thought);
+    if (!spans_good(reply))
+        ids_release(&reply->thought);
     if (json_get(j, "usage"))
         read_usage(&reply->usage, json_get(j, "usage"));
+    return true;
+}
+
+static bool read_fold(struct reading *r, const struct json *j)
+{
+    int turn, i, done, tokens = 0;
+    if (!get_turn(r, j, &turn) ||
+        !record_read_int(j, "reply", r->c->turn[turn].n_reply - 1, &i) ||
+        !record_read_int(j, "done", 1, &done))
+        return false;
+    struct reply *reply = &r->c->turn[turn].reply[i];
+    record_read_int(j, "re_read", INT_MAX - reply->fold_tokens, &tokens);
+    reply->folded = reply->folded || done;
+    reply->fold_tokens += tokens;
+    reply->fold_seconds += get_double(j, "seconds");
     return true;
 }
 
@@ -192,7 +224,7 @@ static bool read_drop(struct reading *r, const struct json *j)
     int n;
     if (!record_read_int(j, "turns", r->c->n_turn, &n))
         return false;
-    take_ids(r, j, &kept);
+    take_ids(r, j, "ids", &kept);
     conversation_drop(r->c, n, kept.id, kept.n);
     ids_release(&kept);
     return true;
@@ -217,6 +249,7 @@ static const struct {
     {"title", read_title}, {"cut", read_cut},     {"model", read_model},
     {"drop", read_drop}, {"choose", read_choose}, {"candidates", read_candidates},
     {"gate", read_gate},
+    {"fold", read_fold},
 };
 
 static bool read_event(struct reading *r, const struct json *j)
@@ -516,6 +549,8 @@ bool log_reply(struct log *l, const struct conversation *c, int turn, int siblin
     json_int(j, "turn", turn);
     record_reply(j, r);
     json_ids(j, "ids", r->ids.id, r->ids.n);
+    if (r->thought.n > 0)
+        json_ids(j, "thought", r->thought.id, r->thought.n);
     write_usage(j, &r->usage);
     json_int(j, "time", time(NULL));
     return event_end(&e, l, err);
@@ -528,6 +563,19 @@ bool log_choose(struct log *l, const struct conversation *c, int turn, struct er
     struct json_line *j = event_begin(&e, l, "choose");
     json_int(j, "turn", turn);
     json_int(j, "reply", c->turn[turn].chosen);
+    return event_end(&e, l, err);
+}
+
+bool log_fold(struct log *l, int turn, int sibling, bool done, int re_read, double seconds,
+              struct err *err)
+{
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "fold");
+    json_int(j, "turn", turn);
+    json_int(j, "reply", sibling);
+    json_int(j, "done", done);
+    json_int(j, "re_read", re_read);
+    json_double(j, "seconds", seconds);
     return event_end(&e, l, err);
 }
 
@@ -612,9 +660,13 @@ static bool log_turn(struct log *l, const struct conversation *c, int turn, stru
     const struct turn *t = &c->turn[turn];
     if (!log_ask(l, c, turn, err) || (t->ids.n && !log_prompt(l, c, turn, err)))
         return false;
-    for (int i = 0; i < t->n_reply; i++)
-        if (!log_reply(l, c, turn, i, err))
+    for (int i = 0; i < t->n_reply; i++) {
+        const struct reply *r = &t->reply[i];
+        bool fold = r->folded || r->fold_tokens > 0;
+        if (!log_reply(l, c, turn, i, err) ||
+            (fold && !log_fold(l, turn, i, r->folded, r->fold_tokens, r->fold_seconds, err)))
             return false;
+    }
     return t->chosen == t->n_reply - 1 || log_choose(l, c, turn, err);
 }
 

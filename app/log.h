@@ -9,7 +9,10 @@
  *        {"type": "begin", "ids"}            ids of the beginning
  *        {"type": "ask", "turn", "mode", "text", "time"}
  *        {"type": "prompt", "turn", "ids"}   ids of the question
- *        {"type": "reply", "turn", "mode", "seed", "reason", "parts", "ids", "usage", "time"}
+ *        {"type": "reply", "turn", "mode", "seed", "reason", "parts", "ids", "thought", "usage",
+ *         "time"}                            thought: from, to, ... in ids; only if there is one
+ *        {"type": "fold", "turn", "reply", "done", "re_read", "seconds"}   done 1: these ids are
+ *                                            out of the context; 0: an attempt that was left
  *        {"type": "choose", "turn", "reply"}           another answer than the last one
  *        {"type": "drop", "turns", "ids"}    the first turns are out of prompts but for these ids
  *        {"type": "mode", "mode"}  {"type": "title", "title"}  {"type": "cut", "turns"}
@@ -56,6 +59,8 @@ bool log_ask(struct log *l, const struct conversation *c, int turn, struct err *
 bool log_prompt(struct log *l, const struct conversation *c, int turn, struct err *err);
 bool log_reply(struct log *l, const struct conversation *c, int turn, int sibling, struct err *err);
 bool log_choose(struct log *l, const struct conversation *c, int turn, struct err *err);
+bool log_fold(struct log *l, int turn, int sibling, bool done, int re_read, double seconds,
+              struct err *err);
 bool log_mode(struct log *l, enum mode_id mode, struct err *err);
 bool log_title(struct log *l, const char *title, struct err *err);
 bool log_cut(struct log *l, int n_turn, struct err *err);

@@ -101,7 +101,7 @@ static void view_fill(struct loop *l, struct view *v)
     for (int i = 0; i < VIEW_WAITING; i++)
         v->waiting[i] = talk_queued(t, i);
     v->empty = l->welcome;
-    v->state = talk_state_name(t->state);
+    v->state = t->fold.running ? "folding" : talk_state_name(t->state);
     v->done = meter ? t->done : 0;
     v->total = meter ? t->total : 0;
     v->tok_s = talk_busy(t) && l->turn_tokens > 1 && l->turn_seconds > 0

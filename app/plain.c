@@ -110,6 +110,14 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
         print_second(t);
 }
 
+static void on_folded(void *data, const struct talk *t, const struct event *e)
+{
+    (void)t;
+    line_end(data);
+    out_printf(stdout, "- thoughts of %d tokens folded out of the context, %d re-read, %.1f s\n",
+               e->done, e->re_read, e->seconds);
+}
+
 static void on_event(void *data, const struct event *e)
 {
     struct plain *p = data;
@@ -445,7 +453,7 @@ int plain_run(const struct options *o, const char *model)
 {
     struct plain p = {.progress = -1};
     struct front front = {.data = &p, .part = on_part, .text = on_text, .chosen = on_chosen,
-                          .done = on_done, .note = on_note, .reset = on_reset,
+                          .done = on_done, .folded = on_folded, .note = on_note, .reset = on_reset,
                           .flipped = on_flipped, .event = on_event};
     struct err err;
     signals_init(NULL);

@@ -129,6 +129,21 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
         show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
 
+#define FOLDED ", out of the context"
+
+/* The thoughts stay where they are shown; their lines, and the status row, say that they are not
+ * read any more. */
+static void on_folded(void *data, const struct talk *t, const struct event *e)
+{
+    struct loop *l = data;
+    char text[120];
+    (void)t;
+    snprintf(text, sizeof text, "folded: %d tokens out, %d re-read, %.1f s", e->done, e->re_read,
+             e->seconds);
+    loop_hint(l, false, text);
+    transcript_mark_thoughts(l->transcript, 0, FOLDED);
+}
+
 static void on_note(void *data, bool error, const char *text)
 {
     show_entry(data, error ? ENTRY_ERROR : ENTRY_NOTE, "", error ? STYLE_ERROR : STYLE_NOTE,
@@ -137,6 +152,7 @@ static void on_note(void *data, bool error, const char *text)
 
 static void show_reply(struct transcript *t, const struct reply *r)
 {
+    int first = transcript_count(t);
     for (int i = 0; i < r->n_part; i++) {
         const struct part *p = &r->part[i];
         const char *text = p->text + strspn(p->text, " \n");
@@ -145,6 +161,8 @@ static void show_reply(struct transcript *t, const struct reply *r)
         if (p->kind == PART_THINKING)
             shown_thought(t, entry, p->tokens, (double)p->ms / 1000, 0);
     }
+    if (r->folded)
+        transcript_mark_thoughts(t, first, FOLDED);
 }
 
 void shown_conversation(struct transcript *t, const struct conversation *c, int running)
@@ -208,7 +226,7 @@ void shown_note(struct loop *l, bool error, const char *text)
 struct front shown_front(struct loop *l)
 {
     return (struct front){.data = l, .question = on_question, .part = on_part, .text = on_text,
-                          .chosen = on_chosen, .done = on_done, .note = on_note,
-                          .reset = on_reset, .flipped = on_reset,
+                          .chosen = on_chosen, .done = on_done, .folded = on_folded,
+                          .note = on_note, .reset = on_reset, .flipped = on_reset,
                           .event = on_event};
 }

@@ -28,14 +28,16 @@ static enum style mode_style(enum mode_id mode)
 /* Its parts, and what else the reply put into the timeline with the last of them. */
 static int add_reply(struct slices *s, int turn, const struct reply *r)
 {
-    int left = r->ids.n;
+    int all = reply_context_tokens(r), left = all;
     for (int i = 0; i < r->n_part; i++) {
+        if (r->folded && r->part[i].kind == PART_THINKING)
+            continue;
         int n = i == r->n_part - 1 || r->part[i].tokens > left ? left : r->part[i].tokens;
         add(s, turn, n, mode_style(r->part[i].mode));
         left -= n;
     }
     add(s, turn, left, mode_style(r->mode));
-    return r->ids.n;
+    return all;
 }
 
 /* True if one of the pairs has all of [from, to). */

@@ -37,6 +37,7 @@ void strand_begin(struct strand *s, enum mode_id mode, const struct turn_limits 
     s->hold = (struct utf8_hold){0};
     s->part = PART_ANSWER;
     s->shown = -1;
+    s->said = false;
     buf_clear(&s->answer);
     s->logprob = 0;
     s->n_logprob = 0;
@@ -178,6 +179,7 @@ static bool tail_append(struct strand *s, enum turn_step step, struct event_list
     s->unread = true;
     struct event *e = strand_event(s, out, EVENT_TOKENS);
     ids_append(&e->ids, s->line.id + from, n);
+    e->folds = true;
     bool lead = (step == TURN_OPEN || step == TURN_AGAIN) && !engine_info(s->engine)->thinks;
     if (lead)
         for (int i = from; i < s->line.n; i++)
@@ -294,6 +296,15 @@ static enum turn_token kind_of(const struct strand *s, int32_t id)
                                                   : TURN_TOKEN_TEXT;
 }
 
+/* The blanks that an answer begins with go with the thought before it. */
+static bool folds(struct strand *s, const struct buf *text)
+{
+    if (s->part == PART_THINKING)
+        return true;
+    s->said = s->said || strspn(buf_text(text), " \n") < text->bytes;
+    return !s->said;
+}
+
 /* Appends the token to the timeline and tells it. */
 static bool token_keep(struct strand *s, const struct session_token *t, struct event_list *out,
                        struct err *err)
@@ -304,6 +315,7 @@ static bool token_keep(struct strand *s, const struct session_token *t, struct e
     e->tokens = 1;
     ids_append(&e->ids, &t->id, 1);
     piece_append(s, t->id, &e->text);
+    e->folds = folds(s, &e->text);
     if (s->part == PART_ANSWER) {
         s->logprob += (double)t->logprob;
         s->n_logprob++;

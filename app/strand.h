@@ -40,6 +40,7 @@ struct strand {
     struct utf8_hold hold;
     enum part_kind part;
     int32_t shown;              /* the last id of the open part, -1 = none yet */
+    bool said;                  /* an answer has more than blanks */
     struct buf answer;          /* owned: since the last thought */
     double logprob;             /* sum over the tokens of that answer */
     int n_logprob;

@@ -194,6 +194,7 @@ bool talk_open(struct talk *t, const struct options *o, const struct front *f, s
     t->seed = o->seed;
     t->seed_given = o->seed_given;
     t->max_tokens = o->max_tokens;
+    t->fold.off = o->keep_thoughts;
     conversation_init(&t->c);
     if (!paths_init(&t->paths, err))
         return false;
@@ -238,6 +239,7 @@ static uint64_t seed_next(struct talk *t)
 void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how)
 {
     struct turn_request r = {0};
+    fold_settle(t);
     conversation_prompt(&t->c, turn, &r.prompt);
     r.mode = mode;
     r.turn = turn;
@@ -264,6 +266,7 @@ void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how)
 void talk_ask_now(struct talk *t, const char *text, enum mode_id mode, unsigned how)
 {
     struct err err;
+    fold_settle(t);
     store_begin(t);
     t->fresh_branch = false;
     int turn = conversation_ask(&t->c, text, mode);
@@ -278,7 +281,7 @@ void talk_ask_now(struct talk *t, const char *text, enum mode_id mode, unsigned 
 
 bool talk_busy(const struct talk *t)
 {
-    return t->turn >= 0 || t->fit.doing || (t->n_queue > 0 && !t->fit.asked);
+    return t->turn >= 0 || t->fit.doing || t->fold.wanted || (t->n_queue > 0 && !t->fit.asked);
 }
 
 void talk_ask(struct talk *t, const char *text, enum mode_id mode)
@@ -355,7 +358,7 @@ bool talk_stop(struct talk *t)
         queue_clear(t);
     }
     if (t->turn < 0 && t->state != TALK_RESUMING && t->state != TALK_EXACT)
-        return false;
+        return fold_stop(t);
     worker_cancel(t->worker);
     return true;
 }
@@ -402,6 +405,7 @@ static void model_take(struct talk *t)
 static void resume(struct talk *t, const char *kv)
 {
     struct prompt p;
+    fold_settle(t);
     t->resumes_file = kv && access(kv, F_OK) == 0;
     t->kept = t->kept && t->resumes_file;
     conversation_prompt(&t->c, -1, &p);
@@ -530,6 +534,7 @@ static void on_done(struct talk *t, const struct event *e)
     t->turn = -1;
     t->replying = false;
     t->state = TALK_IDLE;
+    t->fold.paused = false;
     fit_done(t, e);
 }
 
@@ -619,6 +624,7 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_DROPPED: if (t->fit.doing) fit_dropped(t, e); break;
     case EVENT_EXACT: on_exact(t, e); break;
     case EVENT_GATE: on_gate(t, e); break;
+    case EVENT_FOLDED: if (t->fold.running) fold_event(t, e); break;
     case EVENT_SAVED: on_saved(t, e); break;
     case EVENT_NOTE: talk_say(t, false, "%s", buf_text(&e->text)); break;
     case EVENT_DONE: if (t->turn >= 0) on_done(t, e); break;
@@ -632,7 +638,7 @@ static void on_event(struct talk *t, const struct event *e)
     trace_event("event", (int)e->kind);
 }
 
-void talk_events(struct talk *t)
+void talk_take(struct talk *t)
 {
     struct event_list list = {0};
     struct event *e;
@@ -641,14 +647,21 @@ void talk_events(struct talk *t)
         on_event(t, e);
         event_free(&e);
     }
+}
+
+void talk_events(struct talk *t)
+{
+    talk_take(t);
     if (t->state == TALK_IDLE || t->state == TALK_RESUMING)
         queue_next(t);
+    fold_begin(t);
 }
 
 /* ---- changes of the conversation ----------------------------------------------------------- */
 
 bool talk_idle(struct talk *t)
 {
+    fold_settle(t);
     if (t->turn < 0 && t->state != TALK_LOADING && t->state != TALK_EXACT && !t->fit.doing)
         return true;
     talk_say(t, true, "not while %s: stop it first (Esc)", talk_state_name(t->state));

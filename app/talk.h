@@ -10,6 +10,7 @@
 
 #include "app/conversation.h"
 #include "app/fit.h"
+#include "app/fold.h"
 #include "app/options.h"
 #include "app/paths.h"
 #include "app/store.h"
@@ -40,6 +41,7 @@ struct front {
     void (*text)(void *data, enum part_kind kind, const char *text, size_t bytes);
     void (*chosen)(void *data, const struct talk *t); /* among candidates: t->tray; before done */
     void (*done)(void *data, const struct talk *t, const struct event *e); /* of a turn */
+    void (*folded)(void *data, const struct talk *t, const struct event *e); /* thoughts */
     void (*note)(void *data, bool error, const char *text);
     void (*reset)(void *data, const struct talk *t); /* show the conversation anew */
     void (*flipped)(void *data, const struct talk *t); /* another answer of the last turn */
@@ -67,6 +69,7 @@ struct talk {
     enum mode_id toggle_from; /* and was in before the last change */
     uint64_t turn_seed;
     unsigned turn_how;      /* SEND_ flags */
+    struct fold fold;       /* thoughts of finished turns */
     struct fit fit;         /* a question that does not fit into the context */
     int epoch;              /* counts the conversations shown: events of an older one are dropped */
     uint64_t seed;
@@ -146,7 +149,7 @@ void talk_rename(struct talk *t, const char *title);
 /* Opens another session by name; NULL = a new one. False: said through note(). */
 bool talk_switch(struct talk *t, const char *name);
 
-/* ---- for fit.c ----------------------------------------------------------------------------- */
+/* ---- for fit.c and fold.c ------------------------------------------------------------------ */
 
 enum { TALK_SUMMARY_TOKENS = 256 };
 
@@ -154,6 +157,9 @@ enum { TALK_SUMMARY_TOKENS = 256 };
 enum { SEND_VARY = 1, SEND_BOTH = 2, SEND_TIGHT = 4 };
 void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how);
 void talk_ask_now(struct talk *t, const char *text, enum mode_id mode, unsigned how);
+
+/* Takes the worker's events and carries them out, and begins nothing. */
+void talk_take(struct talk *t);
 
 /* Says once why the disk cannot be written, until it can; returns ok. */
 bool talk_saved(struct talk *t, bool ok, const struct err *err);

@@ -59,7 +59,9 @@ static void copy_draft(struct reply *to, const struct reply *from, int n_ids)
         made->tokens += p->tokens;
         made->ms += p->ms;
     }
-    ids_append(&to->ids, from->ids.id, n_ids < from->ids.n ? n_ids : from->ids.n);
+    int n = n_ids < from->ids.n ? n_ids : from->ids.n;
+    reply_thought(to, 0, n);
+    ids_append(&to->ids, from->ids.id, n);
 }
 
 void tray_mark(struct tray *t, const struct event *e, const struct reply *first)

@@ -15,7 +15,7 @@
 enum { IDLE_MS = 1000 };  /* without a command or a key, until idle work begins */
 
 enum command_kind {
-    COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_DROP, COMMAND_EXACT,
+    COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_DROP, COMMAND_EXACT, COMMAND_FOLD,
     COMMAND_SAVE, COMMAND_QUIT
 };
 
@@ -24,7 +24,7 @@ struct command {
     enum command_kind kind;
     int epoch;
     struct turn_request turn;   /* COMMAND_TURN */
-    struct prompt prompt;       /* COMMAND_RESUME */
+    struct prompt prompt;       /* COMMAND_RESUME, _FOLD */
     int from, to;               /* COMMAND_DROP, COMMAND_EXACT */
     char *kv;                   /* RESUME (may be NULL), SAVE; owned */
 };
@@ -177,6 +177,20 @@ static void run_resume(struct worker *w, struct command *c)
     } while (more && !command_waits(w));
 }
 
+static void run_fold(struct worker *w, struct command *c)
+{
+    struct event_list fresh = {0};
+    const struct backend_ops *ops = w->backend->ops;
+    ops->fold(w->backend, &c->prompt, &fresh);
+    bool more;
+    do {
+        if (command_waits(w))
+            ops->leave(w->backend, true);
+        more = ops->step(w->backend, &fresh);
+        publish(w, &fresh);
+    } while (more);
+}
+
 static void run_save(struct worker *w, struct command *c)
 {
     struct event_list fresh = {0};
@@ -217,6 +231,7 @@ static void (*const run[])(struct worker *w, struct command *c) = {
     [COMMAND_COST] = run_cost,
     [COMMAND_DROP] = run_drop,
     [COMMAND_EXACT] = run_exact,
+    [COMMAND_FOLD] = run_fold,
     [COMMAND_SAVE] = run_save,
 };
 
@@ -398,6 +413,21 @@ void worker_exact(struct worker *w, int from, int to, int epoch)
 {
     w->backend->ops->cancel(w->backend, false);
     stretch_send(w, COMMAND_EXACT, from, to, epoch);
+}
+
+void worker_fold(struct worker *w, struct prompt *p, int epoch)
+{
+    struct command *c = command_new(COMMAND_FOLD);
+    c->prompt = *p;
+    c->epoch = epoch;
+    memset(p, 0, sizeof *p);
+    w->backend->ops->leave(w->backend, false);
+    command_send(w, c);
+}
+
+void worker_leave(struct worker *w)
+{
+    w->backend->ops->leave(w->backend, true);
 }
 
 void worker_finish(struct worker *w)

@@ -33,10 +33,14 @@ void worker_resume(struct worker *w, struct prompt *p, const char *kv, int epoch
 void worker_cost(struct worker *w, int epoch);
 void worker_drop(struct worker *w, int from, int to, int epoch);
 void worker_exact(struct worker *w, int from, int to, int epoch);
+void worker_fold(struct worker *w, struct prompt *p, int epoch); /* takes *p */
 void worker_save(struct worker *w, const char *kv);
 
 /* A key was pressed: idle work waits until it is quiet again. */
 void worker_stir(struct worker *w);
+
+/* A fold that waits or runs is left at once, as it is when another command waits. */
+void worker_leave(struct worker *w);
 
 /* Waits until every command was carried out; the events can be taken then. */
 void worker_finish(struct worker *w);

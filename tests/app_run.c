@@ -61,6 +61,15 @@ static void take_tokens(struct run *r, int turn, const struct event *e)
     r->thought += e->part == PART_THINKING ? e->tokens : 0;
 }
 
+static void take_fold(struct run *r, const struct event *e)
+{
+    r->fold_out = e->done;
+    r->fold_re_read = e->re_read;
+    for (int i = 0; e->done > 0 && i < r->c.n_turn; i++)
+        if (conversation_folds(&r->c, i) == i)
+            r->c.turn[i].reply[r->c.turn[i].chosen].folded = true;
+}
+
 static void take(struct run *r, int turn, struct event *e)
 {
     switch (e->kind) {
@@ -83,6 +92,7 @@ static void take(struct run *r, int turn, struct event *e)
         r->resumed_back = e->done;
         r->resumed_re_read = e->re_read;
         break;
+    case EVENT_FOLDED: take_fold(r, e); break;
     case EVENT_NOTE: buf_printf(&r->notes, "%s\n", buf_text(&e->text)); break;
     case EVENT_DONE:
         if (r->c.turn[turn].chosen >= 0)
@@ -152,6 +162,21 @@ int run_ask(struct run *r, const char *text, enum mode_id mode)
         run_take(r, turn);
     }
     return turn;
+}
+
+void run_fold(struct run *r, int slices)
+{
+    struct prompt p;
+    conversation_folded(&r->c, &p);
+    r->b->ops->leave(r->b, false);
+    r->b->ops->fold(r->b, &p, &r->list);
+    bool more = true;
+    for (int i = 0; more; i++) {
+        if (i == slices)
+            r->b->ops->leave(r->b, true);
+        more = r->b->ops->step(r->b, &r->list);
+    }
+    run_take(r, -1);
 }
 
 void run_nothing_re_read(const struct run *r)

@@ -33,6 +33,7 @@ struct run {
     struct buf notes;
     struct tray tray;
     int resumed_back, resumed_re_read;
+    int fold_out, fold_re_read; /* of the last EVENT_FOLDED */
 };
 
 void run_open_path(struct run *r, const char *model, const char *template);
@@ -45,6 +46,9 @@ void run_take(struct run *r, int turn);
 
 /* Asks and runs to the end. Returns the turn. */
 int run_ask(struct run *r, const char *text, enum mode_id mode);
+
+/* Folds, and leaves that behind so many slices (-1 = to the end). */
+void run_fold(struct run *r, int slices);
 
 /* The chosen reply of a turn. */
 const struct reply *run_reply(const struct run *r, int turn);

@@ -681,6 +681,22 @@ void transcript_summary(struct transcript *t, int i, const char *text)
     t->entry[i].summary = mem_dup(text);
 }
 
+void transcript_mark_thoughts(struct transcript *t, int from, const char *mark)
+{
+    size_t n = strlen(mark);
+    for (int i = from; i < t->n; i++) {
+        struct buf text = {0};
+        const char *line = t->entry[i].summary;
+        size_t bytes = line ? strlen(line) : 0;
+        if (t->entry[i].kind != ENTRY_THINKING ||
+            (bytes >= n && strcmp(line + bytes - n, mark) == 0))
+            continue;
+        buf_printf(&text, "%s%s", line ? line : "", mark);
+        transcript_summary(t, i, buf_text(&text));
+        buf_release(&text);
+    }
+}
+
 void transcript_fold(struct transcript *t, bool folded)
 {
     t->folded = folded;
