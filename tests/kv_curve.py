@@ -91,8 +91,8 @@ def panel(title, rows, c):
     for tier in ("q4", "q8"):
         mine = [r for r in rows if r["tier"] == tier and r["text"] in TEXTS]
         if mine:
-            x, y = spot(min(mine, key=lambda r: r["kld"]))
-            out.append(text(x, y + 20, f"{tier}: {memory(rows, tier):.0f} %", c["ink"], "middle"))
+            x, y = spot(max(mine, key=lambda r: r["kld"]))
+            out.append(text(x, y - 10, f"{tier}: {memory(rows, tier):.0f} %", c["ink"], "middle"))
     return out
 
 
