@@ -2,6 +2,7 @@
 #include "app/gate.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "app/tier.h"
 
@@ -180,10 +181,19 @@ static bool slice(struct gate *g, const struct session *s, bool *done, struct er
     return true;
 }
 
+/* True if s still begins with what is measured. */
+static bool is_same(const struct gate *g, const struct session *s)
+{
+    return session_len(s) >= g->ids.n &&
+           memcmp(session_ids(s), g->ids.id, (size_t)g->ids.n * sizeof *g->ids.id) == 0;
+}
+
 enum gate_outcome gate_step(struct gate *g, const struct session *s)
 {
     struct err err;
     bool done = false;
+    if (g->phase != GATE_REST && !is_same(g, s))
+        gate_leave(g);
     if (g->phase == GATE_REST && !is_due(g, s))
         return GATE_IDLE;
     bool ok = slice(g, s, &done, &err);

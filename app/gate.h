@@ -66,11 +66,11 @@ struct gate {
 
 void gate_init(struct gate *g, int n_vocab, double limit, int from, bool file);
 
-/* One slice of measuring s, which stays as it is. */
+/* One slice of measuring s, which stays as it is; where it was cut meanwhile, it begins anew. */
 enum gate_outcome { GATE_IDLE, GATE_MORE, GATE_DONE } gate_step(struct gate *g,
                                                                 const struct session *s);
 
-/* Gives up what is being measured: s will change, or g ends. */
+/* Gives up what is being measured: its memory is wanted, or g ends. */
 void gate_leave(struct gate *g);
 
 /* One line, or nothing as long as nothing was measured. */

@@ -169,6 +169,11 @@ void test_gate_not_due(void **state)
     gate_init(&g, n_vocab, 1, N, false);
     assert_int_equal(gate_step(&g, exact.s), GATE_MORE);
     gate_leave(&g);
+    for (int i = 0; i < GATE_TOKENS + 5; i++) /* what is measured is cut off: it begins anew */
+        assert_int_equal(gate_step(&g, exact.s), GATE_MORE);
+    session_cut(exact.s, N - 10);
+    assert_int_equal(gate_step(&g, exact.s), GATE_IDLE);
+    assert_null(g.fork);
     bed_free(&exact);
     bed_free(&b);
 }
