@@ -82,6 +82,7 @@ static void view_fill(struct loop *l, struct view *v)
     const struct mode *m = mode_get(t->c.mode);
     bool meter = t->state == TALK_READING || t->state == TALK_RESUMING || t->state == TALK_EXACT;
     memset(v, 0, sizeof *v);
+    v->spots = &l->spots;
     v->ascii = t->options->ascii;
     v->mode = m->title;
     v->mode_style = (enum style)m->style;
@@ -351,6 +352,31 @@ static enum action empty_draft_action(struct loop *l, const struct key *k)
     return ACTION_NONE;
 }
 
+static bool in(const struct rect *r, const struct key *k)
+{
+    return k->row >= r->row && k->row < r->row + r->rows && k->col >= r->col &&
+           k->col < r->col + r->cols;
+}
+
+/* What was clicked at, as it was drawn last. In two panes the first rows are their headings. */
+static void point(struct loop *l, const struct key *k)
+{
+    const struct spots *s = &l->spots;
+    struct strip strip = {.slice = l->slices.slice, .n = l->slices.n, .total = l->talk.info.n_ctx};
+    if (in(&s->strip, k))
+        overlay_slices(l, strip_slice(&strip, k->col - s->strip.col, s->strip.cols));
+    else if (l->list && in(&s->list, k))
+        overlay_point(l, k->row - s->list.row);
+    else if (l->panes && in(&s->beside, k) && k->row == s->beside.row)
+        panes_point(l, 1);
+    else if (l->panes && k->row == s->transcript.row - 1)
+        panes_point(l, 0);
+    else if (l->panes && in(&s->beside, k))
+        transcript_point(l->beside, k->row - s->beside.row - 1);
+    else if (in(&s->transcript, k))
+        transcript_point(l->transcript, k->row - s->transcript.row);
+}
+
 static bool lasting(const struct key *k)
 {
     return k->code == KEYCODE_RESIZE || k->code == KEYCODE_WHEEL_UP ||
@@ -376,6 +402,11 @@ static bool take_key(struct loop *l, const struct key *k)
     if (k->code == KEYCODE_WHEEL_UP || k->code == KEYCODE_WHEEL_DOWN) {
         scroll(l, k->code == KEYCODE_WHEEL_UP ? -SCROLL_ROWS : SCROLL_ROWS);
         return false;
+    }
+    if (k->code == KEYCODE_CLICK) {
+        bool drafts = l->overlay == OVERLAY_HISTORY;
+        point(l, k);
+        return drafts && l->overlay == OVERLAY_NONE; /* the chosen draft is the editor's */
     }
     if (l->list)
         return overlay_key(l, k);

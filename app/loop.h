@@ -66,6 +66,7 @@ struct loop {
     enum slice_form slices_form;
     struct reread reread;       /* what OVERLAY_EXACT asks about */
     int cost;                   /* tokens that the next turn will read again */
+    struct spots spots;         /* of the last frame */
     int64_t frame_ms;           /* when the last frame was drawn */
     struct buf tips;            /* the keys that are named there otherwise */
     struct buf keys_said;       /* what is wrong with the keys file, a line each */
@@ -100,6 +101,7 @@ struct list *overlay_welcome(bool first); /* first: on the first start */
 void overlay_history(struct loop *l);
 bool overlay_key(struct loop *l, const struct key *k); /* true: the editor has something to do */
 void overlay_close(struct loop *l);
+void overlay_point(struct loop *l, int row); /* a row of the list was clicked at */
 
 void overlay_themes(struct loop *l);
 void overlay_slices(struct loop *l, int i); /* the bar on slice i */
@@ -117,6 +119,7 @@ void sessions_choose(struct loop *l, int i);
 
 bool sessions_work(struct loop *l); /* a slice of reading; true: there is more to do */
 const char *sessions_heading(const struct loop *l);
+bool sessions_naming(const struct loop *l); /* a title is being typed */
 
 /* ---- panes.c ------------------------------------------------------------------------------- */
 
@@ -125,6 +128,7 @@ bool panes_ask(struct loop *l, const char *text);
 void panes_close(struct loop *l); /* not open is allowed; what is chosen stays so */
 void panes_event(struct loop *l, const struct event *e);
 bool panes_key(struct loop *l, const struct key *k); /* false: it means nothing there */
+void panes_point(struct loop *l, int k);             /* its heading was clicked at: keep it */
 void panes_heading(const struct loop *l, int k, char *out, size_t bytes);
 const char *panes_hint(const struct loop *l);
 

@@ -212,6 +212,16 @@ static void choose(struct loop *l, int i)
     overlay_close(l);
 }
 
+void overlay_point(struct loop *l, int row)
+{
+    int before = list_chosen(l->list);
+    bool chosen = !sessions_naming(l) && list_point(l->list, row);
+    if (chosen)
+        choose(l, list_chosen(l->list));
+    else if (list_chosen(l->list) != before)
+        preview(l);
+}
+
 bool overlay_key(struct loop *l, const struct key *k)
 {
     bool drafts = l->overlay == OVERLAY_HISTORY, sessions = l->overlay == OVERLAY_SESSIONS;

@@ -116,6 +116,12 @@ static void keep_both(struct loop *l)
         talk_split(&l->talk, second);
 }
 
+void panes_point(struct loop *l, int k)
+{
+    if (!talk_busy(&l->talk))
+        keep(l, k);
+}
+
 bool panes_key(struct loop *l, const struct key *k)
 {
     bool over = !talk_busy(&l->talk), plain = k->code == KEYCODE_CHAR && !k->mod;

@@ -184,6 +184,11 @@ static bool is_open(const struct loop *l, const struct store_entry *e)
     return l->talk.stored && strcmp(l->talk.store.id, e->id) == 0;
 }
 
+bool sessions_naming(const struct loop *l)
+{
+    return l->sessions && l->sessions->naming;
+}
+
 static void rename_chosen(struct loop *l, const struct store_entry *e)
 {
     struct err err;

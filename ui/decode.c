@@ -148,14 +148,25 @@ static struct key code_key(int ch, unsigned mod)
     return k;
 }
 
+/* "ESC [ < BUTTON ; COLUMN ; ROW M", m where it is let go. With a modifier it is the terminal's. */
+static struct key mouse_key(const struct csi *c)
+{
+    struct key k = {0};
+    if (c->last == 'M' && (c->param[0] == 64 || c->param[0] == 65))
+        k.code = c->param[0] == 64 ? KEYCODE_WHEEL_UP : KEYCODE_WHEEL_DOWN;
+    if (c->last == 'M' && c->n == 2 && c->param[0] == 0 && c->param[1] > 0 && c->param[2] > 0) {
+        k.code = KEYCODE_CLICK;
+        k.col = c->param[1] - 1;
+        k.row = c->param[2] - 1;
+    }
+    return k;
+}
+
 static struct key csi_key(const struct csi *c)
 {
     struct key k = {0};
-    if (c->first == '<' && (c->last == 'M' || c->last == 'm')) {
-        if (c->param[0] == 64 || c->param[0] == 65)
-            k.code = c->param[0] == 64 ? KEYCODE_WHEEL_UP : KEYCODE_WHEEL_DOWN;
-        return k;
-    }
+    if (c->first == '<')
+        return mouse_key(c);
     if (c->first)
         return k;
     if (c->last == 'Z')
@@ -242,7 +253,8 @@ static struct token decode_ss3(const char *s, size_t bytes)
     enum key_code code = letter_key(s[i]);
     if (code == KEYCODE_NONE && s[i] >= 'j' && s[i] <= 'y') /* the keypad's signs */
         return is_key(i + 1, KEYCODE_CHAR, 0, (uint32_t)s[i] - 64);
-    struct key k = {code, mod, code == KEYCODE_FN ? (uint32_t)(s[i] - 'P') + 1 : 0, NULL, 0};
+    struct key k = {.code = code, .mod = mod};
+    k.ch = code == KEYCODE_FN ? (uint32_t)(s[i] - 'P') + 1 : 0;
     return key_token(i + 1, k);
 }
 

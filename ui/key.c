@@ -23,7 +23,7 @@ static const struct {
     {"PgDn", KEYCODE_PGDN, 0},           {"WheelUp", KEYCODE_WHEEL_UP, 0},
     {"WheelDown", KEYCODE_WHEEL_DOWN, 0}, {"Space", KEYCODE_CHAR, ' '},
     {"Paste", KEYCODE_PASTE, 0},         {"Resize", KEYCODE_RESIZE, 0},
-    {"Eof", KEYCODE_EOF, 0},
+    {"Eof", KEYCODE_EOF, 0},             {"Click", KEYCODE_CLICK, 0},
 };
 
 enum { N_NAMED = (int)(sizeof named / sizeof named[0]), FN_MAX = 24 };

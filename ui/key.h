@@ -17,6 +17,7 @@ enum key_code {
     KEYCODE_PASTE,  /* text, bytes: a whole bracketed paste, CR already turned into LF */
     KEYCODE_RESIZE, /* the terminal has another size */
     KEYCODE_WHEEL_UP, KEYCODE_WHEEL_DOWN,
+    KEYCODE_CLICK,  /* row, col: the left button went down there */
     KEYCODE_EOF,    /* the terminal is gone */
 };
 
@@ -28,6 +29,7 @@ struct key {
     uint32_t ch;
     const char *text;   /* KEYCODE_PASTE only; borrowed until the next key is read */
     size_t bytes;
+    int row, col;       /* KEYCODE_CLICK only, from 0 */
 };
 
 /* Names as in help and in a key file: "F2", "Ctrl+T", "Alt+Enter", "PgUp", "a", "?".

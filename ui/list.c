@@ -263,6 +263,16 @@ enum list_result list_key(struct list *l, const struct key *k)
     return LIST_MORE;
 }
 
+bool list_point(struct list *l, int row)
+{
+    int at = l->top + row - 1;
+    if (!l->choose || row < 1 || at >= l->n_shown)
+        return false;
+    bool there = at == l->at;
+    l->at = at;
+    return there;
+}
+
 static int put_shown(struct grid *g, int row, int col, int cols, enum style s, const char *text)
 {
     struct buf shown = {0};

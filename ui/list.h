@@ -31,6 +31,10 @@ void list_filter_set(struct list *l, const char *text);
 void list_found(struct list *l, int i);
 
 void list_go(struct list *l, int i); /* the bar on row i, if that is shown */
+
+/* A row of what was drawn last, 0 = the title, was pointed at: the bar goes there. True: it was
+ * there already, which chooses it. */
+bool list_point(struct list *l, int row);
 void list_title(struct list *l, const char *title);
 
 void list_draw(struct list *l, struct grid *g, int row, int col, int rows, int cols);

@@ -101,6 +101,8 @@ static void draw_heading(struct grid *g, struct rect *r, int col, const char *te
 
 static void draw_second(struct grid *g, const struct view *v, struct rect *r, int col)
 {
+    if (v->spots)
+        v->spots->beside = *r;
     draw_heading(g, r, col, v->heading);
     transcript_ascii(v->beside, v->ascii);
     transcript_draw(v->beside, g, r->row, r->col, r->rows, r->cols);
@@ -161,6 +163,8 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
     int rows = wrap_find(v->draft.text, v->draft.bytes, v->draft.caret, cols, &row, &col);
     layout_compute(&l, g->rows, g->cols, rows);
     grid_blank(g);
+    if (v->spots)
+        *v->spots = (struct spots){0};
     transcript_ascii(v->transcript, v->ascii);
     draw_draft(g, v, &l.editor, cursor_row, cursor_col);
     if (l.header.rows)
@@ -176,6 +180,11 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
     int listed = !v->list ? 0 : list_rows(v, middle->rows), left = middle->rows - listed;
     if (v->list)
         list_draw(v->list, g, middle->row, middle->col, listed, middle->cols);
+    if (v->spots) {
+        v->spots->list = (struct rect){middle->row, middle->col, listed, middle->cols};
+        v->spots->transcript = (struct rect){middle->row + listed, middle->col,
+                                             l.small ? 0 : left, middle->cols};
+    }
     if (left > 0 && !l.small && v->empty && !transcript_count(v->transcript))
         list_draw(v->empty, g, middle->row + listed, middle->col, left, middle->cols);
     else if (left > 0 && !l.small)

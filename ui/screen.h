@@ -8,6 +8,7 @@
 
 #include "ui/editor.h"
 #include "ui/grid.h"
+#include "ui/layout.h"
 #include "ui/list.h"
 #include "ui/strip.h"
 #include "ui/theme.h"
@@ -21,6 +22,11 @@ enum { VIEW_WAITING = 3 };
 struct view_row {
     const char *left, *right;
     bool strong;
+};
+
+/* Where the parts stand that can be pointed at; rows 0 = not there. */
+struct spots {
+    struct rect strip, list, transcript, beside;
 };
 
 struct view {
@@ -69,6 +75,8 @@ struct view {
     const char *hint;       /* right side: "F2 mode  Esc stop  F1 help" or a message */
     bool hint_is_message;   /* no list of keys: where both do not fit, it takes the whole row */
     bool hint_is_error;     /* likewise, and says what went wrong */
+
+    struct spots *spots;    /* filled by drawing; NULL = not wanted */
 };
 
 /* Draws the whole frame at the grid's size and says where the cursor belongs (row -1 = hidden).

@@ -142,6 +142,13 @@ static void header_right(const struct view *v, int room, struct buf *out)
     buf_release(&try);
 }
 
+static void draw_strip(const struct view *v, struct grid *g, int row, int col, int cells)
+{
+    strip_draw(&v->strip, g, row, col, cells, v->ascii);
+    if (v->spots)
+        v->spots->strip = (struct rect){row, col, 1, cells};
+}
+
 void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
 {
     struct buf right = {0};
@@ -163,7 +170,7 @@ void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
     int gauge_col = l.col + (int)strlen(gauge_head);
     line_put(&l, STYLE_GAUGE, buf_text(&right));
     if (v->strip.n && strncmp(buf_text(&right), gauge_head, strlen(gauge_head)) == 0)
-        strip_draw(&v->strip, g, row, gauge_col, gauge_cells(room), v->ascii);
+        draw_strip(v, g, row, gauge_col, gauge_cells(room));
     buf_release(&right);
 }
 

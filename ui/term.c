@@ -49,6 +49,9 @@ static struct {
     bool all;          /* the next flush puts every row */
     bool color;
     int rows, cols;
+    int cursor_row, cursor_col; /* as of the last flush, -1 = hidden */
+    bool saves;        /* the terminal can save the place of its cursor */
+    bool away;         /* the cursor is there, and the place that curses left it at is saved */
     attr_t attr[STYLE_COUNT];
     short pair[STYLE_COUNT];
 } term;
@@ -96,10 +99,17 @@ static int restore_char(int c)
     return c;
 }
 
+/* A capability of the terminal; NULL: it has none. */
+static const char *capability(const char *name)
+{
+    const char *s = tigetstr((char *)name);
+    return s && s != (const char *)-1 ? s : NULL;
+}
+
 static void restore_capability(const char *name)
 {
-    char *s = tigetstr(name);
-    if (s && s != (char *)-1)
+    const char *s = capability(name);
+    if (s)
         tputs(s, 1, restore_char);
 }
 
@@ -133,15 +143,15 @@ static void define_keys(void)
         {"kich1", KEYCODE_INSERT}, {"kcbt", KEYCODE_BACKTAB}, {"kent", KEYCODE_ENTER},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const char *s = tigetstr(keys[i].capability);
-        if (s && s != (char *)-1)
+        const char *s = capability(keys[i].capability);
+        if (s)
             decode_define(&term.decode, s, (struct key){.code = keys[i].code});
     }
     for (unsigned i = 1; i <= 12; i++) {
         char name[8];
         snprintf(name, sizeof name, "kf%u", i);
-        const char *s = tigetstr(name);
-        if (s && s != (char *)-1)
+        const char *s = capability(name);
+        if (s)
             decode_define(&term.decode, s, (struct key){.code = KEYCODE_FN, .ch = i});
     }
 }
@@ -165,8 +175,7 @@ static bool check_terminal(char *msg, size_t msg_bytes)
         snprintf(msg, msg_bytes, "terminal type '%.40s' is unknown", name);
         return false;
     }
-    const char *move = tigetstr("cup");
-    bool good = move && move != (char *)-1;
+    bool good = capability("cup") != NULL;
     del_curterm(cur_term);
     return good || fail(msg, msg_bytes, "the terminal cannot move its cursor");
 }
@@ -218,8 +227,28 @@ enum term_background term_ask(int wait_ms)
     return !a.background ? TERM_UNKNOWN : a.light ? TERM_LIGHT : TERM_DARK;
 }
 
+/* To the place where curses has left the cursor: what it draws next begins from there. */
+static void cursor_back(void)
+{
+    const char *back = term.away ? capability("rc") : NULL;
+    if (back)
+        write_all(back, strlen(back));
+    term.away = false;
+}
+
+/* From there to where it belongs. */
+static void cursor_away(void)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s%s", capability("sc"),
+             tiparm(capability("cup"), term.cursor_row, term.cursor_col));
+    write_all(text, strlen(text));
+    term.away = true;
+}
+
 static void modes(bool on)
 {
+    cursor_back();
     write_all(on ? modes_on : modes_off, sizeof modes_on - 1);
     if (term.opts.mouse)
         write_all(on ? mouse_on : mouse_off, on ? sizeof mouse_on - 1 : sizeof mouse_off - 1);
@@ -255,6 +284,7 @@ bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
     buf_release(&asked.typed);
     refresh();
     modes(true);
+    term.saves = capability("sc") && capability("rc");
     getmaxyx(stdscr, term.rows, term.cols);
     term.all = true;
     term.on = true;
@@ -499,31 +529,49 @@ static void remember(const struct grid *g)
     memcpy(term.shown.cell, g->cell, (size_t)g->rows * (size_t)g->cols * sizeof *g->cell);
 }
 
+/* Sends what curses has found to differ. away: the cursor then goes to its place by the shortest
+ * road, and back before the next frame: a word at the end of a text that grows costs fewer bytes. */
+static void show(bool visible, bool away, bool sync)
+{
+    away = away && visible;
+    cursor_back();
+    curs_set(visible);
+    leaveok(stdscr, away || !visible);
+    if (visible)
+        move(term.cursor_row, term.cursor_col);
+    wnoutrefresh(stdscr);
+    if (sync)
+        write_all(sync_on, sizeof sync_on - 1);
+    doupdate();
+    if (away)
+        cursor_away();
+    if (sync)
+        write_all(sync_off, sizeof sync_off - 1);
+}
+
 void term_flush(const struct grid *g, int row, int col)
 {
     if (!term.on)
         return;
     if (term.all)
         erase();
-    int changed = 0;
+    int changed = 0, elsewhere = 0;
     for (int i = 0; i < g->rows && i < term.rows; i++)
         if (term.all || !grid_same_row(g, &term.shown, i)) {
             put_row(g, i);
             changed++;
+            elsewhere += i != row;
         }
+    bool visible = row >= 0 && row < term.rows && col >= 0 && col < term.cols;
+    bool moved = (visible ? row : -1) != term.cursor_row || col != term.cursor_col;
+    if (!changed && !moved && !term.all)
+        return;
     bool sync = asked.sync && changed > SYNC_ROWS;
     term.all = false;
+    term.cursor_row = visible ? row : -1;
+    term.cursor_col = col;
     remember(g);
-    bool visible = row >= 0 && row < term.rows && col >= 0 && col < term.cols;
-    curs_set(visible);
-    if (visible)
-        move(row, col);
-    wnoutrefresh(stdscr);
-    if (sync)
-        write_all(sync_on, sizeof sync_on - 1);
-    doupdate();
-    if (sync)
-        write_all(sync_off, sizeof sync_off - 1);
+    show(visible, elsewhere && term.saves, sync);
 }
 
 void term_redraw(void)

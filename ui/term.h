@@ -14,7 +14,7 @@
 
 struct term_opts {
     bool color;  /* false: attributes only (NO_COLOR, --no-color) */
-    bool mouse;  /* wheel events; off by default, it takes selecting away */
+    bool mouse;  /* wheel and clicks; off by default: selecting needs Shift then */
 };
 
 enum term_background { TERM_UNKNOWN, TERM_DARK, TERM_LIGHT };

@@ -37,6 +37,7 @@ struct entry {
     enum entry_kind kind;
     enum style label_style;
     char *label, *summary;
+    bool other;            /* it is folded where the others are not, or the other way */
     struct buf raw;
     struct markdown *md;   /* of an answer, owned; NULL = the rows below */
     bool md_begun;         /* it knows what text it goes on from */
@@ -221,7 +222,7 @@ static bool label_has_row(const struct transcript *t, const struct entry *e)
 
 static bool is_folded(const struct transcript *t, const struct entry *e)
 {
-    return t->folded && e->kind == ENTRY_THINKING;
+    return t->folded != e->other && e->kind == ENTRY_THINKING;
 }
 
 /* Rows above the text of entry i. */
@@ -700,6 +701,26 @@ void transcript_mark_thoughts(struct transcript *t, int from, const char *mark)
 void transcript_fold(struct transcript *t, bool folded)
 {
     t->folded = folded;
+    for (int i = 0; i < t->n; i++)
+        t->entry[i].other = false;
+}
+
+bool transcript_point(struct transcript *t, int row)
+{
+    struct place p = view_top(t);
+    for (int rows = row + p.row; p.entry < t->n; p.entry++) {
+        struct entry *e = &t->entry[p.entry];
+        int n = entry_rows(t, p.entry);
+        if (rows >= n) {
+            rows -= n;
+            continue;
+        }
+        if (e->kind != ENTRY_THINKING || !e->summary || rows < gap_rows(t, p.entry))
+            return false;
+        e->other = !e->other;
+        return true;
+    }
+    return false;
 }
 
 bool transcript_folded(const struct transcript *t)

@@ -43,6 +43,10 @@ void transcript_summary(struct transcript *t, int i, const char *text);
 /* Adds a mark to the line of each thought from entry `from` on that does not end in it. */
 void transcript_mark_thoughts(struct transcript *t, int from, const char *mark);
 void transcript_fold(struct transcript *t, bool folded);
+
+/* A row of what was drawn last was pointed at: folded thinking there is unfolded, for itself, or
+ * folded again. False: there is none. */
+bool transcript_point(struct transcript *t, int row);
 bool transcript_folded(const struct transcript *t);
 
 /* ASCII forms of the signs it draws. */
