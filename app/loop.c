@@ -261,6 +261,17 @@ static void branch(struct loop *l, const char *args)
     free(question);
 }
 
+/* Another answer to the question in view. What was said behind it followed from the one that was
+ * chosen there: that stays in its session, and the other answer goes on in a branch. */
+static void flip(struct loop *l, int step)
+{
+    struct talk *t = &l->talk;
+    int turn = l->reader ? transcript_question(l->transcript) : -1;
+    bool earlier = turn >= 0 && turn < t->c.n_turn - 1 && t->c.turn[turn].n_reply > 1;
+    if (!earlier || talk_branch(t, turn + 1))
+        talk_flip(t, step);
+}
+
 /* The turn in view is to be read again. */
 static void reread_view(struct loop *l)
 {
@@ -322,8 +333,8 @@ static bool act(struct loop *l, enum action a, const struct key *k)
         }
         line = "/candidates";
         break;
-    case ACTION_FLIP: line = "/flip"; break;
-    case ACTION_FLIP_BACK: talk_flip(&l->talk, -1); return true;
+    case ACTION_FLIP: flip(l, 1); return true;
+    case ACTION_FLIP_BACK: flip(l, -1); return true;
     case ACTION_FORK: line = "/fork"; break;
     case ACTION_DIFF: shown_diff(l); return true;
     case ACTION_BRANCH: branch(l, ""); return true;
@@ -575,7 +586,7 @@ static void farewell(const struct loop *l, const char *id)
 
 int screen_run(const struct options *o, const char *model, bool *started)
 {
-    struct loop l = {.entry = -1};
+    struct loop l = {.entry = -1, .siblings = -1};
     struct front front = shown_front(&l);
     struct err err;
     char msg[256] = "", id[80] = "";

@@ -57,6 +57,7 @@ struct loop {
     bool leave_asked;           /* Ctrl+C on an empty draft: the next one leaves */
     int status;
     int entry;                  /* transcript entry of the running part; -1 = none */
+    int siblings;               /* the entry that counts the answers to the last question; -1 */
     int thoughts;               /* parts of the running reply that are thinking */
     int part_tokens;            /* live meters of the running part */
     double part_seconds, turn_seconds;
@@ -90,8 +91,9 @@ void shown_thought(struct transcript *t, int entry, int tokens, double seconds, 
 
 void shown_diff(struct loop *l); /* the last answer and the one before it, word by word */
 
-/* All of a conversation but what turn `running` misses (-1 = none). */
-void shown_conversation(struct transcript *t, const struct conversation *c, int running);
+/* All of a conversation but what turn `running` misses (-1 = none). Returns the entry that counts
+ * the answers to the last question, -1 = there is one or none. */
+int shown_conversation(struct transcript *t, const struct conversation *c, int running);
 void shown_note(struct loop *l, bool error, const char *text); /* a line in the transcript */
 
 /* ---- overlay.c ----------------------------------------------------------------------------- */

@@ -60,18 +60,26 @@ void overlay_help(struct loop *l)
 /* What can be done here, in a few rows: the keys as they are bound. */
 struct list *overlay_welcome(bool first)
 {
-    static const enum action actions[] = {ACTION_SEND, ACTION_TOGGLE, ACTION_BOTH, ACTION_OPEN,
-                                          ACTION_STOP, ACTION_HELP};
-    struct list *list = list_new(first ? "Welcome to duet: one conversation, two ways of answering"
-                                       : "A new conversation", false);
-    for (int i = 0; first && i < MODE_COUNT; i++)
-        list_add(list, mode_get((enum mode_id)i)->title, mode_describe((enum mode_id)i));
-    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
-        const struct action_help *h = keymap_help(actions[i]);
-        list_add(list, *h->keys_editor ? h->keys_editor : h->command, h->help);
-    }
-    list_add(list, "Tab", "On an empty draft: the reader, to search, copy, compare, branch off");
-    list_add(list, "/", "Begins a command; /help lists them");
+    static const struct {
+        enum action action;
+        const char *text;
+    } rows[] = {
+        {ACTION_SEND, "sends what you type below"},
+        {ACTION_TOGGLE, "changes between Flash, which answers at once, and Pro-Max, which thinks "
+                        "first: in mid-answer too"},
+        {ACTION_BOTH, "asks both, side by side"},
+        {ACTION_OPEN, "your conversations: look, search, go on"},
+        {ACTION_STOP, "stops an answer and keeps what was said"},
+        {ACTION_COMPLETE, "the reader: search, copy, compare, branch off"},
+        {ACTION_HELP, "all keys; /help and all commands begin with /"},
+    };
+    struct list *list = list_new(first ? "Welcome to duet" : "A new conversation", false);
+    char key[32];
+    if (first)
+        list_add(list, "", "A model on your own processor: one conversation, two ways of answering.");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (keymap_short(CONTEXT_EDITOR, rows[i].action, key, sizeof key))
+            list_add(list, key, rows[i].text);
     if (first)
         list_add(list, "", "All is saved on this machine as it is said. This page goes with the "
                            "first message.");
@@ -155,10 +163,10 @@ static void ask_exact(struct loop *l)
         return;
     }
     l->overlay = OVERLAY_EXACT;
-    snprintf(title, sizeof title, "Read %s again, to hold it exactly?", l->reread.what);
+    snprintf(title, sizeof title, "Hold %s exactly?", l->reread.what);
     l->list = list_new(title, true);
-    list_add(l->list, "Yes", l->reread.price);
-    list_add(l->list, "No", "all stays as it is");
+    list_add(l->list, "Yes, read it again", l->reread.price);
+    list_add(l->list, "No", "");
 }
 
 void overlay_exact(struct loop *l, const char *args)

@@ -60,6 +60,9 @@ static void on_part(void *data, enum part_kind kind, enum mode_id mode)
 {
     struct loop *l = data;
     part_over(l);
+    if (l->siblings >= 0 && l->siblings == transcript_count(l->transcript) - 1)
+        transcript_cut(l->transcript, l->siblings); /* one more is coming: the count is old */
+    l->siblings = -1;
     l->entry = shown_part(l->transcript, kind, mode);
     l->thoughts = kind == PART_THINKING;
     l->part_tokens = 0;
@@ -101,15 +104,16 @@ static void on_event(void *data, const struct event *e)
                      mode_get(e->mode)->think_tokens);
 }
 
-/* Beside an answer that is not the only one. */
-static void show_siblings(struct transcript *t, const struct turn *turn, bool last)
+/* Beside an answer that is not the only one. Returns its entry, -1 = it is the only one. */
+static int show_siblings(struct transcript *t, const struct turn *turn, bool last)
 {
     char text[120];
     if (turn->n_reply < 2)
-        return;
+        return -1;
     snprintf(text, sizeof text, "answer %d of %d%s", turn->chosen + 1, turn->n_reply,
              last ? "; in the reader < > flip, D compares" : "");
     shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, text);
+    return transcript_count(t) - 1;
 }
 
 static void on_done(void *data, const struct talk *t, const struct event *e)
@@ -126,7 +130,7 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
     if (e->reason == REASON_CANCELLED && t->replying)
         show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped; what was said is kept)");
     if (t->replying && t->tray.chosen == 0) /* else all was shown anew */
-        show_siblings(l->transcript, &t->c.turn[t->turn], true);
+        l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
 
 #define FOLDED ", out of the context"
@@ -165,18 +169,20 @@ static void show_reply(struct transcript *t, const struct reply *r)
         transcript_mark_thoughts(t, first, FOLDED);
 }
 
-void shown_conversation(struct transcript *t, const struct conversation *c, int running)
+int shown_conversation(struct transcript *t, const struct conversation *c, int running)
 {
+    int siblings = -1;
     for (int i = 0; i < c->n_turn; i++) {
         const struct turn *turn = &c->turn[i];
         shown_entry(t, ENTRY_USER, "you", STYLE_USER, turn->question);
         if (turn->chosen >= 0) {
             show_reply(t, &turn->reply[turn->chosen]);
-            show_siblings(t, turn, i + 1 == c->n_turn);
+            siblings = show_siblings(t, turn, i + 1 == c->n_turn);
         } else if (i != running) {
             shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, "(not answered)");
         }
     }
+    return siblings;
 }
 
 static void on_reset(void *data, const struct talk *t)
@@ -185,7 +191,7 @@ static void on_reset(void *data, const struct talk *t)
     panes_close(l);
     transcript_clear(l->transcript);
     l->entry = -1;
-    shown_conversation(l->transcript, &t->c, t->turn);
+    l->siblings = shown_conversation(l->transcript, &t->c, t->turn);
     transcript_end(l->transcript);
     transcript_to(l->transcript, true);
     l->dirty = true;

@@ -422,6 +422,58 @@ void test_editor_eof(void **state)
     editor_free(&ed);
 }
 
+/* Letters above ASCII are text in both maps, those of Latin-1 too, beside the program's own keys;
+ * libedit's own search takes them. */
+void test_editor_letters(void **state)
+{
+    (void)state;
+    struct editor *ed = plain_editor();
+    plays(ed, "'éàüßÿ Left Left =éàü|ßÿ +newline 'ñ +send", "éàü\nñßÿ");
+    plays(ed, "'漢字 'ab Left Left =漢字|ab 'λ +send", "漢字λab");
+    plays(ed, "Ctrl+R '漢 +send", "漢字λab");
+    plays(ed, "'one Ctrl+A 'two_ Ctrl+K =two_| Ctrl+Y =two_one| +send", "two one");
+    editor_free(&ed);
+}
+
+/* Another width under the draft changes nothing of it, in the middle of a word and of a search. */
+void test_editor_resizes(void **state)
+{
+    (void)state;
+    struct editor *ed = plain_editor();
+    plays(ed, "'alpha_one +send", "alpha one");
+    for (int cols = 1; cols < 120; cols += 17) {
+        plays(ed, "'a_longer_text_than_fits +newline 'more Left +leave", NULL);
+        editor_resize(ed, cols);
+        plays(ed, "=a_longer_text_than_fits\\nmor|e 'x +send", "a longer text than fits\nmorxe");
+        plays(ed, "Ctrl+R 'alp +leave", NULL);
+        editor_resize(ed, 120 - cols);
+        plays(ed, "+send", "alpha one");
+    }
+    editor_free(&ed);
+}
+
+/* A hundred thousand letters: the keys in the middle of them do what they do in few. */
+void test_editor_huge_draft(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    struct editor *ed = plain_editor();
+    char *text = mem_new(N + 1), *want = mem_new(N + 2);
+    memset(text, 'a', N);
+    editor_set(ed, text, N);
+    plays(ed, "Left Left 'b +leave", NULL);
+    memset(want, 'a', N + 1);
+    want[N - 2] = 'b';
+    struct editor_view v;
+    editor_view(ed, &v);
+    assert_int_equal(v.bytes, N + 1);
+    assert_int_equal(v.caret, N - 1);
+    assert_memory_equal(v.text, want, N + 1);
+    free(text);
+    free(want);
+    editor_free(&ed);
+}
+
 static const char *write_editrc(const char *text)
 {
     static char path[200];
@@ -446,6 +498,7 @@ void test_editor_vi(void **state)
     assert_int_equal(s.spare, 2);
     free(sent);
     plays(ed, "'ab Esc 'v 'h 'i 'X +send", "Xab");
+    plays(ed, "'ab Esc 'h '你 =你|ab 'x +send", "你b"); /* no key of the command map */
     editor_free(&ed);
 }
 

@@ -144,6 +144,9 @@ void test_decode_keys(void **state)
     DECODES("Shift+Enter Shift+Enter Ctrl+T", "\033[13;2u\033[27;2;13~\033[116;5u");
     DECODES("Alt+Up", "\033\033[A");
     DECODES("WheelUp WheelDown", "\033[<64;1;1M\033[<65;10;10M");
+    /* Pressed; let go, moved, another button, with a modifier, in no place: nothing. */
+    DECODES("Click x", "\033[<0;5;7M\033[<0;5;7m\033[<32;5;7M\033[<2;5;7M\033[<4;5;7M\033[<0;0;7M"
+                       "\033[<0;5M\033[<0Mx");
     DECODES("F20 a", "\033[[odda");
     DECODES("Alt+[", "\033[");
     DECODES("Alt+O", "\033O");

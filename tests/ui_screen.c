@@ -236,19 +236,16 @@ static struct view idle_view(struct transcript *t, bool ascii)
     };
 }
 
-static void matches(const char *name, const struct view *v, int rows, int cols, int at_row,
-                    int at_col)
+/* The frame is that of the file; the cursor is told in *row, *col. */
+static void drawn(const char *name, const struct view *v, int rows, int cols, int *row, int *col)
 {
     struct grid g;
     struct buf out = {0};
-    int row, col;
     char path[100];
     grid_init(&g, rows, cols);
-    screen_draw(&g, v, &row, &col);
+    screen_draw(&g, v, row, col);
     grid_dump(&g, true, &out);
     grid_release(&g);
-    assert_int_equal(row, at_row);
-    assert_int_equal(col, at_col);
     snprintf(path, sizeof path, "tests/screens/%s.screen", name);
     const char *mode = getenv("DUET_SCREENS");
     if (mode && strcmp(mode, "write") == 0)
@@ -258,6 +255,27 @@ static void matches(const char *name, const struct view *v, int rows, int cols, 
         fail_msg("%s differs; the screen is now:\n%s", path, out.data);
     free(expect);
     buf_release(&out);
+}
+
+static void matches(const char *name, const struct view *v, int rows, int cols, int at_row,
+                    int at_col)
+{
+    int row, col;
+    drawn(name, v, rows, cols, &row, &col);
+    assert_int_equal(row, at_row);
+    assert_int_equal(col, at_col);
+}
+
+/* The cursor is in the last three rows, behind a search or in the draft, or hidden. */
+static void shows(const char *name, const struct view *v, int rows, int cols)
+{
+    int row, col;
+    drawn(name, v, rows, cols, &row, &col);
+    if (v->reader || v->list)
+        assert_int_equal(row, v->search_typed ? rows - 1 : -1);
+    else
+        assert_in_range(row, rows - 3, rows - 2);
+    assert_in_range(col, 0, cols - 1);
 }
 
 void test_screen_frames(void **state)
@@ -505,34 +523,246 @@ void test_screen_resizes(void **state)
     buf_release(&all);
 }
 
-/* Every view at the three sizes; two themes draw the same cells, so one dump stands for both. */
+/* ---- every view at three sizes ------------------------------------------------------------- */
+
+static const struct view_row candidates[] = {
+    {"  1 then 60 - 3 = 57, and six packs of four make 24, so that in the end 81", "101 tok", false},
+    {"* 2 81", "3 agree  -0.17  98 tok", true},
+};
+static struct slice pieces[] = {{300, STYLE_USER, SLICE_EXACT}, {800, STYLE_FLASH, SLICE_INDEX},
+                                {400, STYLE_USER, SLICE_CODED}, {900, STYLE_PRO_MAX, SLICE_CODED}};
+
+static void make_draft(struct view *v)
+{
+    static const char draft[] = "What about 漢字 in the draft?\nA second line.";
+    v->draft = (struct editor_view){draft, sizeof draft - 1, 11};
+    v->draft_tokens = 14;
+    v->first_s = 0.4;
+}
+
+static void make_unfolded(struct view *v)
+{
+    transcript_fold(v->transcript, false);
+    v->reader = true;
+}
+
+static void make_list(struct view *v)
+{
+    v->list = fruits(true);
+}
+
+static void make_themes(struct view *v)
+{
+    make_unfolded(v);
+    make_list(v);
+    v->list_rows = 6;
+}
+
+static void make_help(struct view *v)
+{
+    v->list = list_new("Help", false);
+    list_add(v->list, "Enter", "Send the message; while busy it waits its turn");
+    list_add(v->list, "F2 Ctrl+T  /toggle", "Switch between Flash and Pro-Max, during a reply too");
+    list_add(v->list, "/import FILE", "Open an exported conversation as a new session");
+    list_add(v->list, "(reader)", "");
+}
+
+static void make_slices(struct view *v)
+{
+    v->list = list_new("Context", true);
+    list_add(v->list, "turn 1, you", "300 tokens, exact");
+    list_add(v->list, "turn 1, Flash", "800 tokens, flash, 2.1 s to read again");
+    list_go(v->list, 1);
+    v->strip.mark_from = 300;
+    v->strip.mark_to = 1100;
+    v->hint = "Enter read it again exactly  Esc back";
+}
+
+static void make_exact(struct view *v)
+{
+    make_slices(v);
+    list_free(&v->list);
+    v->list = list_new("Hold turn 1, Flash exactly?", true);
+    list_add(v->list, "Yes, read it again", "832 tokens, about 2.1 s, up to 18.7 MB more");
+    list_add(v->list, "No", "");
+}
+
+static void make_sessions(struct view *v)
+{
+    make_list(v);
+    v->beside = transcript_new();
+    v->heading = "the other one";
+    say(v->beside, ENTRY_USER, "you", STYLE_USER, "An earlier question?");
+    say(v->beside, ENTRY_ANSWER, "Flash", STYLE_FLASH, "And what was *said* then.");
+    v->hint = "Enter open  F2 rename  Del delete  ^U undo";
+}
+
+static void make_panes(struct view *v)
+{
+    make_sessions(v);
+    list_free(&v->list);
+    v->heading_first = "1 Flash  40 tok  0.5 s  kv 1.2 MB  done";
+    v->heading = "2 Pro-Max  172 tok  1.8 s  kv 1.9 MB  done";
+    v->hint = "1 2 keep one  b both  Esc keep 1  Tab flip";
+    v->hint_is_message = true;
+}
+
+static void make_second(struct view *v)
+{
+    make_panes(v);
+    v->second_alone = true;
+}
+
+static void make_candidates(struct view *v)
+{
+    v->row = candidates;
+    v->n_row = 2;
+    v->state = "choosing";
+}
+
+static void make_typed(struct view *v)
+{
+    transcript_find(v->transcript, "LOCK", 4);
+    v->reader = v->search_typed = true;
+    v->search = "LOCK";
+    v->hint = "Enter keep  Esc end";
+    v->found = transcript_found(v->transcript, &v->found_now);
+}
+
+static void make_found(struct view *v)
+{
+    make_typed(v);
+    v->search_typed = false;
+    transcript_find_next(v->transcript, true);
+    v->found = transcript_found(v->transcript, &v->found_now);
+    v->hint = "n N next  / search  [ ] turns  Tab back";
+}
+
+static void make_reading(struct view *v)
+{
+    v->state = "reading";
+    v->done = 512;
+    v->total = 2048;
+    v->re_read = -1;
+    v->tok_s = 0;
+    v->queued = 2;
+    v->waiting[0] = "first of two\nmore of it";
+    v->waiting[1] = "second, which is longer than the row of a narrow screen";
+}
+
+static void make_message(struct view *v)
+{
+    v->hint = "answer: 1234 bytes copied by wl-copy";
+    v->hint_is_message = true;
+}
+
+static void make_error(struct view *v)
+{
+    v->hint = "cannot write /home/me/.local/share/duet/sessions/1/log.jsonl: No space left";
+    v->hint_is_error = true;
+}
+
+static void make_back(struct view *v)
+{
+    v->reader = true;
+    v->hint = "j k [ ] scroll  / search  y Y copy  t thinking  Tab back  ? help";
+    transcript_scroll(v->transcript, -4);
+}
+
+static void make_empty(struct view *v)
+{
+    transcript_clear(v->transcript);
+    v->title = "new conversation";
+    v->ctx_used = 0;
+    v->strip.n = 0;
+    v->re_read = -1;
+    v->tok_s = 0;
+    v->empty = list_new("Welcome to duet", false);
+    list_add(v->empty, "", "One conversation, two ways of answering.");
+    list_add(v->empty, "Flash", "answers at once");
+    list_add(v->empty, "F2 Ctrl+T", "Switch between Flash and Pro-Max, during a reply too");
+}
+
+/* Every view at the three sizes. A row of the dump has its text and, for each cell, its role: dark
+ * and light give these other colours, so one dump stands for all themes; that each of them has all
+ * roles is tests/ui_theme.c's. */
 void test_screen_views(void **state)
 {
     (void)state;
     static const int sizes[][2] = {{24, 80}, {12, 40}, {60, 200}};
+    static const struct {
+        const char *name;
+        void (*make)(struct view *v);
+    } views[] = {{"draft", make_draft}, {"unfolded", make_unfolded}, {"themes", make_themes},
+                 {"list", make_list}, {"help", make_help}, {"slices", make_slices},
+                 {"exact", make_exact}, {"sessions", make_sessions}, {"panes", make_panes},
+                 {"second", make_second}, {"candidates", make_candidates}, {"typed", make_typed},
+                 {"found", make_found}, {"reading", make_reading}, {"message", make_message},
+                 {"error", make_error}, {"back", make_back}, {"empty", make_empty}};
     ui_locale();
-    for (int i = 0; i < 3; i++) {
+    for (size_t n = 0; n < sizeof views / sizeof views[0] * 6; n++) {
+        const int *size = sizes[n / 2 % 3];
+        bool ascii = n % 2;
         struct transcript *t = talk();
-        struct slice slices[] = {{300, STYLE_USER, SLICE_EXACT}, {800, STYLE_FLASH, SLICE_CODED},
-                                 {900, STYLE_PRO_MAX, SLICE_EXACT}};
-        struct view v = idle_view(t, false);
+        struct view v = idle_view(t, ascii);
         char name[60];
-        v.strip = (struct strip){.slice = slices, .n = 3, .total = 8192};
-        v.draft_tokens = 14;
-        v.first_s = 0.4;
-        snprintf(name, sizeof name, "draft-%dx%d", sizes[i][1], sizes[i][0]);
-        matches(name, &v, sizes[i][0], sizes[i][1], sizes[i][0] - 3, 13);
-        transcript_fold(t, false);
+        v.strip = (struct strip){.slice = pieces, .n = 4, .total = 8192};
         v.draft = (struct editor_view){"", 0, 0};
-        v.draft_tokens = 0;
-        v.reader = true;
-        snprintf(name, sizeof name, "unfolded-%dx%d", sizes[i][1], sizes[i][0]);
-        matches(name, &v, sizes[i][0], sizes[i][1], -1, 2);
-        v.list = fruits(true);
-        v.list_rows = 6;
-        snprintf(name, sizeof name, "themes-%dx%d", sizes[i][1], sizes[i][0]);
-        matches(name, &v, sizes[i][0], sizes[i][1], -1, 2);
+        views[n / 6].make(&v);
+        snprintf(name, sizeof name, "view-%s-%dx%d%s", views[n / 6].name, size[1], size[0],
+                 ascii ? "-ascii" : "");
+        shows(name, &v, size[0], size[1]);
         list_free(&v.list);
+        list_free(&v.empty);
+        transcript_free(&v.beside);
         transcript_free(&t);
     }
+}
+
+/* Pointing: the row of a list, then its choice; a thought; where the parts are said to be. */
+void test_screen_points(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = talk();
+    struct view v = idle_view(t, false);
+    struct spots s;
+    struct grid g;
+    int row, col;
+    grid_init(&g, 24, 80);
+    v.spots = &s;
+    v.strip = (struct strip){.slice = pieces, .n = 4, .total = 8192};
+    screen_draw(&g, &v, &row, &col);
+    assert_int_equal(s.list.rows, 0);
+    assert_int_equal(s.beside.rows, 0);
+    assert_int_equal(s.transcript.row, 1);
+    assert_int_equal(s.strip.row, 0);
+    assert_string_equal(g.cell[s.strip.col].text, "░");
+    assert_string_equal(g.cell[s.strip.col - 1].text, "[");
+    assert_string_equal(g.cell[s.strip.col + s.strip.cols].text, "]");
+    int thought = 0;
+    while (!strstr(g.cell[(size_t)(thought * 80 + 8)].text, "▸"))
+        thought++;
+    assert_false(transcript_point(t, thought - s.transcript.row + 1));
+    assert_false(transcript_point(t, 100));
+    assert_true(transcript_point(t, thought - s.transcript.row));
+    screen_draw(&g, &v, &row, &col);
+    assert_string_equal(g.cell[(size_t)(thought * 80 + 8)].text, "H");
+    transcript_fold(t, true);
+    screen_draw(&g, &v, &row, &col);
+    assert_string_equal(g.cell[(size_t)(thought * 80 + 8)].text, "▸");
+    v.list = fruits(true);
+    screen_draw(&g, &v, &row, &col);
+    assert_int_equal(s.list.row, 1);
+    assert_false(list_point(v.list, 0));
+    assert_false(list_point(v.list, 3));
+    assert_int_equal(list_chosen(v.list), 2);
+    assert_true(list_point(v.list, 3));
+    assert_false(list_point(v.list, 9));
+    list_free(&v.list);
+    v.list = fruits(false);
+    assert_false(list_point(v.list, 1)); /* a text to read */
+    list_free(&v.list);
+    transcript_free(&t);
+    grid_release(&g);
 }

@@ -14,6 +14,7 @@
 #include "tests/ui.h"
 #include "ui/buf.h"
 #include "ui/term.h"
+#include "ui/text.h"
 
 enum { PATIENCE_MS = 20000 }; /* only a failing test waits that long */
 
@@ -160,6 +161,59 @@ static void child_stream(void)
     }
     grid_release(&g);
     report("done");
+    read_keys();
+}
+
+/* Texts whose width opinions differ on. */
+static const char *const torture[] = {
+    "漢", "，", "e\u0301", "❤\uFE0F", "⚠\uFE0F", "1\uFE0F\u20E3", "\U0001F1E9\U0001F1EA",
+    "👍\U0001F3FD", "👨\u200D👩\u200D👧", "\U0001FABC", "\U0001FAE9", "\u1112\u1161\u11AB",
+    "\u0915\u094D\u0937", "\u00AD", "①", "─", "…", "\uE0B0", "\u200B\u202E\U000E0067",
+    "\033[31m",
+};
+enum { N_TORTURE = sizeof torture / sizeof *torture };
+
+/* What is sent for one, with a sign behind it. */
+static void torture_row(int i, struct buf *out)
+{
+    buf_clear(out);
+    text_display(out, torture[i], strlen(torture[i]));
+    buf_puts(out, "|");
+}
+
+static void child_torture(void)
+{
+    struct buf row = {0};
+    struct grid g;
+    start_term(true);
+    grid_init(&g, 24, 80);
+    for (int i = 0; i < N_TORTURE; i++) {
+        torture_row(i, &row);
+        int at = 1 + grid_put(&g, i, 1, 78, STYLE_TEXT, row.data, row.bytes - 1);
+        grid_put(&g, i, at, 1, STYLE_TEXT, "|", 1); /* where it ends as we count */
+    }
+    term_flush(&g, 23, 0);
+    report("drawn");
+    buf_release(&row);
+    grid_release(&g);
+    read_keys();
+}
+
+/* A text that grows at one place while the cursor stands at another. */
+static void child_grows(void)
+{
+    struct grid g;
+    start_term(true);
+    grid_init(&g, 24, 80);
+    for (int i = 0; i < 3; i++) {
+        grid_put(&g, 4, 10 * i, 10, STYLE_TEXT, "grows here", 10);
+        term_flush(&g, 22, 2);
+    }
+    term_flush(&g, 22, 2); /* nothing has changed */
+    grid_put(&g, 22, 2, 1, STYLE_TEXT, "d", 1);
+    term_flush(&g, 22, 3);
+    report("drawn");
+    grid_release(&g);
     read_keys();
 }
 
@@ -514,6 +568,44 @@ void test_term_no_color(void **state)
         assert_int_equal(found, color);
         rig_end(&r, 0);
     }
+}
+
+/* The sign behind a text is sent right after it: curses has advanced as many cells as we count. */
+void test_term_torture(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct buf row = {0};
+    ui_locale();
+    rig_start(&r, child_torture);
+    rig_expect(&r, "ready");
+    rig_expect(&r, "drawn");
+    for (int i = 0; i < N_TORTURE; i++) {
+        torture_row(i, &row);
+        rig_shows(&r, buf_text(&row));
+    }
+    rig_keys(&r, "q");
+    rig_expect(&r, "q");
+    was_restored(&r);
+    rig_end(&r, 0);
+    buf_release(&row);
+}
+
+/* From the text's end the cursor goes to its own place and back, and no further. */
+void test_term_cursor(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_grows);
+    rig_expect(&r, "ready");
+    rig_expect(&r, "drawn");
+    rig_shows(&r, "grows here\0337\033[23;3H\0338grows here\0337\033[23;3H\0338");
+    rig_keys(&r, "q");
+    rig_expect(&r, "q");
+    was_restored(&r);
+    const char *last = strstr(r.out.data, "\0338grows here\0337\033[23;3H\0338\033[23;3Hd");
+    assert_non_null(last);
+    rig_end(&r, 0);
 }
 
 void test_term_few_bytes(void **state)

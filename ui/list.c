@@ -157,17 +157,28 @@ int list_chosen(const struct list *l)
 
 /* ---- a text to read: left and right side by side, the right one in as many rows as it takes -- */
 
-/* Where the right texts begin: behind the longest left one, if that leaves them room. */
-static int right_col(const struct list *l)
+static int longest_left(const struct list *l)
 {
     int longest = 0;
-    if (l->cols < SIDE_COLS)
-        return BELOW_INDENT;
     for (int i = 0; i < l->n; i++) {
         int n = text_cells(l->item[i].left, strlen(l->item[i].left));
         longest = n > longest ? n : longest;
     }
-    int most = l->cols * 2 / 5;
+    return longest;
+}
+
+/* In a narrow view, unless all left texts are short, the right ones stand below them. */
+static bool stands_below(const struct list *l)
+{
+    return l->cols < SIDE_COLS && longest_left(l) > l->cols / 6;
+}
+
+/* Where the right texts begin: behind the longest left one, if that leaves them room. */
+static int right_col(const struct list *l)
+{
+    if (stands_below(l))
+        return BELOW_INDENT;
+    int longest = longest_left(l), most = l->cols * 2 / 5;
     return LEFT_MARGIN + (longest < most ? longest : most) + 2;
 }
 
@@ -181,7 +192,7 @@ static int right_cols(const struct list *l)
 static int right_row(const struct list *l, const struct item *it)
 {
     int n = text_cells(it->left, strlen(it->left));
-    return n && (l->cols < SIDE_COLS || LEFT_MARGIN + n + 2 > right_col(l));
+    return n && (stands_below(l) || LEFT_MARGIN + n + 2 > right_col(l));
 }
 
 static int item_rows(const struct list *l, const struct item *it)
@@ -291,23 +302,35 @@ static void draw_title(const struct list *l, struct grid *g, int row, int col, i
     put_shown(g, row, col + n, cols - n, STYLE_TEXT, buf_text(&l->filter));
 }
 
+/* How many bytes of the right text, up to one of its commas, have room. */
+static size_t right_bytes(const struct item *it, int room)
+{
+    size_t n = strlen(it->right);
+    while (n && text_cells(it->right, n) > room) {
+        while (n && it->right[n - 1] != ',')
+            n--;
+        n -= n > 0;
+    }
+    return n;
+}
+
 /* One row to choose: the right text at the right edge. */
 static void draw_choice(const struct list *l, struct grid *g, int i, int row, int col, int cols)
 {
     const struct item *it = &l->item[l->shown[i]];
     bool bar = i == l->at;
-    int right = text_cells(it->right, strlen(it->right)), left = cols - LEFT_MARGIN;
+    int all = text_cells(it->right, strlen(it->right)), left = cols - LEFT_MARGIN;
+    int own = text_cells(it->left, strlen(it->left));
     grid_fill(g, row, col, cols, bar ? STYLE_SELECTED : STYLE_TEXT, " ");
     if (bar)
         grid_put(g, row, col, 1, STYLE_SELECTED, ">", 1);
     /* The left text matters more: the right one is left out where both do not fit. */
-    bool both = right && text_cells(it->left, strlen(it->left)) + right + 4 <= cols;
-    if (!both && right && right + 24 <= cols) {
-        both = true;
+    size_t bytes = right_bytes(it, all + 24 <= cols ? all : cols - own - 4);
+    int right = text_cells(it->right, bytes);
+    if (right && own + right + 4 > cols)
         left = cols - right - 4;
-    }
     put_shown(g, row, col + LEFT_MARGIN, left, bar ? STYLE_SELECTED : STYLE_TEXT, it->left);
-    if (both)
+    if (right)
         put_shown(g, row, col + cols - right - 1, right, bar ? STYLE_SELECTED : STYLE_DIM,
                   it->right);
 }
