@@ -39,7 +39,7 @@ FOREIGN := engine/kernels_unpack.h engine/kernels_product.h engine/kernels_vnni.
 endif
 ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 
-UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/keyfile.c ui/grid.c ui/theme.c ui/wrap.c \
+UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/overmap.c ui/keyfile.c ui/grid.c ui/theme.c ui/wrap.c \
 	ui/code.c ui/rows.c ui/table.c ui/boundary.c ui/markdown.c ui/find.c \
 	ui/transcript.c ui/field.c ui/list.c ui/strip.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/clip.c ui/history.c ui/editor.c
 

@@ -122,7 +122,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->second_alone = l->pane_second;
     v->hint = *l->hint        ? l->hint
               : l->panes      ? panes_hint(l)
-              : l->sessions   ? "Enter open  F2 rename  Del delete  ^U undo"
+              : l->sessions   ? sessions_hint(l)
               : l->overlay == OVERLAY_SLICES ? "Enter read it again exactly  Esc back"
               : l->searching  ? "Enter keep  Esc end"
                               : look_tips(l);

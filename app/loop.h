@@ -121,6 +121,7 @@ void sessions_choose(struct loop *l, int i);
 
 bool sessions_work(struct loop *l); /* a slice of reading; true: there is more to do */
 const char *sessions_heading(const struct loop *l);
+const char *sessions_hint(struct loop *l);
 bool sessions_naming(const struct loop *l); /* a title is being typed */
 
 /* ---- panes.c ------------------------------------------------------------------------------- */
@@ -132,7 +133,7 @@ void panes_event(struct loop *l, const struct event *e);
 bool panes_key(struct loop *l, const struct key *k); /* false: it means nothing there */
 void panes_point(struct loop *l, int k);             /* its heading was clicked at: keep it */
 void panes_heading(const struct loop *l, int k, char *out, size_t bytes);
-const char *panes_hint(const struct loop *l);
+const char *panes_hint(struct loop *l);
 
 /* ---- look.c -------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 
 #include "app/loop.h"
 #include "app/tier.h"
+#include "ui/overmap.h"
 #include "ui/text.h"
 
 void overlay_close(struct loop *l)
@@ -230,8 +231,12 @@ void overlay_point(struct loop *l, int row)
         preview(l);
 }
 
-bool overlay_key(struct loop *l, const struct key *k)
+bool overlay_key(struct loop *l, const struct key *pressed)
 {
+    struct key own;
+    const struct key *k = &own;
+    if (!overmap_key(OVER_LIST, pressed, &own))
+        return false;
     bool drafts = l->overlay == OVERLAY_HISTORY, sessions = l->overlay == OVERLAY_SESSIONS;
     struct buf filter = {0};
     l->dirty = true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/loop.h"
+#include "ui/overmap.h"
 
 static const struct tray_row *row(const struct loop *l, int k)
 {
@@ -91,10 +92,23 @@ void panes_heading(const struct loop *l, int k, char *out, size_t bytes)
              r->tokens, r->seconds, (double)r->kv_bytes / 1e6, over ? "  done" : "");
 }
 
-const char *panes_hint(const struct loop *l)
+const char *panes_hint(struct loop *l)
 {
-    return talk_busy(&l->talk) ? "Esc stop  Tab flip"
-                               : "1 2 keep one  b both  Esc keep 1  Tab flip";
+    enum { FIRST, SECOND, BOTH, CLOSE, OTHER, N_ACTIONS };
+    static const char *const actions[N_ACTIONS] = {"keep-first", "keep-second", "keep-both", "close",
+                                                   "other"};
+    char key[N_ACTIONS][32], stop[32];
+    for (int i = 0; i < N_ACTIONS; i++)
+        overmap_short(OVER_PANES, actions[i], key[i], sizeof key[i]);
+    keymap_short(CONTEXT_EDITOR, ACTION_STOP, stop, sizeof stop);
+    buf_clear(&l->tips);
+    if (talk_busy(&l->talk))
+        buf_printf(&l->tips, "%s stop", stop);
+    else
+        buf_printf(&l->tips, "%s %s keep one  %s both  %s keep 1", key[FIRST], key[SECOND],
+                   key[BOTH], key[CLOSE]);
+    buf_printf(&l->tips, "  %s flip", key[OTHER]);
+    return buf_text(&l->tips);
 }
 
 /* What was shown as it grew is shown as it is kept. */
@@ -122,11 +136,13 @@ void panes_point(struct loop *l, int k)
         keep(l, k);
 }
 
-bool panes_key(struct loop *l, const struct key *k)
+bool panes_key(struct loop *l, const struct key *pressed)
 {
-    bool over = !talk_busy(&l->talk), plain = k->code == KEYCODE_CHAR && !k->mod;
-    if (!l->panes)
+    struct key own;
+    const struct key *k = &own;
+    if (!l->panes || !overmap_key(OVER_PANES, pressed, &own))
         return false;
+    bool over = !talk_busy(&l->talk), plain = k->code == KEYCODE_CHAR && !k->mod;
     if (k->code == KEYCODE_TAB)
         l->pane_second = !l->pane_second;
     else if (over && (k->code == KEYCODE_ESC || (plain && k->ch == '1')))

@@ -9,6 +9,7 @@
 #include "app/loop.h"
 #include "app/search.h"
 #include "ui/field.h"
+#include "ui/overmap.h"
 
 struct sessions {
     struct store_entry *entry; /* [n] in the order of a tree: branches follow what they are of */
@@ -184,6 +185,20 @@ static bool is_open(const struct loop *l, const struct store_entry *e)
     return l->talk.stored && strcmp(l->talk.store.id, e->id) == 0;
 }
 
+const char *sessions_hint(struct loop *l)
+{
+    static const char *const actions[][2] = {
+        {"choose", "open"}, {"rename", "rename"}, {"delete", "delete"}, {"undelete", "undo"}};
+    char key[32];
+    buf_clear(&l->tips);
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        overmap_short(OVER_LIST, actions[i][0], key, sizeof key);
+        if (*key)
+            buf_printf(&l->tips, "%s%s %s", l->tips.bytes ? "  " : "", key, actions[i][1]);
+    }
+    return buf_text(&l->tips);
+}
+
 bool sessions_naming(const struct loop *l)
 {
     return l->sessions && l->sessions->naming;
@@ -230,7 +245,7 @@ static void name_begin(struct loop *l)
 static void delete_chosen(struct loop *l)
 {
     struct err err;
-    char msg[120];
+    char msg[120], key[32];
     int at = chosen(l);
     struct store_entry *e = entry_chosen(l);
     if (!e)
@@ -243,7 +258,9 @@ static void delete_chosen(struct loop *l)
         loop_hint(l, true, err.msg);
         return;
     }
-    snprintf(msg, sizeof msg, "deleted; Ctrl+U brings it back, for %d days", STORE_KEPT_DAYS);
+    overmap_short(OVER_LIST, "undelete", key, sizeof key);
+    snprintf(msg, sizeof msg, "deleted; %s brings it back, for %d days", *key ? key : "/undelete",
+             STORE_KEPT_DAYS);
     int near = at + 1 < l->sessions->n ? at + 1 : at - 1;
     sessions_again(l, near >= 0 ? l->sessions->entry[near].id : "");
     loop_hint(l, false, msg);

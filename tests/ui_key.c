@@ -5,6 +5,7 @@
 #include "ui/field.h"
 #include "ui/keyfile.h"
 #include "ui/keymap.h"
+#include "ui/overmap.h"
 
 void test_key_names(void **state)
 {
@@ -416,6 +417,61 @@ void test_keymap_binds(void **state)
     assert_int_equal(keymap_named(""), ACTION_COUNT);
 }
 
+/* What a key stands for in a list or beside two answers. */
+static void stands(enum over_context c, const char *name, const char *want)
+{
+    struct key k, out;
+    char label[40] = "nothing";
+    assert_true(key_parse(name, &k));
+    if (overmap_key(c, &k, &out))
+        key_label(&out, label, sizeof label);
+    assert_string_equal(label, want);
+}
+
+void test_overmap(void **state)
+{
+    (void)state;
+    static const struct {
+        enum over_context context;
+        const char *key, *action, *want;
+    } wrong[] = {{OVER_LIST, "x", "down", "x is text in a list"},
+                 {OVER_LIST, "Foo", "down", "Foo is no key for list"},
+                 {OVER_PANES, "Ctrl+X,x", "keep-first", "Ctrl+X,x is no key for panes"},
+                 {OVER_PANES, "Paste", "keep-first", "Paste is no key for panes"},
+                 {OVER_LIST, "F5", "keep-both", "keep-both is no action of list"}};
+    char msg[200], name[40];
+    overmap_reset();
+    stands(OVER_LIST, "Down", "Down");
+    stands(OVER_LIST, "x", "x");
+    assert_true(overmap_bind(OVER_LIST, "Ctrl+N", "down", msg, sizeof msg));
+    assert_true(overmap_bind(OVER_LIST, "Down", "none", msg, sizeof msg));
+    assert_true(overmap_bind(OVER_LIST, "Up", "page-up", msg, sizeof msg));
+    stands(OVER_LIST, "Ctrl+N", "Down");
+    stands(OVER_LIST, "Down", "nothing");
+    stands(OVER_LIST, "Up", "PgUp");
+    stands(OVER_PANES, "Ctrl+N", "Ctrl+N");
+    assert_true(overmap_bind(OVER_PANES, "l", "keep-first", msg, sizeof msg));
+    stands(OVER_PANES, "l", "1");
+    stands(OVER_PANES, "1", "1");
+    overmap_short(OVER_LIST, "page-up", name, sizeof name);
+    assert_string_equal(name, "Up");
+    overmap_short(OVER_LIST, "up", name, sizeof name);
+    assert_string_equal(name, "");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_false(overmap_bind(wrong[i].context, wrong[i].key, wrong[i].action, msg, sizeof msg));
+        assert_string_equal(msg, wrong[i].want);
+    }
+    bool full = false;
+    for (int i = 1; i <= 96 && !full; i++) {
+        static const char *const mods[] = {"Ctrl+", "Alt+", "Ctrl+Alt+", "Alt+Shift+"};
+        snprintf(name, sizeof name, "%sF%d", mods[(i - 1) / 24], (i - 1) % 24 + 1);
+        full = !overmap_bind(OVER_LIST, name, "down", msg, sizeof msg);
+    }
+    assert_true(full && strstr(msg, "is one key too many for list"));
+    overmap_reset();
+    stands(OVER_LIST, "Down", "Down");
+}
+
 static void collect(void *data, const char *msg)
 {
     buf_printf(data, "%s\n", msg);
@@ -445,7 +501,7 @@ void test_keyfile(void **state)
           "editor F7 undo\n",
           "keys: line 1: a line is 'WHERE KEYS ACTION'\n"
           "keys: line 2: a line is 'WHERE KEYS ACTION'\n"
-          "keys: line 3: 'nowhere' is neither editor, reader nor both\n"
+          "keys: line 3: 'nowhere' is neither editor, reader, both, list nor panes\n"
           "keys: line 4: there is no action 'nothing'\nkeys: line 5: 'F99' is no key\n");
     assert_int_equal(meaning(CONTEXT_EDITOR, "F7"), ACTION_UNDO); /* what is right is taken */
     reads("reader Ctrl+A undo\nreader Ctrl+a retry\n",
@@ -471,4 +527,5 @@ void test_keyfile(void **state)
     buf_release(&said);
     buf_release(&big);
     keymap_reset();
+    overmap_reset();
 }

@@ -7,13 +7,16 @@
 #include <string.h>
 
 #include "ui/keymap.h"
+#include "ui/overmap.h"
 #include "ui/text.h"
 
-enum { WORD_BYTES = 64, GIVEN_MAX = 256, BOTH = CONTEXT_COUNT };
+/* Places of a line: those of keymap.h, both of them, those of overmap.h. */
+enum { WORD_BYTES = 64, GIVEN_MAX = 256, BOTH = CONTEXT_COUNT, OVER,
+       N_PLACES = OVER + OVER_COUNT };
 
 struct given {
     char keys[WORD_BYTES];
-    enum key_context context;
+    int place;
     int line;
 };
 
@@ -63,43 +66,52 @@ static bool next_word(const char **at, const char *end, char out[WORD_BYTES])
 }
 
 /* The line that gave these keys before, 0 if none did. */
-static int given_before(const struct reading *r, enum key_context c, const char *keys)
+static int given_before(const struct reading *r, int place, const char *keys)
 {
     for (int i = 0; i < r->n; i++)
-        if (r->given[i].context == c && strcmp(r->given[i].keys, keys) == 0)
+        if (r->given[i].place == place && strcmp(r->given[i].keys, keys) == 0)
             return r->given[i].line;
     return 0;
 }
 
-static void bind(struct reading *r, enum key_context c, const char *name, enum action a)
+static const char *place_name(int place)
+{
+    return place >= OVER ? overmap_context((enum over_context)(place - OVER))
+                         : place == BOTH ? "both" : keymap_context((enum key_context)place);
+}
+
+static void bind(struct reading *r, int place, const char *name, enum action a, const char *action)
 {
     char msg[160], keys[WORD_BYTES];
     if (!keymap_keys(name, keys, sizeof keys)) {
         say(r, "'%s' is no key", name);
         return;
     }
-    int before = given_before(r, c, keys);
+    int before = given_before(r, place, keys);
     if (before) {
-        say(r, "%s in the %s has an action from line %d", keys, keymap_context(c), before);
+        say(r, "%s in the %s has an action from line %d", keys, place_name(place), before);
         return;
     }
-    if (!keymap_bind(c, keys, a, msg, sizeof msg)) {
+    bool good = place >= OVER
+                    ? overmap_bind((enum over_context)(place - OVER), keys, action, msg, sizeof msg)
+                    : keymap_bind((enum key_context)place, keys, a, msg, sizeof msg);
+    if (!good) {
         say(r, "%s", msg);
         return;
     }
     if (r->n < GIVEN_MAX) {
         struct given *g = &r->given[r->n++];
-        *g = (struct given){.context = c, .line = r->line};
+        *g = (struct given){.place = place, .line = r->line};
         snprintf(g->keys, sizeof g->keys, "%s", keys);
     }
 }
 
-static int parse_context(const char *word)
+static int parse_place(const char *word)
 {
-    for (int c = 0; c < CONTEXT_COUNT; c++)
-        if (strcmp(word, keymap_context((enum key_context)c)) == 0)
-            return c;
-    return strcmp(word, "both") == 0 ? BOTH : -1;
+    int place = 0;
+    while (place < N_PLACES && strcmp(word, place_name(place)) != 0)
+        place++;
+    return place;
 }
 
 static void read_line(struct reading *r, const char *at, const char *end)
@@ -114,16 +126,16 @@ static void read_line(struct reading *r, const char *at, const char *end)
         say(r, "a line is 'WHERE KEYS ACTION'");
         return;
     }
-    int c = parse_context(where);
+    int place = parse_place(where);
     enum action a = strcmp(name, "none") == 0 ? ACTION_NONE : keymap_named(name);
-    if (c < 0)
-        say(r, "'%s' is neither editor, reader nor both", where);
-    else if (a == ACTION_COUNT)
+    if (place == N_PLACES)
+        say(r, "'%s' is neither editor, reader, both, list nor panes", where);
+    else if (place < OVER && a == ACTION_COUNT)
         say(r, "there is no action '%s'", name);
     else
-        for (int i = 0; i < CONTEXT_COUNT; i++)
-            if (c == i || c == BOTH)
-                bind(r, (enum key_context)i, keys, a);
+        for (int i = 0; i < N_PLACES; i++)
+            if (i != BOTH && (place == i || (place == BOTH && i < BOTH)))
+                bind(r, i, keys, a, name);
 }
 
 /* Actions that had a key and can be reached in no way now. */
@@ -134,6 +146,12 @@ static void tell_lost(struct reading *r)
         const struct action_help *h = keymap_help((enum action)a);
         if (!*h->keys_editor && !*h->keys_reader && !*h->command)
             say(r, "%s has no key any more", keymap_name((enum action)a));
+    }
+    for (int c = 0; c < OVER_COUNT; c++) {
+        char name[32];
+        overmap_short((enum over_context)c, "close", name, sizeof name);
+        if (!*name)
+            say(r, "no key closes the %s any more", overmap_context((enum over_context)c));
     }
 }
 

@@ -233,7 +233,7 @@ static bool check_key(enum key_context c, const struct keys *k, const char *name
         if (key_parse(twins[i][0], &twin) && key_same(&twin, &k->first))
             return refuse(msg, bytes, name, "is the same key as ", twins[i][1]);
     if (k->first.code == KEYCODE_PASTE || k->first.code == KEYCODE_RESIZE ||
-        k->first.code == KEYCODE_EOF)
+        k->first.code == KEYCODE_EOF || k->first.code == KEYCODE_CLICK)
         return refuse(msg, bytes, name, "is no key", "");
     if (typed && c == CONTEXT_EDITOR)
         return refuse(msg, bytes, name, "is text in the editor", "");
