@@ -163,9 +163,9 @@ static void cmd_context(struct talk *t)
     }
     say_context(t);
     say_gate(t);
-    talk_say(t, false, "model: %s (%s, template %s, %.0f MB), %d threads, kernels %s", t->info.name,
-        t->info.kind, t->info.template_name, (double)t->info.weight_bytes / 1e6,
-        t->info.n_threads, t->info.kernels);
+    talk_say(t, false, "model: %s (%s, template %s, %.0f MB), %d thread%s, kernels %s",
+        t->info.name, t->info.kind, t->info.template_name, (double)t->info.weight_bytes / 1e6,
+        t->info.n_threads, t->info.n_threads == 1 ? "" : "s", t->info.kernels);
     talk_say(t, false, "session: %s", t->stored ? t->store.folder : "not saved");
 }
 

@@ -122,8 +122,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->second_alone = l->pane_second;
     v->hint = *l->hint        ? l->hint
               : l->panes      ? panes_hint(l)
-              : l->sessions   ? sessions_hint(l)
-              : l->overlay == OVERLAY_SLICES ? "Enter read it again exactly  Esc back"
+              : l->list       ? overlay_hint(l)
               : l->searching  ? "Enter keep  Esc end"
                               : look_tips(l);
     v->hint_is_message = *l->hint != 0 || (l->panes && !talk_busy(t));
@@ -586,7 +585,7 @@ static void farewell(const struct loop *l, const char *id)
 
 int screen_run(const struct options *o, const char *model, bool *started)
 {
-    struct loop l = {.entry = -1, .siblings = -1};
+    struct loop l = {.entry = -1, .siblings = -1, .note = -1};
     struct front front = shown_front(&l);
     struct err err;
     char msg[256] = "", id[80] = "";
@@ -623,6 +622,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     grid_release(&l.grid);
     buf_release(&l.search);
     buf_release(&l.tips);
+    buf_release(&l.said);
     buf_release(&l.keys_said);
     if (!open) {
         out_printf(stderr, "duet: %s\n", err.msg);

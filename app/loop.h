@@ -57,6 +57,8 @@ struct loop {
     bool leave_asked;           /* Ctrl+C on an empty draft: the next one leaves */
     int status;
     int entry;                  /* transcript entry of the running part; -1 = none */
+    int note;                   /* the entry of the last note, */
+    struct buf said;            /* and what it says */
     int siblings;               /* the entry that counts the answers to the last question; -1 */
     int thoughts;               /* parts of the running reply that are thinking */
     int part_tokens;            /* live meters of the running part */
@@ -103,6 +105,7 @@ struct list *overlay_welcome(bool first); /* first: on the first start */
 void overlay_history(struct loop *l);
 bool overlay_key(struct loop *l, const struct key *k); /* true: the editor has something to do */
 void overlay_close(struct loop *l);
+const char *overlay_hint(struct loop *l);    /* the keys to name in the status row */
 void overlay_point(struct loop *l, int row); /* a row of the list was clicked at */
 
 void overlay_themes(struct loop *l);

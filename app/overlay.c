@@ -77,7 +77,8 @@ struct list *overlay_welcome(bool first)
     struct list *list = list_new(first ? "Welcome to duet" : "A new conversation", false);
     char key[32];
     if (first)
-        list_add(list, "", "A model on your own processor: one conversation, two ways of answering.");
+        list_add(list, "", "A model on your own processor: one conversation, two ways of "
+                           "answering.");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (keymap_short(CONTEXT_EDITOR, rows[i].action, key, sizeof key))
             list_add(list, key, rows[i].text);
@@ -219,6 +220,27 @@ static void choose(struct loop *l, int i)
     if (l->overlay == OVERLAY_HISTORY)
         editor_set(l->editor, l->draft[i], strlen(l->draft[i]));
     overlay_close(l);
+}
+
+const char *overlay_hint(struct loop *l)
+{
+    static const char *const takes[] = {[OVERLAY_SLICES] = "read it again exactly",
+                                        [OVERLAY_CANDIDATES] = "take it",
+                                        [OVERLAY_THEMES] = "take it",
+                                        [OVERLAY_HISTORY] = "take it",
+                                        [OVERLAY_EXACT] = "take it"};
+    char choose_key[32], close_key[32], down[32];
+    if (l->overlay == OVERLAY_SESSIONS)
+        return sessions_hint(l);
+    overmap_short(OVER_LIST, "choose", choose_key, sizeof choose_key);
+    overmap_short(OVER_LIST, "close", close_key, sizeof close_key);
+    overmap_short(OVER_LIST, "page-down", down, sizeof down);
+    buf_clear(&l->tips);
+    if (l->overlay == OVERLAY_HELP)
+        buf_printf(&l->tips, "%s more  type to find  %s back", down, close_key);
+    else
+        buf_printf(&l->tips, "%s %s  %s back", choose_key, takes[l->overlay], close_key);
+    return buf_text(&l->tips);
 }
 
 void overlay_point(struct loop *l, int row)

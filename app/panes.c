@@ -95,8 +95,8 @@ void panes_heading(const struct loop *l, int k, char *out, size_t bytes)
 const char *panes_hint(struct loop *l)
 {
     enum { FIRST, SECOND, BOTH, CLOSE, OTHER, N_ACTIONS };
-    static const char *const actions[N_ACTIONS] = {"keep-first", "keep-second", "keep-both", "close",
-                                                   "other"};
+    static const char *const actions[N_ACTIONS] = {"keep-first", "keep-second", "keep-both",
+                                                   "close", "other"};
     char key[N_ACTIONS][32], stop[32];
     for (int i = 0; i < N_ACTIONS; i++)
         overmap_short(OVER_PANES, actions[i], key[i], sizeof key[i]);

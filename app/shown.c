@@ -116,19 +116,26 @@ static int show_siblings(struct transcript *t, const struct turn *turn, bool las
     return transcript_count(t) - 1;
 }
 
+/* Why an answer ended that did not come to its end. */
+static void show_reason(struct transcript *t, enum reply_reason r)
+{
+    static const char *const text[REASON_COUNT] = {
+        [REASON_LENGTH] = "(the answer's budget is used up)",
+        [REASON_CONTEXT] = "(the context is full)",
+        [REASON_CANCELLED] = "(stopped; what was said is kept)",
+        [REASON_LOOP] = "(stopped: it began to repeat itself)",
+    };
+    if (text[r])
+        shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, text[r]);
+}
+
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct loop *l = data;
     (void)t;
     part_over(l);
-    if (e->reason == REASON_LENGTH)
-        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(the answer's budget is used up)");
-    if (e->reason == REASON_CONTEXT)
-        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(the context is full)");
-    if (e->reason == REASON_LOOP)
-        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped: it began to repeat itself)");
-    if (e->reason == REASON_CANCELLED && t->replying)
-        show_entry(l, ENTRY_NOTE, "", STYLE_NOTE, "(stopped; what was said is kept)");
+    if (t->replying && t->tray.chosen == 0)
+        show_reason(l->transcript, e->reason);
     if (t->replying && t->tray.chosen == 0) /* else all was shown anew */
         l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
@@ -148,9 +155,18 @@ static void on_folded(void *data, const struct talk *t, const struct event *e)
     transcript_mark_thoughts(l->transcript, 0, FOLDED);
 }
 
+/* What was said just before is not said again, but pointed to. */
 static void on_note(void *data, bool error, const char *text)
 {
-    show_entry(data, error ? ENTRY_ERROR : ENTRY_NOTE, "", error ? STYLE_ERROR : STYLE_NOTE,
+    struct loop *l = data;
+    if (l->note + 1 == transcript_count(l->transcript) && strcmp(buf_text(&l->said), text) == 0) {
+        loop_hint(l, error, text);
+        return;
+    }
+    l->note = transcript_count(l->transcript);
+    buf_clear(&l->said);
+    buf_puts(&l->said, text);
+    show_entry(l, error ? ENTRY_ERROR : ENTRY_NOTE, "", error ? STYLE_ERROR : STYLE_NOTE,
                text);
 }
 
@@ -167,6 +183,7 @@ static void show_reply(struct transcript *t, const struct reply *r)
     }
     if (r->folded)
         transcript_mark_thoughts(t, first, FOLDED);
+    show_reason(t, r->reason);
 }
 
 int shown_conversation(struct transcript *t, const struct conversation *c, int running)

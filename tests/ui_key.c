@@ -458,7 +458,8 @@ void test_overmap(void **state)
     overmap_short(OVER_LIST, "up", name, sizeof name);
     assert_string_equal(name, "");
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_false(overmap_bind(wrong[i].context, wrong[i].key, wrong[i].action, msg, sizeof msg));
+        assert_false(overmap_bind(wrong[i].context, wrong[i].key, wrong[i].action, msg,
+                                  sizeof msg));
         assert_string_equal(msg, wrong[i].want);
     }
     bool full = false;

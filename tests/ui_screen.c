@@ -526,7 +526,8 @@ void test_screen_resizes(void **state)
 /* ---- every view at three sizes ------------------------------------------------------------- */
 
 static const struct view_row candidates[] = {
-    {"  1 then 60 - 3 = 57, and six packs of four make 24, so that in the end 81", "101 tok", false},
+    {"  1 then 60 - 3 = 57, and six packs of four make 24, so that in the end 81", "101 tok",
+     false},
     {"* 2 81", "3 agree  -0.17  98 tok", true},
 };
 static struct slice pieces[] = {{300, STYLE_USER, SLICE_EXACT}, {800, STYLE_FLASH, SLICE_INDEX},

@@ -530,7 +530,7 @@ static void remember(const struct grid *g)
 }
 
 /* Sends what curses has found to differ. away: the cursor then goes to its place by the shortest
- * road, and back before the next frame: a word at the end of a text that grows costs fewer bytes. */
+ * road, and back before the next frame: a word behind a text that grows costs fewer bytes. */
 static void show(bool visible, bool away, bool sync)
 {
     away = away && visible;
