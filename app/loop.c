@@ -112,7 +112,7 @@ static void view_fill(struct loop *l, struct view *v)
     view_draft(l, v);
     v->drafted = t->drafted;
     v->accepted = t->accepted;
-    v->search = l->searching || l->search.bytes ? buf_text(&l->search) : NULL;
+    v->search = l->searching || (l->reader && l->search.bytes) ? buf_text(&l->search) : NULL;
     v->search_typed = l->searching;
     v->found = transcript_found(l->transcript, &v->found_now);
     v->beside = l->beside;
@@ -305,7 +305,10 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_FIND_NEXT: reader_find_next(l, true); return true;
     case ACTION_FIND_BACK: reader_find_next(l, false); return true;
     case ACTION_COPY: reader_copy(l, ""); return true;
-    case ACTION_COPY_BLOCK: l->copying = true; return true;
+    case ACTION_COPY_BLOCK:
+        l->copying = true;
+        loop_hint(l, false, "the number of a block of code, 1 to 9");
+        return true;
     case ACTION_EDIT: outside_edit(l); return true;
     case ACTION_BARE: outside_bare(l); return true;
     case ACTION_PAGER: outside_pager(l); return true;

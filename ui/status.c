@@ -189,8 +189,10 @@ static void search_text(const struct view *v, struct buf *out)
     buf_printf(out, "/%s", v->search);
     if (!*v->search)
         return;
-    if (v->found)
+    if (v->found && v->found_now)
         buf_printf(out, "  %d of %d", v->found_now, v->found);
+    else if (v->found)
+        buf_printf(out, "  %d found", v->found);
     else
         buf_puts(out, "  not found");
 }
