@@ -76,10 +76,14 @@ int utf8_encode(uint32_t cp, char out[4])
 
 bool utf8_printable(uint32_t cp)
 {
-    bool control = cp < 0x20 || (cp >= 0x7f && cp < 0xa0);
-    bool breaks = cp == 0x2028 || cp == 0x2029;
-    bool turns = (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
-    return !control && !breaks && !turns;
+    /* Controls of both kinds, what turns or breaks text, what annotates it, tags. */
+    static const uint32_t refused[][2] = {
+        { 0, 0x1f }, { 0x7f, 0x9f }, { 0x61c, 0x61c }, { 0x200e, 0x200f }, { 0x2028, 0x202e },
+        { 0x2066, 0x206f }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f } };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (cp >= refused[i][0] && cp <= refused[i][1])
+            return false;
+    return true;
 }
 
 /* The character at the front of the hold, as far as it is decided: the bytes it takes, or 0 if

@@ -20,7 +20,7 @@ size_t utf8_valid(const char *s, size_t n);
 int utf8_encode(uint32_t cp, char out[4]);
 
 /* True for what can be shown in one line without changing its meaning: no control character,
- * line or paragraph separator, direction override. */
+ * line or paragraph separator, direction mark, annotation or tag. */
 bool utf8_printable(uint32_t cp);
 
 /* Copies s[0..n) as one printable line: what is not printable becomes '?', what does not fit is cut

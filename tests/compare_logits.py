@@ -34,11 +34,12 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 GAP, RATIO, SAME = 0.1, 0.005, 0.99
 
-# --check. Whatever sums in another order tips other roundings to 8 bits, which was seen to move the
-# perplexity by 0.3 % and the share by as much: that is no fault, so there is room for it. Without
+# --check. Whatever sums in another order tips other roundings to 8 bits: the ratio of perplexities is
+# drawn anew, for the smallest model around 1.003 with a deviation of 0.002 (golden/logits.md). That is
+# no fault, so there is room for it. Without
 # rounding so many first tokens must be the same, and their log probabilities so near.
 # GELU, which llama.cpp looks up in a table of half precision, costs the most of that.
-CHECK_RATIO, CHECK_SAME, EXACT, EXACT_LOGP = 0.008, 0.985, 256, 1e-2
+CHECK_RATIO, CHECK_SAME, EXACT, EXACT_LOGP = 0.01, 0.985, 256, 1e-2
 
 
 def read(path):

@@ -116,12 +116,13 @@ void test_err_printable(void **state)
 {
     (void)state;
     struct err e = {0};
-    assert_false(err_set(&e, ERR_FORMAT, "a %s z", "\x1b[31m\n\xff\xc2\x85\xe2\x80\xae\xc3\xa9"));
-    assert_string_equal(e.msg, "a ?[31m????\xc3\xa9 z");
+    assert_false(err_set(&e, ERR_FORMAT, "a %s z", "\x1b[31m\n\xff\xc2\x85\xe2\x80\xae\xc3\xa9"
+                         "\xf3\xa0\x80\x81\xd8\x9c"));
+    assert_string_equal(e.msg, "a ?[31m????\xc3\xa9?? z");
     assert_int_equal(e.code, ERR_FORMAT);
     assert_false(err_set(NULL, ERR_IO, "nobody asks"));
     assert_false(err_prefix(&e, "file.gguf"));
-    assert_string_equal(e.msg, "file.gguf: a ?[31m????\xc3\xa9 z");
+    assert_string_equal(e.msg, "file.gguf: a ?[31m????\xc3\xa9?? z");
     assert_int_equal(e.code, ERR_FORMAT);
 }
 
