@@ -28,7 +28,7 @@ ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/
 	engine/matmul.c engine/experts.c engine/bind.c engine/model.c engine/attention.c engine/dense.c \
 	engine/deepseek4_bind.c engine/deepseek4_attn.c engine/deepseek4.c \
 	engine/codec.c engine/spool.c engine/kv.c engine/kv_far.c engine/kv_exact.c engine/kv_bias.c \
-	engine/kv_read.c engine/kv_deepseek4.c engine/kv_file.c \
+	engine/kv_read.c engine/kv_indexed.c engine/kv_deepseek4.c engine/kv_file.c \
 	engine/sampler.c engine/seen.c engine/lookup.c engine/session.c engine/batch.c engine/engine.c engine/inspect.c engine/bandwidth.c
 ifeq ($(shell uname -m),x86_64)
 ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c engine/kernels_avx2_codec.c \

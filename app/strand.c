@@ -8,6 +8,9 @@
 
 #include "app/clock.h"
 
+/* As many tokens are read by the index, whatever the mode. */
+enum { INDEX_TOKENS = 16 };
+
 struct event *strand_event(const struct strand *s, struct event_list *out, enum event_kind kind)
 {
     struct event *e = event_add(out, kind);
@@ -361,7 +364,10 @@ double strand_logprob(const struct strand *s)
 
 bool strand_read(struct strand *s, struct event_list *out, struct err *err)
 {
-    session_set_index(s->session, false); /* many tokens at once share all rows */
+    /* Many tokens at once share all rows. The few that a change of mode appends do not wait for
+     * them. */
+    int held = session_held(s->session, s->line.id, s->line.n);
+    session_set_index(s->session, !s->progress && s->line.n - held <= INDEX_TOKENS);
     int n = session_read(s->session, s->line.id, s->line.n, err);
     if (n < 0)
         return false;

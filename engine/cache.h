@@ -81,6 +81,7 @@ struct cache_ops {
     void (*set_index)(struct cache *c, bool on);
     void (*set_rows)(struct cache *c, int n);
     void (*far_stats)(const struct cache *c, int n, struct far_stats *out);
+    uint64_t (*resident)(const struct cache *c);   /* see session_resident() */
 
     /* See session_read_exact(); n is the end. begin: passes over the positions [*from, *to), which
      * has pos in it, are about to write exact rows; what was there is kept aside. end: one of the

@@ -14,7 +14,7 @@
 
 /* The points, by coordinate: the centres of 4 standard normal values in 16 clusters, found by
  * k-means on 300,000 samples; mean square error 0.34 of a value. */
-static const float point[4][CODEC_POINTS] = {
+const float codec_point[4][CODEC_POINTS] = {
     { -1.4024f, -1.3927f, -0.7304f, -0.7302f, -0.4035f, -0.3843f, -0.2858f, -0.0023f,
       0.0151f, 0.1226f, 0.1938f, 0.5613f, 0.6497f, 1.1622f, 1.2160f, 1.3827f },
     { 0.3457f, -0.4596f, -0.6939f, 1.0289f, -0.4155f, 1.3962f, -1.1516f, 0.9262f,
@@ -123,11 +123,14 @@ void codec_turn(float *x, int dim)
         x[i] *= norm;
 }
 
-/* x to the nearest whole number within most; what is no number gives some. */
-static int nearest(float x, int least, int most)
+/* x to the nearest whole number within bounds; what is no number gives some. A float of 1.5 * 2^23
+ * has no room for fractions: adding it rounds, and the compiler does several at once. */
+static int nearest(float x, float least, float most)
 {
-    float r = rintf(x);
-    return r >= (float)most ? most : r > (float)least ? (int)r : least;
+    const float whole = 0x1.8p23f;
+    x = x > least ? x : least;
+    x = x < most ? x : most;
+    return (int)((x + whole) - whole);
 }
 
 static void put_f16(void *at, float x)
@@ -150,7 +153,7 @@ void codec_q8(const float *x, int dim, void *row)
     for (int g = 0; g < dim / GROUP; g++, x += GROUP, code += GROUP, scale += 2) {
         float most = 0;
         for (int i = 0; i < GROUP; i++)
-            most = fmaxf(most, fabsf(x[i]));
+            most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
         put_f16(scale, most / 127);
         float d = get_f16(scale), inverse = d > 0 ? 1 / d : 0;
         for (int i = 0; i < GROUP; i++)
@@ -165,6 +168,38 @@ void codec_rows_q8(const void *rows, size_t stride, int n, size_t dim, float *ou
             float d = get_f16(row + dim + g / GROUP * 2);
             for (size_t i = g; i < g + GROUP; i++)
                 *out++ = (float)(int8_t)row[i] * d;
+        }
+}
+
+static float score_row(const float *q, const int8_t *row, size_t dim)
+{
+    const char *scale = (const char *)row + dim;
+    float all = 0;
+    for (; dim > 0; dim -= GROUP, q += GROUP, row += GROUP, scale += 2) {
+        float sum = 0;
+        for (int i = 0; i < GROUP; i++)
+            sum += q[i] * (float)row[i];
+        all += sum * get_f16(scale);
+    }
+    return all;
+}
+
+void codec_score_q8(const struct coded_rows *r, const float *q, float *out)
+{
+    for (int h = 0; h < r->n_q; h++)
+        for (int i = 0; i < r->n; i++)
+            out[(size_t)h * r->step + (size_t)i] = score_row(q + (size_t)h * r->dim, r->row[i],
+                                                             r->dim);
+}
+
+void codec_mix_q8(const struct coded_rows *r, const float *w, float *out)
+{
+    for (int h = 0; h < r->n_q; h++, w += r->step, out += r->dim)
+        for (int i = 0; i < r->n; i++) {
+            const int8_t *row = r->row[i];
+            for (size_t d = 0; d < r->dim; d++)
+                out[d] += w[i] * get_f16((const char *)row + r->dim + d / GROUP * 2) *
+                          (float)row[d];
         }
 }
 
@@ -250,22 +285,37 @@ static float quarter_power(int quarters)
     return ldexpf(part[quarters - 4 * whole], whole);
 }
 
-/* The point nearest to x[0..4) * f; of two the lower. */
-static int nearest_point(const float *x, float f)
+/* to[t] = from[t] where all bits of mask[t] are set; elsewhere none of them is. */
+static void select_floats(float *to, const float *from, const int32_t *mask)
 {
-    float a = x[0] * f, b = x[1] * f, c = x[2] * f, d = x[3] * f, best = -INFINITY;
-    int at = 0;
+    int32_t old[CODEC_BLOCK], new[CODEC_BLOCK];
+    memcpy(old, to, sizeof old);
+    memcpy(new, from, sizeof new);
+    for (int t = 0; t < CODEC_BLOCK; t++)
+        old[t] = (old[t] & ~mask[t]) | (new[t] & mask[t]);
+    memcpy(to, old, sizeof old);
+}
+
+/* Of each token which point is nearest to its x[0..4); of two the lower. Without branches: the
+ * compiler turns the loops into vectors. */
+static void nearest_points(float x[4][CODEC_BLOCK], int32_t at[CODEC_BLOCK])
+{
+    float best[CODEC_BLOCK], near[CODEC_BLOCK];
+    int32_t nearer[CODEC_BLOCK];
+    for (int t = 0; t < CODEC_BLOCK; t++)
+        best[t] = -INFINITY;
     for (int i = 0; i < CODEC_POINTS; i++) {
-        float square = (point[0][i] * point[0][i] + point[1][i] * point[1][i]) +
-                       (point[2][i] * point[2][i] + point[3][i] * point[3][i]);
-        float near = (a * point[0][i] + b * point[1][i]) + (c * point[2][i] + d * point[3][i]) -
-                     square / 2;
-        if (near > best) {
-            best = near;
-            at = i;
+        const float a = codec_point[0][i], b = codec_point[1][i];
+        const float c = codec_point[2][i], d = codec_point[3][i];
+        const float half = ((a * a + b * b) + (c * c + d * d)) / 2;
+        for (int t = 0; t < CODEC_BLOCK; t++) {
+            near[t] = ((x[0][t] * a + x[1][t] * b) + (x[2][t] * c + x[3][t] * d)) - half;
+            nearer[t] = -(near[t] > best[t]);
         }
+        for (int t = 0; t < CODEC_BLOCK; t++)
+            at[t] = (at[t] & ~nearer[t]) | (i & nearer[t]);
+        select_floats(best, near, nearer);
     }
-    return at;
 }
 
 /* Sets the nibble of token t in 32 bytes that were zero. */
@@ -284,17 +334,23 @@ static unsigned char *index_scales(const void *head, int dim)
     return (unsigned char *)head + codes_bytes(dim);
 }
 
-static void index_row(const float *x, int dim, int t, int level, int base, unsigned char *head)
+/* Codes of all tokens for the values from d on. */
+static void code_group(const float *keys, int dim, int d, const float *inverse,
+                       unsigned char *codes)
 {
-    float inverse = 1 / quarter_power(base - (LEVELS - 1) + level);
-    for (int g = 0; g < dim / 4; g++)
-        put_nibble(head + g * 32, t, nearest_point(x + 4 * g, inverse));
-    put_nibble(index_scales(head, dim), t, level);
+    float x[4][CODEC_BLOCK];
+    int32_t at[CODEC_BLOCK] = {0};
+    for (int t = 0; t < CODEC_BLOCK; t++)
+        for (int i = 0; i < 4; i++)
+            x[i][t] = keys[t * dim + d + i] * inverse[t];
+    nearest_points(x, at);
+    for (int t = 0; t < CODEC_BLOCK; t++)
+        put_nibble(codes, t, at[t]);
 }
 
 void codec_index(float *keys, const float *values, int dim, void *head)
 {
-    float mean[CODEC_DIM_MAX];
+    float mean[CODEC_DIM_MAX], inverse[CODEC_BLOCK];
     int exponent[CODEC_BLOCK], base = -EXP_LIMIT;
     memset(head, 0, codec_index_bytes(dim));
     take_mean(keys, dim, (void *)codec_index_mean(head, dim, false));
@@ -306,8 +362,12 @@ void codec_index(float *keys, const float *values, int dim, void *head)
     *index_base(head, dim) = (int8_t)base;
     for (int t = 0; t < CODEC_BLOCK; t++) {
         int level = exponent[t] - base + LEVELS - 1;
-        index_row(keys + t * dim, dim, t, level > 0 ? level : 0, base, head);
+        level = level > 0 ? level : 0;
+        put_nibble(index_scales(head, dim), t, level);
+        inverse[t] = 1 / quarter_power(base - (LEVELS - 1) + level);
     }
+    for (int g = 0; g < dim / 4; g++)
+        code_group(keys, dim, 4 * g, inverse, (unsigned char *)head + g * 32);
     memset(mean, 0, sizeof mean);
     for (int t = 0; t < CODEC_BLOCK; t++)
         for (int i = 0; i < dim; i++)
@@ -317,31 +377,44 @@ void codec_index(float *keys, const float *values, int dim, void *head)
     codec_q8(mean, dim, (void *)codec_index_mean(head, dim, true));
 }
 
-void codec_index_scales(const void *head, int dim, float *out)
+const void *codec_index_levels(const void *head, int dim)
 {
-    float level[LEVELS];
-    int base = *index_base(head, dim);
-    for (int i = 0; i < LEVELS; i++)
-        level[i] = quarter_power(base - (LEVELS - 1) + i);
-    for (int t = 0; t < CODEC_BLOCK; t++)
-        out[t] = level[get_nibble(index_scales(head, dim), t)];
+    return index_scales(head, dim);
 }
 
-float codec_table(const float *turned, int dim, int8_t *table)
+int codec_index_power(const void *head, int dim)
 {
+    return *index_base(head, dim) - INT8_MIN;
+}
+
+void codec_powers(float *power)
+{
+    for (int i = 0; i < CODEC_POWERS; i++)
+        power[i] = quarter_power(i + INT8_MIN - (LEVELS - 1));
+}
+
+void codec_index_scales(const void *levels, const float *power, float *out)
+{
+    for (int t = 0; t < CODEC_BLOCK; t++)
+        out[t] = power[get_nibble(levels, t)];
+}
+
+float codec_index_table(const float *turned, size_t n_groups, int8_t *table)
+{
+    const float (*p)[CODEC_POINTS] = codec_point;
     float product[CODEC_DIM_MAX / 4][CODEC_POINTS], most = 0;
-    for (int g = 0; g < dim / 4; g++, turned += 4)
+    for (size_t g = 0; g < n_groups; g++, turned += 4)
         for (int i = 0; i < CODEC_POINTS; i++) {
-            float x = (turned[0] * point[0][i] + turned[1] * point[1][i]) +
-                      (turned[2] * point[2][i] + turned[3] * point[3][i]);
+            float x = (turned[0] * p[0][i] + turned[1] * p[1][i]) +
+                      (turned[2] * p[2][i] + turned[3] * p[3][i]);
             product[g][i] = x;
-            most = fmaxf(most, fabsf(x));
+            most = fabsf(x) > most ? fabsf(x) : most;
         }
     float inverse = most > 0 ? CODEC_TABLE_MAX / most : 0;
-    for (int g = 0; g < dim / 4; g++)
+    for (size_t g = 0; g < n_groups; g++)
         for (int i = 0; i < CODEC_POINTS; i++)
-            table[g * CODEC_POINTS + i] =
-                (int8_t)nearest(product[g][i] * inverse, -CODEC_TABLE_MAX, CODEC_TABLE_MAX);
+            *table++ = (int8_t)nearest(product[g][i] * inverse, -CODEC_TABLE_MAX,
+                                       CODEC_TABLE_MAX);
     return most / CODEC_TABLE_MAX;
 }
 

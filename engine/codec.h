@@ -26,7 +26,7 @@
 #define CODEC_BLOCK  64
 #define CODEC_POINTS 16
 #define CODEC_DIM_MAX 512
-#define CODEC_TABLE_MAX 63   /* of the tables of codec_table(): two of them add up in a byte */
+#define CODEC_TABLE_MAX 63   /* of the tables of codes: two of them add up in a byte */
 
 /* True if rows of dim values can be coded. */
 bool codec_fits(int dim);
@@ -57,15 +57,32 @@ const void *codec_q4_mean(const void *head, int dim, bool value);
 const void *codec_q4_rows(const void *head, int dim, bool value);
 size_t codec_q4_stride(int dim);
 
-/* Parts of an index. scales: out[CODEC_BLOCK]. */
+/* Parts of an index: the means; the scales, and where in power[CODEC_POWERS] of codec_powers() the
+ * one stands that is written as 0. */
+#define CODEC_POWERS 271
 const void *codec_index_mean(const void *head, int dim, bool value);
-void codec_index_scales(const void *head, int dim, float *out);
+const void *codec_index_levels(const void *head, int dim);
+int codec_index_power(const void *head, int dim);
+void codec_powers(float *power);
 
-/* What each code adds to the product of a turned query with a key: table [dim / 4][CODEC_POINTS]
- * whole numbers, which times the result are the products. */
-float codec_table(const float *turned, int dim, int8_t *table);
+/* By coordinate; see codes above. */
+extern const float codec_point[4][CODEC_POINTS];
 
-/* The plain kernels; see rows_q8, rows_q4 and index_score in kernels.h. */
+/* n rows in q8 that lie anywhere, dim values each, and n_q vectors of which each has a number for
+ * each row, step floats apart. */
+struct coded_rows {
+    const void *const *row;
+    int n;
+    size_t dim;
+    int n_q;
+    size_t step;
+};
+
+/* The plain kernels; see kernels.h. */
+void codec_score_q8(const struct coded_rows *r, const float *q, float *out);
+void codec_mix_q8(const struct coded_rows *r, const float *w, float *out);
+float codec_index_table(const float *turned, size_t n_groups, int8_t *table);
+void codec_index_scales(const void *levels, const float *power, float *out);
 void codec_rows_q8(const void *rows, size_t stride, int n, size_t dim, float *out);
 void codec_rows_q4(const void *rows, size_t stride, int n, size_t dim, float *out);
 void codec_index_score(const void *codes, size_t n_groups, const int8_t *table,

@@ -200,7 +200,7 @@ bool engine_is_think_end(const struct engine *e, int32_t id);
 
 enum kv_type { KV_F16, KV_F32 };
 
-#define SESSION_ROWS     512
+#define SESSION_ROWS     464
 #define SESSION_ROWS_MAX 4096
 
 struct far_opts {
@@ -364,6 +364,10 @@ struct far_stats {
     double mass;            /* and the share of all attention that went to these */
 };
 void session_far(const struct session *s, struct far_stats *out);
+
+/* Bytes of the cache's rows in files that the kernel's page cache holds at this moment, measured:
+ * it may drop them when memory is wanted. */
+uint64_t session_resident(const struct session *s);
 
 /* Counted by the engine since session_new(); all monotonic. */
 struct session_stats {

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/codec.h"
 #include "engine/quant.h"
 
 #define PANEL 16
@@ -107,6 +108,23 @@ struct kernels {
      * give the same bits. codes [n_groups][32], table [n_groups][16], n_groups a multiple of 4. */
     void (*index_score)(const void *codes, size_t n_groups, const int8_t *table,
                         const float *scale, float factor, float add, float *out);
+
+    /* What each code adds to the product of a turned query with a key: whole numbers, which times
+     * the result are the products. Two of them add up in a byte. All sets give the same bits. */
+    float (*index_table)(const float *turned, size_t n_groups, int8_t *table);
+
+    /* The 64 scales of an index: out[t] = power[level[t]], levels in 32 bytes as in codec.h. */
+    void (*index_scales)(const void *levels, const float *power, float *out);
+
+    /* score: out[h][i] = q[h] . row[i].   mix: out[h][d] += sum_i w[h][i] * row[i][d], i < n,
+     * h < n_q; q, out of mix: [n_q][dim], numbers of rows: step apart. */
+    void (*score_q8)(const struct coded_rows *r, const float *q, float *out);
+    void (*mix_q8)(const struct coded_rows *r, const float *w, float *out);
+
+    /* How many of x[0..n) are > least, and their sum; n a multiple of 8. The positions of these in
+     * order, out [n]; returns how many. */
+    size_t (*sum_above)(const float *x, size_t n, float least, float *sum);
+    size_t (*find_above)(const float *x, size_t n, float least, int *out);
 
     /* x[i] *= f, i < n. */
     void (*scale)(float *x, float f, size_t n);

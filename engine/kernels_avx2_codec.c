@@ -6,6 +6,8 @@
 #include "engine/codec.h"
 #include "engine/kernels.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 #define GROUP 32   /* values that share a scale in q8 */
 
 static float f32_of(const void *at)
@@ -115,9 +117,216 @@ static void index_score(const void *codes, size_t n_groups, const int8_t *table,
     put_sums(&second, scale + 32, f, m, out + 32);
 }
 
+/* What 8 points add to the product; written as in codec.c, for the same bits. */
+static __m256 product_of(const float *turned, size_t i)
+{
+    __m256 x[4];
+    for (int d = 0; d < 4; d++)
+        x[d] = _mm256_mul_ps(_mm256_set1_ps(turned[d]), _mm256_loadu_ps(&codec_point[d][i]));
+    return _mm256_add_ps(_mm256_add_ps(x[0], x[1]), _mm256_add_ps(x[2], x[3]));
+}
+
+static float largest_of(__m256 x)
+{
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_shuffle_ps(m, m, 1)));
+}
+
+/* What is no number becomes the least. */
+static __m256i whole_of(__m256 x)
+{
+    x = _mm256_max_ps(x, _mm256_set1_ps(-CODEC_TABLE_MAX));
+    return _mm256_cvtps_epi32(_mm256_min_ps(x, _mm256_set1_ps(CODEC_TABLE_MAX)));
+}
+
+static float index_table(const float *turned, size_t n_groups, int8_t *table)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    float product[CODEC_DIM_MAX / 4][CODEC_POINTS];
+    __m256 most = _mm256_setzero_ps();
+    for (size_t g = 0; g < n_groups; g++)
+        for (size_t i = 0; i < CODEC_POINTS; i += 8) {
+            __m256 x = product_of(turned + 4 * g, i);
+            _mm256_storeu_ps(&product[g][i], x);
+            most = _mm256_max_ps(_mm256_andnot_ps(sign, x), most);
+        }
+    float top = largest_of(most);
+    __m256 inverse = _mm256_set1_ps(top > 0 ? CODEC_TABLE_MAX / top : 0);
+    for (size_t g = 0; g < n_groups; g += 2, table += 32) {
+        __m256i v[4];
+        for (size_t i = 0; i < 4; i++) {
+            __m256 x = _mm256_loadu_ps(&product[g + i / 2][i % 2 * 8]);
+            v[i] = whole_of(_mm256_mul_ps(x, inverse));
+        }
+        __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]),
+                                           _mm256_packs_epi32(v[2], v[3]));
+        _mm256_storeu_si256((void *)table, _mm256_permutevar8x32_epi32(bytes, order));
+    }
+    return top / CODEC_TABLE_MAX;
+}
+
+/* The scales of 8 levels, one a byte. */
+static __m256 scales_of(__m128i levels, __m256 low, __m256 high)
+{
+    __m256i at = _mm256_cvtepu8_epi32(levels);
+    __m256 upper = _mm256_castsi256_ps(_mm256_cmpgt_epi32(at, _mm256_set1_epi32(7)));
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, at),
+                            _mm256_permutevar8x32_ps(high, at), upper);
+}
+
+static void index_scales(const void *levels, const float *power, float *out)
+{
+    const __m128i nibble = _mm_set1_epi8(15);
+    __m256 low = _mm256_loadu_ps(power), high = _mm256_loadu_ps(power + 8);
+    for (int i = 0; i < 32; i += 8) {
+        __m128i b = _mm_loadl_epi64((const void *)((const char *)levels + i));
+        _mm256_storeu_ps(out + i, scales_of(_mm_and_si128(b, nibble), low, high));
+        b = _mm_and_si128(_mm_srli_epi16(b, 4), nibble);
+        _mm256_storeu_ps(out + i + 32, scales_of(b, low, high));
+    }
+}
+
+/* ---- rows that lie anywhere ---------------------------------------------------------------- */
+
+#define AHEAD 6   /* rows are asked for so many before they are used */
+
+static float sum_of(__m256 x)
+{
+    __m128 m = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    m = _mm_add_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_add_ss(m, _mm_shuffle_ps(m, m, 1)));
+}
+
+/* A key row and the value row behind it. */
+INLINE void fetch(const struct coded_rows *r, int i)
+{
+    if (i >= r->n)
+        return;
+    const char *row = r->row[i];
+    for (size_t at = 0; at < 2 * codec_q8_row((int)r->dim); at += 64)
+        _mm_prefetch(row + at, _MM_HINT_T0);
+}
+
+/* H queries, a constant, from query h on. */
+INLINE void score_heads(int H, const struct coded_rows *r, int h, const float *q, float *out)
+{
+    q += (size_t)h * r->dim;
+    out += (size_t)h * r->step;
+    for (int i = 0; i < r->n; i++) {
+        const char *row = r->row[i];
+        __m256 all[4];
+        for (int j = 0; j < H; j++)
+            all[j] = _mm256_setzero_ps();
+        fetch(r, i + AHEAD);
+        for (size_t g = 0; g < r->dim; g += GROUP) {
+            __m256 sum[4], d = _mm256_set1_ps(f32_of(row + r->dim + g / GROUP * 2));
+            for (int j = 0; j < H; j++)
+                sum[j] = _mm256_setzero_ps();
+            for (size_t v = g; v < g + GROUP; v += 8) {
+                __m256 x = floats_of_bytes(row + v);
+                for (int j = 0; j < H; j++)
+                    sum[j] = _mm256_fmadd_ps(_mm256_loadu_ps(q + (size_t)j * r->dim + v), x,
+                                             sum[j]);
+            }
+            for (int j = 0; j < H; j++)
+                all[j] = _mm256_fmadd_ps(sum[j], d, all[j]);
+        }
+        for (int j = 0; j < H; j++)
+            out[(size_t)j * r->step + (size_t)i] = sum_of(all[j]);
+    }
+}
+
+static void score_q8(const struct coded_rows *r, const float *q, float *out)
+{
+    int h = 0;
+    for (; h + 4 <= r->n_q; h += 4)
+        score_heads(4, r, h, q, out);
+    switch (r->n_q - h) {
+    case 3: score_heads(3, r, h, q, out); break;
+    case 2: score_heads(2, r, h, q, out); break;
+    case 1: score_heads(1, r, h, q, out); break;
+    }
+}
+
+/* 32 dimensions from d on: with three queries the sums just fit into the registers. */
+INLINE void mix_group(int H, const struct coded_rows *r, size_t d, const float *w, float *out)
+{
+    __m256 sum[3][4];
+    for (int j = 0; j < H; j++)
+        for (size_t v = 0; v < 4; v++)
+            sum[j][v] = _mm256_loadu_ps(out + (size_t)j * r->dim + d + 8 * v);
+    for (int i = 0; i < r->n; i++) {
+        const char *row = r->row[i];
+        float scale = f32_of(row + r->dim + d / GROUP * 2);
+        __m256 f[3];
+        for (int j = 0; j < H; j++)
+            f[j] = _mm256_set1_ps(w[(size_t)j * r->step + (size_t)i] * scale);
+        for (size_t v = 0; v < 4; v++) {
+            __m256 x = floats_of_bytes(row + d + 8 * v);
+            for (int j = 0; j < H; j++)
+                sum[j][v] = _mm256_fmadd_ps(f[j], x, sum[j][v]);
+        }
+    }
+    for (int j = 0; j < H; j++)
+        for (size_t v = 0; v < 4; v++)
+            _mm256_storeu_ps(out + (size_t)j * r->dim + d + 8 * v, sum[j][v]);
+}
+
+static void mix_q8(const struct coded_rows *r, const float *w, float *out)
+{
+    for (int h = 0; h < r->n_q; h += 3, w += 3 * r->step, out += 3 * r->dim)
+        for (size_t d = 0; d < r->dim; d += GROUP)
+            switch (r->n_q - h) {
+            default: mix_group(3, r, d, w, out); break;
+            case 2: mix_group(2, r, d, w, out); break;
+            case 1: mix_group(1, r, d, w, out); break;
+            }
+}
+
+/* ---- choosing ------------------------------------------------------------------------------ */
+
+static size_t sum_above(const float *x, size_t n, float least, float *sum)
+{
+    __m256 limit = _mm256_set1_ps(least), all[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
+    __m256i count[2] = { _mm256_setzero_si256(), _mm256_setzero_si256() };
+    for (size_t i = 0; i < n; i += 8) {
+        __m256 v = _mm256_loadu_ps(x + i), above = _mm256_cmp_ps(v, limit, _CMP_GT_OQ);
+        all[i / 8 % 2] = _mm256_add_ps(all[i / 8 % 2], _mm256_and_ps(v, above));
+        count[i / 8 % 2] = _mm256_sub_epi32(count[i / 8 % 2], _mm256_castps_si256(above));
+    }
+    int lane[8];
+    size_t total = 0;
+    _mm256_storeu_si256((void *)lane, _mm256_add_epi32(count[0], count[1]));
+    for (int i = 0; i < 8; i++)
+        total += (size_t)lane[i];
+    *sum = sum_of(_mm256_add_ps(all[0], all[1]));
+    return total;
+}
+
+static size_t find_above(const float *x, size_t n, float least, int *out)
+{
+    const __m256 limit = _mm256_set1_ps(least);
+    size_t count = 0;
+    for (size_t i = 0; i < n; i += 8) {
+        unsigned above = (unsigned)_mm256_movemask_ps(
+            _mm256_cmp_ps(_mm256_loadu_ps(x + i), limit, _CMP_GT_OQ));
+        for (; above; above &= above - 1)
+            out[count++] = (int)i + __builtin_ctz(above);
+    }
+    return count;
+}
+
 void kernels_init_avx2_codec(struct kernels *k)
 {
     k->rows_q8 = rows_q8;
     k->rows_q4 = rows_q4;
     k->index_score = index_score;
+    k->index_table = index_table;
+    k->index_scales = index_scales;
+    k->score_q8 = score_q8;
+    k->mix_q8 = mix_q8;
+    k->sum_above = sum_above;
+    k->find_above = find_above;
 }

@@ -252,6 +252,27 @@ static void multiply_panels(const struct panels *p)
         }
 }
 
+static size_t sum_above(const float *x, size_t n, float least, float *sum)
+{
+    size_t count = 0;
+    *sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (x[i] > least) {
+            *sum += x[i];
+            count++;
+        }
+    return count;
+}
+
+static size_t find_above(const float *x, size_t n, float least, int *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        if (x[i] > least)
+            out[count++] = (int)i;
+    return count;
+}
+
 void kernels_init_c(struct kernels *k)
 {
     for (int w = 0; w < WEIGHT_N; w++)
@@ -279,4 +300,10 @@ void kernels_init_c(struct kernels *k)
     k->rows_q8 = codec_rows_q8;
     k->rows_q4 = codec_rows_q4;
     k->index_score = codec_index_score;
+    k->index_table = codec_index_table;
+    k->index_scales = codec_index_scales;
+    k->score_q8 = codec_score_q8;
+    k->mix_q8 = codec_mix_q8;
+    k->sum_above = sum_above;
+    k->find_above = find_above;
 }

@@ -425,6 +425,11 @@ static void dense_set_rows(struct cache *c, int n)
     kv_of(c)->far.n_chosen = n < 1 ? SESSION_ROWS : n < SESSION_ROWS_MAX ? n : SESSION_ROWS_MAX;
 }
 
+static uint64_t dense_resident(const struct cache *c)
+{
+    return kv_far_resident((const struct kv *)c);
+}
+
 static void dense_far_stats(const struct cache *c, int n, struct far_stats *out)
 {
     kv_far_stats((const struct kv *)c, n, out);
@@ -574,5 +579,6 @@ const struct cache_ops cache_dense = {
     dense_cut, dense_mark, dense_fork, dense_drop_from, dense_drop, dense_used, dense_save,
     dense_load, true,
     dense_pass, dense_set_far, dense_set_index, dense_set_rows, dense_far_stats,
+    dense_resident,
     dense_exact_begin, dense_exact_end, dense_exact_stretch,
 };

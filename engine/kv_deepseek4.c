@@ -475,6 +475,6 @@ static bool kv4_load(struct cache *c, const char *path, struct kv_file *f, struc
 const struct cache_ops cache_deepseek4 = {
     kv4_bytes, kv4_create, kv4_destroy, kv4_reserve, kv4_border,
     kv4_cut, kv4_mark, NULL, NULL, NULL, kv4_used, kv4_save, kv4_load, false,
-    NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL,
     NULL, NULL, NULL,
 };

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "engine/kv_bias.h"
 #include "engine/kv_read.h"
@@ -315,6 +317,34 @@ static void count_block(const struct kv *kv, const struct kv_block *b, struct fa
         out->disk_bytes += rows;
     else
         out->memory_bytes += rows;
+}
+
+/* Pages of [data, data + bytes) that are in memory, in bytes of the range. */
+static uint64_t resident_bytes(const unsigned char *data, size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), before = (size_t)((uintptr_t)data % page);
+    unsigned char is_there[1024];
+    uint64_t sum = 0;
+    for (size_t at = 0; at < before + bytes; at += sizeof is_there * page) {
+        size_t left = before + bytes - at, n = (left + page - 1) / page;
+        n = n < sizeof is_there ? n : sizeof is_there;
+        if (mincore((void *)(data - before + at), n * page, is_there) != 0)
+            return 0;
+        for (size_t i = 0; i < n; i++)
+            sum += is_there[i] & 1 ? page : 0;
+    }
+    return sum < bytes ? sum : bytes;
+}
+
+uint64_t kv_far_resident(const struct kv *kv)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < kv->n_blocks; i++) {
+        const struct kv_block *b = &kv->blocks[i];
+        if (b->owner == KV_MAPPED || b->owner == KV_SPOOLED)
+            sum += resident_bytes(b->data, kv->block_bytes[b->form]);
+    }
+    return sum;
 }
 
 void kv_far_stats(const struct kv *kv, int n, struct far_stats *out)

@@ -33,4 +33,7 @@ void kv_far_release(struct kv *kv);
 
 void kv_far_stats(const struct kv *kv, int n, struct far_stats *out);
 
+/* Bytes of the blocks that lie in files, of which the page cache has a copy now. */
+uint64_t kv_far_resident(const struct kv *kv);
+
 #endif

@@ -1,5 +1,6 @@
 /* kv_read.c -- see kv_read.h. A work item is one key head with all its query heads, for TILE_TOKENS
- * tokens: while a block's rows are decoded, all of them use it. */
+ * tokens: while a block's rows are decoded, all of them use it. Reading by the index is
+ * kv_indexed.c's. */
 #include "engine/kv_read.h"
 
 #include <assert.h>
@@ -7,67 +8,36 @@
 #include <string.h>
 
 #include "engine/kv_bias.h"
+#include "engine/kv_indexed.h"
 #include "engine/mem.h"
 #include "engine/model.h"
-#include "engine/quant.h"
 
 #define TILE_TOKENS 8
-#define NEAR_MAX    (KV_SINKS + 2 * KV_BLOCK)
-#define LIST_MAX    (SESSION_ROWS_MAX + NEAR_MAX)
-#define FAR_BLOCKS  16      /* as few far blocks are read row by row */
-#define MASS_LEFT   0.0f    /* of all mass: what need not be chosen */
-#define BINS        2048    /* of masses, by the upper bits of the float */
-#define BIN_SHIFT   20
-
-struct count {
-    uint64_t bytes;             /* read by index */
-    uint64_t n_index, n_rows;   /* reads by index, one token and key head each; their rows */
-    double mass;                /* of these reads, the share of the rows read */
-    char pad[32];               /* threads do not share a line */
-};
 
 /* One thread's. */
 struct scratch {
     float *keys, *values;   /* [KV_BLOCK][dim] decoded */
     float *q, *out;         /* [TILE_TOKENS][group][dim] turned queries, turned results */
-    float *code;            /* [group][n_max] scores by the index, then their exponentials */
-    float *mass;            /* [n_max] */
-    float *score;           /* [group][LIST_MAX] of the rows in the list */
-    float *rest;            /* [n_max / KV_BLOCK] */
-    float *bias;            /* [group][2 * pairs] */
-    int8_t *table;          /* [group][dim / 4][CODEC_POINTS] */
-    int *list;              /* [LIST_MAX] positions: the near ones, then the chosen */
-    int *found;             /* [n_max] */
     float *running;         /* [TILE_TOKENS][group] of struct running below */
-    struct count *count;
 };
 
 struct kv_reader {
-    int n_threads, n_tokens, group;
-    size_t n_max;           /* positions, a multiple of KV_BLOCK */
-    struct scratch *scratch;   /* [n_threads] */
-    struct count *count;       /* [n_threads] */
+    int n_threads;
+    struct scratch *scratch;     /* [n_threads] */
     char *memory;
+    struct kv_indexed *indexed;
 };
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
 /* Deals out the memory of one thread; returns the bytes it takes. at = NULL: only counts. */
-static size_t deal(struct scratch *s, char *at, size_t dim, size_t group, size_t n_max)
+static size_t deal(struct scratch *s, char *at, size_t dim, size_t group)
 {
     const struct { void **to; size_t bytes; } part[] = {
         { (void **)&s->keys, KV_BLOCK * dim * sizeof(float) },
         { (void **)&s->values, KV_BLOCK * dim * sizeof(float) },
         { (void **)&s->q, TILE_TOKENS * group * dim * sizeof(float) },
         { (void **)&s->out, TILE_TOKENS * group * dim * sizeof(float) },
-        { (void **)&s->code, group * n_max * sizeof(float) },
-        { (void **)&s->mass, n_max * sizeof(float) },
-        { (void **)&s->score, group * LIST_MAX * sizeof(float) },
-        { (void **)&s->rest, n_max / KV_BLOCK * sizeof(float) },
-        { (void **)&s->bias, group * dim * sizeof(float) },
-        { (void **)&s->table, group * dim / 4 * CODEC_POINTS },
-        { (void **)&s->list, LIST_MAX * sizeof(int) },
-        { (void **)&s->found, n_max * sizeof(int) },
         { (void **)&s->running, TILE_TOKENS * group * 2 * sizeof(float) },
     };
     size_t bytes = 0;
@@ -84,24 +54,20 @@ bool kv_reader_new(struct kv_reader **out, const struct kv *kv, int n_threads, s
     struct kv_reader *r = mem_alloc(sizeof *r);
     struct scratch none;
     size_t dim = (size_t)kv->shape.head_dim, n = (size_t)n_threads;
+    size_t group = (size_t)(kv->model->n_head / kv->shape.n_kv_head);
     *out = NULL;
     if (r) {
         r->n_threads = n_threads;
-        r->group = kv->model->n_head / kv->shape.n_kv_head;
-        r->n_max = (size_t)kv->n_blocks_max * KV_BLOCK;
         r->scratch = mem_alloc_n(n, sizeof *r->scratch);
-        r->count = mem_alloc_n(n, sizeof *r->count);
-        r->memory = mem_alloc_n(n, deal(&none, NULL, dim, (size_t)r->group, r->n_max));
+        r->memory = mem_alloc_n(n, deal(&none, NULL, dim, group));
     }
-    if (!r || !r->scratch || !r->count || !r->memory) {
+    if (!r || !r->scratch || !r->memory || !kv_indexed_new(&r->indexed, kv, err)) {
         kv_reader_free(r);
         return err_set(err, ERR_NOMEM, "not enough memory to read the far context");
     }
     char *at = r->memory;
-    for (int i = 0; i < n_threads; i++) {
-        at += deal(&r->scratch[i], at, dim, (size_t)r->group, r->n_max);
-        r->scratch[i].count = &r->count[i];
-    }
+    for (int i = 0; i < n_threads; i++)
+        at += deal(&r->scratch[i], at, dim, group);
     *out = r;
     return true;
 }
@@ -110,8 +76,8 @@ void kv_reader_free(struct kv_reader *r)
 {
     if (!r)
         return;
+    kv_indexed_free(r->indexed);
     mem_free(r->scratch);
-    mem_free(r->count);
     mem_free(r->memory);
     mem_free(r);
 }
@@ -121,31 +87,15 @@ int kv_reader_threads(const struct kv_reader *r)
     return r->n_threads;
 }
 
-/* ---- counting ------------------------------------------------------------------------------ */
-
 void kv_reader_begin(struct kv_reader *r, int n)
 {
-    if (n == 0)
-        return;
-    r->n_tokens = n;
-    memset(r->count, 0, (size_t)r->n_threads * sizeof *r->count);
+    if (n > 0)
+        kv_indexed_begin(r->indexed, n);
 }
 
 void kv_reader_count(const struct kv_reader *r, struct far_stats *out)
 {
-    struct count sum = {0};
-    for (int i = 0; i < r->n_threads; i++) {
-        sum.bytes += r->count[i].bytes;
-        sum.n_index += r->count[i].n_index;
-        sum.n_rows += r->count[i].n_rows;
-        sum.mass += r->count[i].mass;
-    }
-    out->by_index = sum.n_index > 0;
-    if (out->by_index) {
-        out->read_bytes = sum.bytes / (uint64_t)r->n_tokens;
-        out->chosen = (double)sum.n_rows / (double)sum.n_index;
-        out->mass = sum.mass / (double)sum.n_index;
-    }
+    kv_indexed_count(r->indexed, out);
 }
 
 /* ---- one read ------------------------------------------------------------------------------ */
@@ -164,8 +114,6 @@ struct read {
     int pos;
     const float *q;         /* [group][dim] */
     float *out;             /* [group][dim] */
-    int n_far;              /* positions before the near ones: whole blocks */
-    int n_near, n_list;
     float scale;
 };
 
@@ -185,287 +133,13 @@ static struct read read_at(const struct job *j, struct scratch *s, int t, int he
                           .out = j->c->out + at, .scale = j->c->scale };
 }
 
-/* ---- by the index -------------------------------------------------------------------------- */
-
-int kv_index_from(void)
-{
-    return (FAR_BLOCKS + 1) * KV_BLOCK;
-}
-
-/* The positions that a token at pos reads by the index, whole blocks; 0: all row by row. */
-static int far_of(const struct attention_call *c, int pos)
-{
-    const struct kv *kv = c->kv;
-    int n = pos / KV_BLOCK - 1;
-    if (!kv->far.use_index || kv->far.tier != KV_TIER_FLASH || c->window > 0 ||
-        pos < kv_index_from())
-        return 0;
-    for (int b = 0; b < n; b++)
-        if (!kv->blocks[b].index)
-            return 0;
-    return n * KV_BLOCK;
-}
-
 bool kv_read_wants(const struct attention_call *c)
 {
     for (int i = 0; i <= (c->pos + c->n - 1) / KV_BLOCK; i++)
         if (c->kv->blocks[i].form == KV_Q4)
             return true;
-    return far_of(c, c->pos + c->n - 1) > 0;
+    return kv_indexed_far(c, c->pos + c->n - 1) > 0;
 }
-
-static void list_near(struct read *r)
-{
-    for (int i = 0; i < KV_SINKS; i++)
-        r->s->list[i] = i;
-    r->n_near = KV_SINKS;
-    for (int pos = r->n_far; pos <= r->pos; pos++)
-        r->s->list[r->n_near++] = pos;
-    r->n_list = r->n_near;
-}
-
-static const void *row_of(const struct read *r, int pos, bool value)
-{
-    const void *head = kv_head(r->c->kv, r->c->layer, pos / KV_BLOCK, r->head);
-    return value ? codec_q8_value(head, pos % KV_BLOCK, r->dim)
-                 : codec_q8_key(head, pos % KV_BLOCK, r->dim);
-}
-
-/* A row of a block that is held exactly. */
-static void row_exact(const struct read *r, int pos, bool value, float *out)
-{
-    const struct kv *kv = r->c->kv;
-    int layer = r->c->layer, block = pos / KV_BLOCK, dim = r->dim;
-    const void *rows = value ? kv_values(kv, layer, block, r->head)
-                             : kv_keys(kv, layer, block, r->head);
-    size_t at = (size_t)(pos % KV_BLOCK) * (size_t)dim;
-    if (kv->shape.type == KV_F32)
-        memcpy(out, (const float *)rows + at, (size_t)dim * sizeof *out);
-    for (int i = 0; kv->shape.type == KV_F16 && i < dim; i++)
-        out[i] = f32_of_f16(((const uint16_t *)rows)[at + (size_t)i]);
-}
-
-/* Rows [from, from + n) of the list, decoded. */
-static void decode_list(const struct read *r, int from, int n, bool value, float *out)
-{
-    for (int i = 0; i < n; i++, out += r->dim) {
-        int pos = r->s->list[from + i];
-        if (r->c->kv->blocks[pos / KV_BLOCK].form == KV_ROWS)
-            row_exact(r, pos, value, out);
-        else
-            r->k->rows_q8(row_of(r, pos, value), 0, 1, (size_t)r->dim, out);
-    }
-}
-
-/* Scores of the list from its element `from` on, for all query heads. */
-static void score_list(const struct read *r, int from)
-{
-    for (int i = from; i < r->n_list; i += KV_BLOCK) {
-        int n = r->n_list - i < KV_BLOCK ? r->n_list - i : KV_BLOCK;
-        decode_list(r, i, n, false, r->s->keys);
-        for (int h = 0; h < r->group; h++)
-            r->k->score_f32(r->q + h * r->dim, r->s->keys, n, (size_t)r->dim,
-                            r->s->score + h * LIST_MAX + i);
-    }
-}
-
-/* Scores of one block by its codes. */
-static void score_block(const struct read *r, int block, const float *factor, size_t n_max)
-{
-    const void *index = kv_index(r->c->kv, r->c->layer, block, r->head);
-    const struct kv_bias *bias = r->c->kv->far.bias;
-    size_t dim = (size_t)r->dim;
-    float scale[KV_BLOCK];
-    codec_index_scales(index, r->dim, scale);
-    r->k->rows_q8(codec_index_mean(index, r->dim, false), 0, 1, dim, r->s->keys);
-    for (int h = 0; h < r->group; h++) {
-        float mean, *out = r->s->code + (size_t)h * n_max + block * KV_BLOCK;
-        r->k->score_f32(r->q + h * r->dim, r->s->keys, 1, dim, &mean);
-        r->k->index_score(index, dim / 4, r->s->table + (size_t)h * dim / 4 * CODEC_POINTS,
-                          scale, factor[h], mean, out);
-        if (bias)
-            kv_bias_score(bias, r->k, r->c->layer, r->head, r->c->kv->blocks[block].at,
-                          r->s->bias + (size_t)h * dim, out);
-    }
-}
-
-static void score_far(const struct read *r, size_t n_max)
-{
-    struct scratch *s = r->s;
-    float factor[KV_GROUP_MAX];
-    for (int h = 0; h < r->group; h++) {
-        float *turned = s->q + h * r->dim;
-        memcpy(turned, r->q + h * r->dim, (size_t)r->dim * sizeof *turned);
-        codec_turn(turned, r->dim);
-        factor[h] = codec_table(turned, r->dim, s->table + h * (r->dim / 4 * CODEC_POINTS));
-        if (r->c->kv->far.bias)
-            kv_bias_query(r->c->kv->far.bias, r->c->layer, r->head, r->q + h * r->dim,
-                          s->bias + h * r->dim);
-    }
-    for (int b = 0; b < r->n_far / KV_BLOCK; b++)
-        score_block(r, b, factor, n_max);
-    for (int h = 0; h < r->group; h++)
-        for (int i = 0; i < KV_SINKS; i++)
-            s->code[(size_t)h * n_max + (size_t)i] = -INFINITY;
-}
-
-/* The codes' scores to exponentials, mass to the share of each far token, summed over the heads.
- * max: what the exponentials of each head are relative to. Returns the near tokens' mass. */
-static float weigh_far(const struct read *r, size_t n_max, float *max)
-{
-    struct scratch *s = r->s;
-    float weight[KV_GROUP_MAX], near_mass = 0, near_score[NEAR_MAX];
-    size_t n_near = (size_t)r->n_near, n_far = (size_t)r->n_far;
-    for (int h = 0; h < r->group; h++) {
-        float *code = s->code + (size_t)h * n_max, *score = s->score + h * LIST_MAX;
-        float far = r->k->max(code, n_far), near = r->k->max(score, n_near);
-        max[h] = far > near ? far : near;
-        memcpy(near_score, score, n_near * sizeof *score);
-        float sum = r->k->exp_sum(near_score, n_near, max[h], r->scale);
-        weight[h] = 1 / (sum + r->k->exp_sum(code, n_far, max[h], r->scale));
-        near_mass += sum * weight[h];
-    }
-    memset(s->mass, 0, n_far * sizeof *s->mass);
-    for (int h = 0; h < r->group; h++)
-        r->k->mix_f32(weight + h, s->code + (size_t)h * n_max, 1, n_far, s->mass);
-    return near_mass;
-}
-
-static uint32_t bin_of(float mass)
-{
-    uint32_t bits;
-    memcpy(&bits, &mass, sizeof bits);
-    return bits >> BIN_SHIFT & (BINS - 1);
-}
-
-/* The bin down to which tokens are taken, and how many of its own: the fullest bins first, until
- * the count or the mass is reached. */
-static uint32_t last_bin(const struct read *r, int n_found, float wanted, int *of_last)
-{
-    uint16_t n[BINS];
-    int total = 0, most = r->c->kv->far.n_chosen;
-    uint32_t bin = BINS - 1;
-    memset(n, 0, sizeof n);
-    for (int i = 0; i < n_found; i++) {
-        uint32_t b = bin_of(r->s->mass[r->s->found[i]]);
-        n[b] += n[b] < UINT16_MAX;
-    }
-    for (;; bin--) {
-        uint32_t bits = bin << BIN_SHIFT;
-        float least;
-        memcpy(&least, &bits, sizeof least);
-        *of_last = n[bin] < most - total ? n[bin] : most - total;
-        total += *of_last;
-        wanted -= least * (float)*of_last;
-        if (bin == 0 || total == most || wanted <= 0)
-            return bin;
-    }
-}
-
-/* Adds the far tokens to read to the list, in the order of their positions. Returns their mass. */
-static float choose(struct read *r, float near_mass)
-{
-    struct scratch *s = r->s;
-    float all = (float)r->group, least = all * MASS_LEFT / (float)r->n_far, mass = 0;
-    int n = 0, of_last;
-    for (int i = 0; i < r->n_far; i++) {
-        s->found[n] = i;
-        n += s->mass[i] > least;
-    }
-    uint32_t bin = last_bin(r, n, all * (1 - MASS_LEFT) - near_mass, &of_last);
-    for (int i = 0; i < n; i++) {
-        uint32_t b = bin_of(s->mass[s->found[i]]);
-        if (b < bin || (b == bin && of_last-- <= 0))
-            continue;
-        mass += s->mass[s->found[i]];
-        s->list[r->n_list++] = s->found[i];
-    }
-    return mass;
-}
-
-/* Scores of the list to weights, the rest's exponentials to the same maximum. keep: what to
- * multiply these by. Returns one over the sum of all. */
-static float weigh_list(const struct read *r, int h, float max, float *code, float *keep)
-{
-    float *score = r->s->score + h * LIST_MAX;
-    size_t n_list = (size_t)r->n_list;
-    float top = r->k->max(score, n_list);
-    top = top > max ? top : max;
-    *keep = expf((max - top) * r->scale);
-    for (int i = r->n_near; i < r->n_list; i++)
-        code[r->s->list[i]] = 0;
-    static const float ones[KV_BLOCK] = {
-#define FOUR 1, 1, 1, 1
-#define SIXTEEN FOUR, FOUR, FOUR, FOUR
-        SIXTEEN, SIXTEEN, SIXTEEN, SIXTEEN
-    };
-    int n_blocks = r->n_far / KV_BLOCK;
-    float sum = r->k->exp_sum(score, n_list, top, r->scale), rest = 0;
-    for (int b = 0; b < n_blocks; b += KV_BLOCK) {
-        int n = n_blocks - b < KV_BLOCK ? n_blocks - b : KV_BLOCK;
-        r->k->score_f32(ones, code + b * KV_BLOCK, n, KV_BLOCK, r->s->rest + b);
-    }
-    for (int b = 0; b < n_blocks; b++)
-        rest += r->s->rest[b] *= *keep;
-    return 1 / (sum + rest);
-}
-
-/* Adds the mean values of the far blocks, each with what is left of its block. */
-static void mix_means(const struct read *r, int h)
-{
-    int n_blocks = r->n_far / KV_BLOCK;
-    size_t dim = (size_t)r->dim;
-    for (int b = 0; b < n_blocks; b += KV_BLOCK) {
-        int n = n_blocks - b < KV_BLOCK ? n_blocks - b : KV_BLOCK;
-        for (int i = 0; i < n; i++)
-            r->k->rows_q8(codec_index_mean(kv_index(r->c->kv, r->c->layer, b + i, r->head),
-                                           r->dim, true), 0, 1, dim, r->s->values + i * r->dim);
-        r->k->mix_f32(r->s->rest + b, r->s->values, n, dim, r->out + h * r->dim);
-    }
-}
-
-static void mix_list(const struct read *r)
-{
-    for (int i = 0; i < r->n_list; i += KV_BLOCK) {
-        int n = r->n_list - i < KV_BLOCK ? r->n_list - i : KV_BLOCK;
-        decode_list(r, i, n, true, r->s->values);
-        for (int h = 0; h < r->group; h++)
-            r->k->mix_f32(r->s->score + h * LIST_MAX + i, r->s->values, n, (size_t)r->dim,
-                          r->out + h * r->dim);
-    }
-}
-
-static void count_index(const struct read *r, float mass)
-{
-    struct count *c = r->s->count;
-    size_t blocks = (size_t)r->n_far / KV_BLOCK;
-    c->bytes += blocks * codec_index_bytes(r->dim) + (size_t)r->n_list * row_stride(r->dim);
-    c->n_index++;
-    c->n_rows += (uint64_t)r->n_list;
-    c->mass += (double)mass / r->group;
-}
-
-static void read_by_index(struct read *r, size_t n_max)
-{
-    float max[KV_GROUP_MAX], total[KV_GROUP_MAX], keep;
-    list_near(r);
-    score_list(r, 0);
-    score_far(r, n_max);
-    float mass = weigh_far(r, n_max, max);
-    mass += choose(r, mass);
-    score_list(r, r->n_near);
-    memset(r->out, 0, (size_t)r->group * (size_t)r->dim * sizeof *r->out);
-    for (int h = 0; h < r->group; h++) {
-        total[h] = weigh_list(r, h, max[h], r->s->code + (size_t)h * n_max, &keep);
-        mix_means(r, h);
-    }
-    mix_list(r);
-    for (int h = 0; h < r->group; h++)
-        r->k->scale(r->out + h * r->dim, total[h], (size_t)r->dim);
-    count_index(r, mass);
-}
-
-/* ---- all rows ------------------------------------------------------------------------------ */
 
 /* The running softmax of one query head: out = sum exp(s - max) v, not yet divided by sum. */
 struct running {
@@ -633,7 +307,7 @@ static void read_rows(const struct read *tile, int n)
 
 /* ---- the door ------------------------------------------------------------------------------ */
 
-/* Tokens that are read by the index go one by one, the others of a tile together. */
+/* The tokens of a tile that are not read by the index, one key head. */
 static void run_item(void *data, int item, int thread)
 {
     const struct job *j = data;
@@ -641,14 +315,9 @@ static void run_item(void *data, int item, int thread)
     struct read tile[TILE_TOKENS];
     int n_heads = j->a->shape.n_kv_head, head = item % n_heads;
     int t0 = item / n_heads * TILE_TOKENS, n = 0;
-    for (int t = t0; t < j->c->n && t < t0 + TILE_TOKENS; t++) {
-        tile[n] = read_at(j, &reader->scratch[thread], t, head);
-        tile[n].n_far = far_of(j->c, tile[n].pos);
-        if (tile[n].n_far > 0)
-            read_by_index(&tile[n], reader->n_max);
-        else
-            n++;
-    }
+    for (int t = t0; t < j->c->n && t < t0 + TILE_TOKENS; t++)
+        if (kv_indexed_far(j->c, j->c->pos + t) == 0)
+            tile[n++] = read_at(j, &reader->scratch[thread], t, head);
     if (n > 0)
         read_rows(tile, n);
 }
@@ -656,8 +325,15 @@ static void run_item(void *data, int item, int thread)
 void kv_read_run(const struct attention *a, const struct attention_call *c)
 {
     struct job j = { a, c };
-    int tiles = (c->n + TILE_TOKENS - 1) / TILE_TOKENS;
-    pool_run(a->pool, run_item, &j, tiles * a->shape.n_kv_head);
+    int tiles = (c->n + TILE_TOKENS - 1) / TILE_TOKENS, n_indexed = 0;
+    for (int t = 0; t < c->n; t++) {
+        int n_far = kv_indexed_far(c, c->pos + t);
+        if (n_far > 0)
+            kv_indexed_run(c->kv->far.reader->indexed, a, c, t, n_far);
+        n_indexed += n_far > 0;
+    }
+    if (n_indexed < c->n)
+        pool_run(a->pool, run_item, &j, tiles * a->shape.n_kv_head);
 }
 
 void kv_store_q8(const struct kv *kv, void *head, int row, const float *key, const float *value)

@@ -641,6 +641,11 @@ void session_far(const struct session *s, struct far_stats *out)
         out->memory_bytes = out->read_bytes = out->f16_bytes = s->cache->ops->used(s->cache);
 }
 
+uint64_t session_resident(const struct session *s)
+{
+    return s->cache->ops->resident ? s->cache->ops->resident(s->cache) : 0;
+}
+
 /* ---- asking -------------------------------------------------------------------------------- */
 
 const int32_t *session_ids(const struct session *s)

@@ -1,5 +1,6 @@
 /* spool.c -- see spool.h. Slots are written with pwrite(), which reports a full disk, never through
  * the mapping, which would end the program. */
+#define _GNU_SOURCE   /* O_TMPFILE */
 #include "engine/spool.h"
 
 #include <assert.h>
@@ -32,10 +33,14 @@ struct spool {
     char folder[PATH_MAX];  /* for messages */
 };
 
-/* A file that nobody else can open. */
+/* A file that nobody else can open. Where the file system can make one without a name, no name is
+ * left behind by a program that is killed at the wrong moment. */
 static int open_nameless(const char *folder)
 {
     char path[PATH_MAX];
+    int nameless = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+    if (nameless >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+        return nameless;
     if (snprintf(path, sizeof path, "%s/duet-XXXXXX", folder) >= (int)sizeof path) {
         errno = ENAMETOOLONG;
         return -1;

@@ -2,6 +2,11 @@
  *
  *   build/figures MODEL [TOKENS [THREADS]]     (8128, 2)
  *
+ * Then the same tokens in the flash tier, whose files lie in TMPDIR or /var/tmp: what bringing them
+ * over costs, a toggle and one token more with the tail read by the index and by all rows, and what
+ * is held, as counted and as measured: the process's resident memory, of it what is its own, and
+ * which part of the rows in files the page cache has.
+ *
  * Each line: what, milliseconds on the clock and of all threads together, and what it is set
  * against. A toggle is what a change of mode appends (8 ids here) until the next token is there.
  * The clock means something on an idle machine only. A fork's memory is what becomes resident. */
@@ -44,15 +49,20 @@ static struct span since(struct span start)
     return (struct span){end.wall - start.wall, end.cpu - start.cpu};
 }
 
-static uint64_t resident_bytes(void)
+struct resident {
+    uint64_t all, own;   /* own: of no file */
+};
+
+static struct resident resident_now(void)
 {
-    long all = 0, resident = 0;
+    long all = 0, resident = 0, shared = 0;
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     FILE *f = fopen("/proc/self/statm", "r");
-    if (f && fscanf(f, "%ld %ld", &all, &resident) != 2)
-        resident = 0;
+    if (f && fscanf(f, "%ld %ld %ld", &all, &resident, &shared) != 3)
+        resident = shared = 0;
     if (f)
         fclose(f);
-    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    return (struct resident){(uint64_t)resident * page, (uint64_t)(resident - shared) * page};
 }
 
 static void must(bool ok, const struct err *err)
@@ -116,21 +126,21 @@ static struct span figure_fork(const struct session *s, uint64_t *bytes)
     struct span ms[REPS];
     struct err err = {0};
     struct session *fork[REPS];
-    uint64_t before = resident_bytes();
+    uint64_t before = resident_now().all;
     for (int i = 0; i < REPS; i++) {
         struct span start = now();
         must(session_fork(s, &fork[i], &err), &err);
         ms[i] = since(start);
     }
-    *bytes = (resident_bytes() - before) / REPS;
+    *bytes = (resident_now().all - before) / REPS;
     for (int i = 0; i < REPS; i++)
         session_free(&fork[i]);
     return median(ms);
 }
 
 /* On forks, so that none reads what another has read. */
-static struct span figure_toggle(const struct figures *f, const struct session *s,
-                                 uint64_t *re_read)
+static struct span figure_toggle(const struct figures *f, const struct session *s, int tail,
+                                 bool by_index, uint64_t *re_read)
 {
     struct span ms[REPS];
     struct err err = {0};
@@ -139,8 +149,9 @@ static struct span figure_toggle(const struct figures *f, const struct session *
         struct session *fork;
         must(session_fork(s, &fork, &err), &err);
         session_cut(fork, f->n);
+        session_set_index(fork, by_index);
         struct span start = now();
-        first_token(fork, f->ids, f->n + TAIL);
+        first_token(fork, f->ids, f->n + tail);
         ms[i] = since(start);
         session_stats(fork, &stats);
         *re_read += stats.n_re_read;
@@ -152,6 +163,41 @@ static struct span figure_toggle(const struct figures *f, const struct session *
 static void line(const char *what, struct span s)
 {
     printf("%-7s %10.2f ms %10.2f ms", what, s.wall, s.cpu);
+}
+
+static void tell_held(const struct session *s)
+{
+    struct far_stats far;
+    struct resident r = resident_now();
+    session_far(s, &far);
+    printf("held    %.1f MB counted in memory, %.2f %% of f16; rows in files %.1f MB, of which "
+           "%.1f MB in the page cache\n",
+           (double)far.memory_bytes / 1e6,
+           100.0 * (double)far.memory_bytes / (double)far.f16_bytes, (double)far.disk_bytes / 1e6,
+           (double)session_resident(s) / 1e6);
+    printf("process %.1f MB resident, %.1f MB of these its own\n", (double)r.all / 1e6,
+           (double)r.own / 1e6);
+}
+
+static void measure_flash(const struct figures *f, struct session *s)
+{
+    static const struct { const char *what; int tail; bool by_index; const char *how; } row[] = {
+        {"toggle", TAIL, true, "read by the index"}, {"toggle", TAIL, false, "by all rows"},
+        {"token", 1, true, "read by the index"}, {"token", 1, false, "by all rows"},
+    };
+    const char *folder = getenv("TMPDIR");
+    struct far_opts far = {KV_TIER_FLASH, folder && *folder ? folder : "/var/tmp"};
+    struct err err = {0};
+    uint64_t re_read = 0;
+    struct span start = now();
+    must(session_set_far(s, &far, &err), &err);
+    line("flash", since(start));
+    printf("  all of it brought over\n");
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        line(row[i].what, figure_toggle(f, s, row[i].tail, row[i].by_index, &re_read));
+        printf("  flash, %s, %llu tokens re-read\n", row[i].how, (unsigned long long)re_read);
+    }
+    tell_held(s);
 }
 
 static void measure(struct figures *f)
@@ -166,7 +212,7 @@ static void measure(struct figures *f)
     start = now();
     must(session_save(s, f->path, &err), &err);
     struct span save = since(start), resume = figure_resume(f);
-    struct span toggle = figure_toggle(f, s, &re_read);
+    struct span toggle = figure_toggle(f, s, TAIL, false, &re_read);
     line("read", read);
     printf("  %d tokens and the first that follows\n", f->n);
     line("save", save);
@@ -179,6 +225,9 @@ static void measure(struct figures *f)
            100.0 * (double)fork_bytes / (double)whole, (double)whole / 1e6);
     line("toggle", toggle);
     printf("  %llu tokens re-read\n", (unsigned long long)re_read);
+    line("token", figure_toggle(f, s, 1, false, &re_read));
+    printf("  read by all rows\n");
+    measure_flash(f, s);
     session_free(&s);
 }
 

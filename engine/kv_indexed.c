@@ -1,0 +1,605 @@
+/* kv_indexed.c -- see kv_indexed.h. Two jobs for the threads: first the codes of each span are
+ * scored, and whoever ends the last span of a key head chooses for it; then the rows of each part
+ * and the means of each span are added up. */
+#include "engine/kv_indexed.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "engine/kv_bias.h"
+#include "engine/kv_read.h"
+#include "engine/mem.h"
+#include "engine/model.h"
+
+#define FAR_BLOCKS  16      /* as few far blocks are read row by row */
+#define SPAN_BLOCKS 32
+#define SPAN        (SPAN_BLOCKS * KV_BLOCK)
+#define PART        128     /* rows of the list */
+#define NEAR_MAX    (KV_SINKS + 2 * KV_BLOCK)
+#define LIST_MAX    (SESSION_ROWS_MAX + NEAR_MAX)
+#define PARTS_MAX   ((LIST_MAX + PART - 1) / PART)
+#define MASS_LEFT   0.002f  /* need not be chosen, of the mass that is not the first tokens': what
+                             * these get stands for nothing, and the rest is what a head says. Ten
+                             * times as much costs more than a smaller SESSION_ROWS does */
+#define OCTAVE      (1 << 23)  /* of a float's bits */
+#define STEP        (OCTAVE / 64)  /* so near to its true place the border of the chosen is found */
+
+/* One key head's work on one token. Spans and parts are [group] each. */
+struct work {
+    float *turned;          /* [group][dim] queries */
+    float *bias;            /* [group][dim] */
+    float *factor;          /* [group] */
+    int8_t *table;          /* [group][dim / 4][CODEC_POINTS] */
+    float *code;            /* [n_spans][group][SPAN] scores by the index, then exponentials */
+    float *top, *sum;       /* [n_spans + 1][group] of these, the near rows' behind them */
+    float *weight;          /* [n_spans + 1][group] what an exponential there is worth of all */
+    float *mass;            /* [n_spans][SPAN] of each far position, summed over the heads */
+    int *list;              /* [LIST_MAX] positions: the near ones, then the chosen */
+    int *found;             /* [n_spans][SPAN] */
+    float *score;           /* [group][LIST_MAX] of the rows in the list */
+    float *part_top, *part_sum;   /* [PARTS_MAX + n_spans][group] */
+    float *part;            /* [PARTS_MAX + n_spans][group][dim] */
+    int n_near, n_list;
+    float read_mass;        /* of the rows in the list */
+    atomic_int left;        /* spans, and the near rows, that are not scored yet */
+};
+
+struct kv_indexed {
+    int group, dim, n_kv_head, n_spans;
+    struct work *work;      /* [n_kv_head] */
+    float *power;           /* [CODEC_POWERS] */
+    float ones[KV_BLOCK];
+    char *memory;
+    int n_tokens;           /* of the pass, and what they read: */
+    uint64_t bytes, n_reads, n_rows;   /* reads: one token and key head each */
+    double mass;
+};
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+/* Deals out the memory of one head; returns the bytes it takes. at = NULL: only counts. */
+static size_t deal(struct work *w, char *at, size_t dim, size_t group, size_t n_spans)
+{
+    size_t n_parts = PARTS_MAX + n_spans, f = sizeof(float);
+    const struct { void **to; size_t bytes; } part[] = {
+        { (void **)&w->turned, group * dim * f },
+        { (void **)&w->bias, group * dim * f },
+        { (void **)&w->factor, group * f },
+        { (void **)&w->table, group * dim / 4 * CODEC_POINTS },
+        { (void **)&w->code, n_spans * group * SPAN * f },
+        { (void **)&w->top, (n_spans + 1) * group * f },
+        { (void **)&w->sum, (n_spans + 1) * group * f },
+        { (void **)&w->weight, (n_spans + 1) * group * f },
+        { (void **)&w->mass, n_spans * SPAN * f },
+        { (void **)&w->list, LIST_MAX * sizeof(int) },
+        { (void **)&w->found, n_spans * SPAN * sizeof(int) },
+        { (void **)&w->score, group * LIST_MAX * f },
+        { (void **)&w->part_top, n_parts * group * f },
+        { (void **)&w->part_sum, n_parts * group * f },
+        { (void **)&w->part, n_parts * group * dim * f },
+    };
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
+        if (at)
+            *part[i].to = at + bytes;
+        bytes += (part[i].bytes + 63) / 64 * 64;
+    }
+    return bytes;
+}
+
+bool kv_indexed_new(struct kv_indexed **out, const struct kv *kv, struct err *err)
+{
+    struct kv_indexed *x = mem_alloc(sizeof *x);
+    size_t dim = (size_t)kv->shape.head_dim, n = (size_t)kv->shape.n_kv_head, each = 0;
+    size_t group = (size_t)(kv->model->n_head / kv->shape.n_kv_head);
+    int n_spans = (kv->n_blocks_max + SPAN_BLOCKS - 1) / SPAN_BLOCKS;
+    *out = NULL;
+    if (x) {
+        struct work none;
+        *x = (struct kv_indexed){ .group = (int)group, .dim = (int)dim, .n_kv_head = (int)n,
+                                  .n_spans = n_spans, .n_tokens = 1 };
+        each = deal(&none, NULL, dim, group, (size_t)n_spans);
+        x->work = mem_alloc_n(n, sizeof *x->work);
+        x->power = mem_alloc_n(CODEC_POWERS, sizeof *x->power);
+        x->memory = mem_alloc_n(n, each);
+    }
+    if (!x || !x->work || !x->power || !x->memory) {
+        kv_indexed_free(x);
+        return err_set(err, ERR_NOMEM, "not enough memory to read the far context");
+    }
+    for (size_t h = 0; h < n; h++)
+        deal(&x->work[h], x->memory + h * each, dim, group, (size_t)n_spans);
+    codec_powers(x->power);
+    for (int i = 0; i < KV_BLOCK; i++)
+        x->ones[i] = 1;
+    *out = x;
+    return true;
+}
+
+void kv_indexed_free(struct kv_indexed *x)
+{
+    if (!x)
+        return;
+    mem_free(x->work);
+    mem_free(x->power);
+    mem_free(x->memory);
+    mem_free(x);
+}
+
+/* ---- counting ------------------------------------------------------------------------------ */
+
+void kv_indexed_begin(struct kv_indexed *x, int n)
+{
+    x->n_tokens = n;
+    x->bytes = x->n_reads = x->n_rows = 0;
+    x->mass = 0;
+}
+
+void kv_indexed_count(const struct kv_indexed *x, struct far_stats *out)
+{
+    out->by_index = x->n_reads > 0;
+    if (!out->by_index)
+        return;
+    out->read_bytes = x->bytes / (uint64_t)x->n_tokens;
+    out->chosen = (double)x->n_rows / (double)x->n_reads;
+    out->mass = x->mass / (double)x->n_reads;
+}
+
+/* ---- one token ----------------------------------------------------------------------------- */
+
+struct read {
+    struct kv_indexed *x;
+    const struct attention_call *c;
+    const struct kernels *k;
+    int pos, n_far, n_spans;   /* far positions and the spans they lie in */
+    int n_parts;               /* of the longest list there may be */
+    int group, dim;
+    const float *q;            /* [n_kv_head][group][dim] */
+    float *out;
+};
+
+int kv_index_from(void)
+{
+    return (FAR_BLOCKS + 1) * KV_BLOCK;
+}
+
+int kv_indexed_far(const struct attention_call *c, int pos)
+{
+    const struct kv *kv = c->kv;
+    int n = pos / KV_BLOCK - 1;
+    if (!kv->far.use_index || kv->far.tier != KV_TIER_FLASH || c->window > 0 ||
+        pos < kv_index_from())
+        return 0;
+    for (int b = 0; b < n; b++)
+        if (!kv->blocks[b].index)
+            return 0;
+    return n * KV_BLOCK;
+}
+
+/* Blocks of a span. */
+static int blocks_of(const struct read *r, int span)
+{
+    int n = r->n_far / KV_BLOCK - span * SPAN_BLOCKS;
+    return n < SPAN_BLOCKS ? n : SPAN_BLOCKS;
+}
+
+/* Where the numbers of a span, or of a part, lie for a query head. */
+static size_t place(const struct read *r, int i, int h)
+{
+    return (size_t)i * (size_t)r->group + (size_t)h;
+}
+
+static const float *queries(const struct read *r, int head)
+{
+    return r->q + head * r->group * r->dim;
+}
+
+static float *codes_of(const struct read *r, const struct work *w, int span, int h)
+{
+    return w->code + place(r, span, h) * SPAN;
+}
+
+/* How many of n positions, from the first on, have rows of the same form. */
+static int run_of(const struct read *r, const int *pos, int n)
+{
+    const struct kv_block *blocks = r->c->kv->blocks;
+    int i = 1;
+    while (i < n && blocks[pos[i] / KV_BLOCK].form == blocks[pos[0] / KV_BLOCK].form)
+        i++;
+    return i;
+}
+
+/* The rows, keys or values, of n positions in blocks of q8. */
+static struct coded_rows rows_of(const struct read *r, int head, const int *pos, int n,
+                                 bool value, const void **row)
+{
+    const struct kv_block *blocks = r->c->kv->blocks;
+    size_t one = codec_q8_row(r->dim), first = value ? one : 0;
+    first += (size_t)(r->c->layer * r->x->n_kv_head + head) * codec_q8_bytes(r->dim);
+    for (int i = 0; i < n; i++) {
+        const struct kv_block *b = &blocks[pos[i] / KV_BLOCK];
+        assert(b->form == KV_Q8);
+        row[i] = b->data + first + (size_t)(pos[i] % KV_BLOCK) * 2 * one;
+    }
+    return (struct coded_rows){ row, n, (size_t)r->dim, r->group, LIST_MAX };
+}
+
+/* The mean keys or values of a span's blocks. */
+static struct coded_rows means_of(const struct read *r, int head, int span, bool value,
+                                  const void **row)
+{
+    int n = blocks_of(r, span);
+    for (int b = 0; b < n; b++)
+        row[b] = codec_index_mean(kv_index(r->c->kv, r->c->layer, span * SPAN_BLOCKS + b, head),
+                                  r->dim, value);
+    return (struct coded_rows){ row, n, (size_t)r->dim, r->group, SPAN_BLOCKS };
+}
+
+/* ---- scoring ------------------------------------------------------------------------------- */
+
+static void prepare(const struct read *r, int head)
+{
+    struct work *w = &r->x->work[head];
+    size_t dim = (size_t)r->dim;
+    memcpy(w->turned, queries(r, head), (size_t)r->group * dim * sizeof *w->turned);
+    for (int h = 0; h < r->group; h++) {
+        float *turned = w->turned + h * r->dim;
+        if (r->c->kv->far.bias)
+            kv_bias_query(r->c->kv->far.bias, r->c->layer, head, turned, w->bias + h * r->dim);
+        codec_turn(turned, r->dim);
+        w->factor[h] = r->k->index_table(turned, dim / 4,
+                                         w->table + (size_t)h * dim / 4 * CODEC_POINTS);
+    }
+    w->n_near = 0;
+    for (int i = 0; i < KV_SINKS; i++)
+        w->list[w->n_near++] = i;
+    for (int pos = r->n_far; pos <= r->pos; pos++)
+        w->list[w->n_near++] = pos;
+    atomic_store(&w->left, r->n_spans + 1);
+}
+
+/* Asks for the index of a block that will be read soon: blocks lie apart, so the processor does not
+ * foresee it. */
+static void fetch_index(const struct read *r, int head, int block)
+{
+    if (block * KV_BLOCK >= r->n_far)
+        return;
+    const char *index = kv_index(r->c->kv, r->c->layer, block, head);
+    for (size_t i = 0, n = codec_index_bytes(r->dim); i < n; i += 64)
+        __builtin_prefetch(index + i);
+}
+
+static void score_block(const struct read *r, int head, int span, int b, const float *mean)
+{
+    const struct work *w = &r->x->work[head];
+    const struct kv *kv = r->c->kv;
+    size_t dim = (size_t)r->dim;
+    int block = span * SPAN_BLOCKS + b;
+    const void *index = kv_index(kv, r->c->layer, block, head);
+    float scale[KV_BLOCK];
+    fetch_index(r, head, block + 2);
+    r->k->index_scales(codec_index_levels(index, r->dim),
+                       r->x->power + codec_index_power(index, r->dim), scale);
+    for (int h = 0; h < r->group; h++) {
+        float *out = codes_of(r, w, span, h) + b * KV_BLOCK;
+        r->k->index_score(index, dim / 4, w->table + (size_t)h * dim / 4 * CODEC_POINTS, scale,
+                          w->factor[h], mean[h * SPAN_BLOCKS + b], out);
+        if (kv->far.bias)
+            kv_bias_score(kv->far.bias, r->k, r->c->layer, head, kv->blocks[block].at,
+                          w->bias + (size_t)h * dim, out);
+    }
+}
+
+/* Scores of n rows to exponentials; their maximum and sum. */
+static void weigh(const struct read *r, float *score, int n, float *top, float *sum)
+{
+    *top = r->k->max(score, (size_t)n);
+    *sum = r->k->exp_sum(score, (size_t)n, *top, r->c->scale);
+}
+
+static void score_span(const struct read *r, int head, int span)
+{
+    struct work *w = &r->x->work[head];
+    const void *row[SPAN_BLOCKS];
+    float mean[KV_GROUP_MAX * SPAN_BLOCKS];
+    struct coded_rows means = means_of(r, head, span, false, row);
+    r->k->score_q8(&means, queries(r, head), mean);
+    for (int b = 0; b < means.n; b++)
+        score_block(r, head, span, b, mean);
+    for (int h = 0; h < r->group; h++) {
+        float *code = codes_of(r, w, span, h);
+        for (int i = 0; span == 0 && i < KV_SINKS; i++)
+            code[i] = -INFINITY;
+        weigh(r, code, means.n * KV_BLOCK, &w->top[place(r, span, h)],
+              &w->sum[place(r, span, h)]);
+    }
+}
+
+/* Row `at` of the list, of a block that is held exactly (kv_exact.h): its scores, or its value
+ * added to the results. */
+static void read_exact(const struct read *r, int head, int at, float *mixed)
+{
+    const struct kernels *k = r->k;
+    const struct kv *kv = r->c->kv;
+    struct work *w = &r->x->work[head];
+    int pos = w->list[at], block = pos / KV_BLOCK;
+    size_t dim = (size_t)r->dim, row = (size_t)(pos % KV_BLOCK) * dim * kv->element_bytes;
+    bool f32 = kv->shape.type == KV_F32;
+    const char *keys = kv_keys(kv, r->c->layer, block, head);
+    const char *values = kv_values(kv, r->c->layer, block, head);
+    for (int h = 0; h < r->group; h++) {
+        float *score = w->score + h * LIST_MAX + at;
+        if (mixed)
+            (f32 ? k->mix_f32 : k->mix_f16)(score, values + row, 1, dim, mixed + h * r->dim);
+        else
+            (f32 ? k->score_f32 : k->score_f16)(queries(r, head) + h * r->dim, keys + row, 1, dim,
+                                                score);
+    }
+}
+
+/* Rows [from, end) of the list: their scores, or their values added to the results. */
+static void read_list(const struct read *r, int head, int from, int end, float *mixed)
+{
+    struct work *w = &r->x->work[head];
+    const void *row[PART];
+    for (int n; from < end; from += n) {
+        n = run_of(r, w->list + from, end - from < PART ? end - from : PART);
+        if (r->c->kv->blocks[w->list[from] / KV_BLOCK].form == KV_ROWS) {
+            for (int i = from; i < from + n; i++)
+                read_exact(r, head, i, mixed);
+            continue;
+        }
+        struct coded_rows rows = rows_of(r, head, w->list + from, n, mixed != NULL, row);
+        if (mixed)
+            r->k->mix_q8(&rows, w->score + from, mixed);
+        else
+            r->k->score_q8(&rows, queries(r, head), w->score + from);
+    }
+}
+
+static void score_near(const struct read *r, int head)
+{
+    struct work *w = &r->x->work[head];
+    float copy[NEAR_MAX];
+    read_list(r, head, 0, w->n_near, NULL);
+    for (int h = 0; h < r->group; h++) {
+        memcpy(copy, w->score + h * LIST_MAX, (size_t)w->n_near * sizeof *copy);
+        weigh(r, copy, w->n_near, &w->top[place(r, r->n_spans, h)],
+              &w->sum[place(r, r->n_spans, h)]);
+    }
+}
+
+/* ---- choosing ------------------------------------------------------------------------------ */
+
+/* What the exponentials of each span, and of the near rows, are worth as shares of a head's mass.
+ * Returns the near rows' mass; *sinks: of the first tokens. */
+static float weigh_spans(const struct read *r, struct work *w, float *sinks)
+{
+    float near = 0;
+    *sinks = 0;
+    for (int h = 0; h < r->group; h++) {
+        float top = -INFINITY, all = 0;
+        for (int s = 0; s <= r->n_spans; s++)
+            top = fmaxf(top, w->top[place(r, s, h)]);
+        for (int s = 0; s <= r->n_spans; s++) {
+            size_t at = place(r, s, h);
+            w->weight[at] = expf((w->top[at] - top) * r->c->scale);
+            all += w->sum[at] * w->weight[at];
+        }
+        for (int s = 0; s <= r->n_spans; s++)
+            w->weight[place(r, s, h)] /= all;
+        size_t last = place(r, r->n_spans, h);
+        near += w->sum[last] * w->weight[last];
+        for (int i = 0; i < KV_SINKS; i++)
+            *sinks += expf((w->score[h * LIST_MAX + i] - w->top[last]) * r->c->scale) *
+                      w->weight[last];
+    }
+    return near;
+}
+
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static float float_of(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Masses above high are chosen, those at or below low are not, and of those between as many as
+ * there is room for. */
+struct border {
+    float low, high;
+};
+
+/* Narrows the range in which the border lies until there is about as much above it as is wanted,
+ * all but `left` of `all`, or nearly as many as there may be. Begins where it often is, near the
+ * mean, and goes in steps that double until it is passed; then the range is halved. */
+static struct border find_border(const struct read *r, const struct work *w, float all, float left)
+{
+    size_t n_far = (size_t)r->n_far, most = (size_t)r->c->kv->far.n_chosen;
+    uint32_t low = bits_of(left / (float)r->n_far), high = bits_of(2 * all);
+    uint32_t at = bits_of(2 * all / (float)r->n_far), step = OCTAVE;
+    while (high - low > STEP && at > low && at < high) {
+        float mass;
+        size_t n = r->k->sum_above(w->mass, n_far, float_of(at), &mass);
+        bool more = n <= most && all - mass > left;
+        *(more ? &high : &low) = at;
+        if (more && most - n <= most / 32)
+            break;
+        uint32_t half = (high - low) / 2, move = half < step ? half : step;
+        at = more ? high - move : low + move;
+        step *= 2;
+    }
+    return (struct border){ float_of(low), float_of(high) };
+}
+
+/* Adds the chosen to the list, in the order of their positions; their exponentials become 0. */
+static void choose(const struct read *r, struct work *w, float near, float sinks)
+{
+    int most = r->c->kv->far.n_chosen;
+    float all = (float)r->group;
+    struct border b = find_border(r, w, fmaxf(all - near, 0), (all - sinks) * MASS_LEFT);
+    int n = (int)r->k->find_above(w->mass, (size_t)r->n_far, b.low, w->found);
+    int over = 0, between = 0;
+    for (int i = 0; i < n; i++)
+        over += w->mass[w->found[i]] > b.high;
+    w->n_list = w->n_near;
+    w->read_mass = near;
+    for (int i = 0; i < n && w->n_list < w->n_near + most; i++) {
+        int pos = w->found[i];
+        if (w->mass[pos] <= b.high && between++ >= most - over)
+            continue;
+        w->read_mass += w->mass[pos];
+        w->list[w->n_list++] = pos;
+        for (int h = 0; h < r->group; h++)
+            codes_of(r, w, pos / SPAN, h)[pos % SPAN] = 0;
+    }
+}
+
+static void select_rows(const struct read *r, int head)
+{
+    struct work *w = &r->x->work[head];
+    float sinks, near = weigh_spans(r, w, &sinks);
+    memset(w->mass, 0, (size_t)r->n_far * sizeof *w->mass);
+    for (int s = 0; s < r->n_spans; s++)
+        r->k->mix_f32(w->weight + place(r, s, 0), codes_of(r, w, s, 0), r->group, SPAN,
+                      w->mass + s * SPAN);
+    choose(r, w, near, sinks);
+}
+
+/* ---- adding up ----------------------------------------------------------------------------- */
+
+static float *clear_part(const struct read *r, const struct work *w, int i)
+{
+    float *out = w->part + place(r, i, 0) * (size_t)r->dim;
+    memset(out, 0, (size_t)(r->group * r->dim) * sizeof *out);
+    return out;
+}
+
+/* The rows of a part of the list. The near ones have their scores. */
+static void add_part(const struct read *r, int head, int part)
+{
+    struct work *w = &r->x->work[head];
+    int from = part * PART, n = w->n_list - from < PART ? w->n_list - from : PART;
+    if (n <= 0) {
+        for (int h = 0; h < r->group; h++)
+            w->part_top[place(r, part, h)] = -INFINITY;
+        return;
+    }
+    read_list(r, head, from > w->n_near ? from : w->n_near, from + n, NULL);
+    for (int h = 0; h < r->group; h++)
+        weigh(r, w->score + h * LIST_MAX + from, n, &w->part_top[place(r, part, h)],
+              &w->part_sum[place(r, part, h)]);
+    read_list(r, head, from, from + n, clear_part(r, w, part));
+}
+
+/* The means of a span's blocks, each with what is left of its block. */
+static void add_means(const struct read *r, int head, int span)
+{
+    struct work *w = &r->x->work[head];
+    const void *row[SPAN_BLOCKS];
+    float rest[KV_GROUP_MAX * SPAN_BLOCKS];
+    struct coded_rows means = means_of(r, head, span, true, row);
+    int part = r->n_parts + span;
+    for (int h = 0; h < r->group; h++) {
+        float sum = 0, *block = rest + h * SPAN_BLOCKS;
+        r->k->score_f32(r->x->ones, codes_of(r, w, span, h), means.n, KV_BLOCK, block);
+        for (int b = 0; b < means.n; b++)
+            sum += block[b];
+        w->part_top[place(r, part, h)] = w->top[place(r, span, h)];
+        w->part_sum[place(r, part, h)] = sum;
+    }
+    r->k->mix_q8(&means, rest, clear_part(r, w, part));
+}
+
+static void merge(const struct read *r, int head)
+{
+    const struct work *w = &r->x->work[head];
+    size_t dim = (size_t)r->dim;
+    int n_parts = r->n_parts + r->n_spans;
+    for (int h = 0; h < r->group; h++) {
+        float *out = r->out + (head * r->group + h) * r->dim, top = -INFINITY, all = 0;
+        memset(out, 0, dim * sizeof *out);
+        for (int i = 0; i < n_parts; i++)
+            top = fmaxf(top, w->part_top[place(r, i, h)]);
+        for (int i = 0; i < n_parts; i++) {
+            size_t at = place(r, i, h);
+            if (w->part_top[at] == -INFINITY)
+                continue;
+            float f = expf((w->part_top[at] - top) * r->c->scale);
+            r->k->mix_f32(&f, w->part + at * dim, 1, dim, out);
+            all += f * w->part_sum[at];
+        }
+        r->k->scale(out, 1 / all, dim);
+    }
+}
+
+/* ---- the door ------------------------------------------------------------------------------ */
+
+static void run_scores(void *data, int item, int thread)
+{
+    const struct read *r = data;
+    int each = r->n_spans + 1, head = item / each, span = item % each;
+    (void)thread;
+    if (span < r->n_spans)
+        score_span(r, head, span);
+    else
+        score_near(r, head);
+    if (atomic_fetch_sub(&r->x->work[head].left, 1) == 1)
+        select_rows(r, head);
+}
+
+/* The parts of all heads before the means, which are less work. */
+static void run_parts(void *data, int item, int thread)
+{
+    const struct read *r = data;
+    int n_parts = r->n_parts * r->x->n_kv_head;
+    (void)thread;
+    if (item < n_parts)
+        add_part(r, item % r->x->n_kv_head, item / r->x->n_kv_head);
+    else
+        add_means(r, (item - n_parts) / r->n_spans, (item - n_parts) % r->n_spans);
+}
+
+static void count(const struct read *r, int head)
+{
+    struct kv_indexed *x = r->x;
+    const struct work *w = &x->work[head];
+    const struct kv *kv = r->c->kv;
+    const size_t pair[KV_N_FORMS] = { [KV_ROWS] = 2 * kv->head_bytes / KV_BLOCK,
+                                      [KV_Q8] = 2 * codec_q8_row(r->dim) };
+    x->bytes += (size_t)r->n_far / KV_BLOCK * codec_index_bytes(r->dim);
+    for (int i = 0, n; i < w->n_list; i += n) {
+        n = run_of(r, w->list + i, w->n_list - i);
+        x->bytes += (size_t)n * pair[kv->blocks[w->list[i] / KV_BLOCK].form];
+    }
+    x->n_reads++;
+    x->n_rows += (uint64_t)w->n_list;
+    x->mass += (double)w->read_mass / r->group;
+}
+
+void kv_indexed_run(struct kv_indexed *x, const struct attention *a,
+                    const struct attention_call *c, int t, int n_far)
+{
+    size_t at = (size_t)t * (size_t)a->shape.n_head * (size_t)a->shape.head_dim;
+    struct read r = { .x = x, .c = c, .k = a->kernels, .pos = c->pos + t, .n_far = n_far,
+                      .n_spans = (n_far + SPAN - 1) / SPAN, .group = x->group, .dim = x->dim,
+                      .q = c->q + at, .out = c->out + at };
+    r.n_parts = (NEAR_MAX + c->kv->far.n_chosen + PART - 1) / PART;
+    for (int h = 0; h < x->n_kv_head; h++)
+        prepare(&r, h);
+    pool_run(a->pool, run_scores, &r, x->n_kv_head * (r.n_spans + 1));
+    pool_run(a->pool, run_parts, &r, x->n_kv_head * (r.n_parts + r.n_spans));
+    for (int h = 0; h < x->n_kv_head; h++) {
+        merge(&r, h);
+        count(&r, h);
+    }
+}
