@@ -189,11 +189,11 @@ chat: ## install what is missing, build, fetch the model (MODEL=NAME|FILE) and o
 	@$(if $(findstring /,$(MODEL)),,app/fetch.sh $(MODEL))
 	@exec $(BUILD)/duet $(if $(filter file,$(origin MODEL)),,--model $(MODEL)) $(ARGS)
 
-bench: ## speed beside llama.cpp's and OpenVINO GenAI's packages, where they are installed (MODEL= ARGS=)
+bench: ## the figures asked for, beside llama.cpp's and OpenVINO GenAI's packages where they are (MODEL= ARGS=)
 	@app/packages.sh build
 	@$(AGAIN) $(BUILD)/duet
 	@$(if $(findstring /,$(MODEL)),,app/fetch.sh $(MODEL))
-	@BUILD=$(BUILD) tests/bench.py --model $(MODEL) $(ARGS)
+	@BUILD=$(BUILD) tests/bench.py $(if $(filter file,$(origin MODEL)),,--model $(MODEL)) $(ARGS)
 
 # ---- checks -----------------------------------------------------------------------------------
 
