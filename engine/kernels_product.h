@@ -29,7 +29,8 @@ typedef __m256 vecf;
 #endif
 
 #define FEW     4             /* so many tokens still go row by row */
-#define TOKENS  64            /* that a panel meets */
+#define TOKENS  128           /* that a panel meets */
+#define CHUNKS  4             /* of a panel that are unpacked at a time and fit the first cache */
 #ifndef AT_ONCE
 #define AT_ONCE 4             /* of them */
 #endif
@@ -320,56 +321,88 @@ INLINE void panel_add(const struct kind kind, const struct panel *p, int g, cons
     }
 }
 
-/* The panel of chunk i, n groups, against T tokens from x on. */
-INLINE void panel_tokens(const struct kind kind, panel_sums_fn *sums, int T,
-                         const struct panel *p, const struct dot *d, int t0, size_t i, int n,
-                         vecf (*acc)[GROUPS][WIDE])
-{
-    struct act_layout at = act_layout(d->n);
-    for (int g = 0; g < n; g++) {
-        vec sum[AT_ONCE][WIDE];
-        size_t group = i * GROUPS + (size_t)g;
-        sums(kind, T, p, g, act_row(d, t0) + group * QUANT_BLOCK, d->x_bytes, sum);
-        for (int t = 0; t < T; t++)
-            panel_add(kind, p, g, sum[t], act_row(d, t0 + t), at, group, acc[t][g]);
-    }
-}
+/* CHUNKS chunks of a panel, or what a row has left of them. */
+struct stretch {
+    struct panel p[CHUNKS];
+    int from, n;             /* groups of the rows */
+    bool is_first, is_last;
+};
 
 /* The results of a panel's rows for one token, summed as by sum8(). */
 INLINE void panel_store(vecf (*acc)[WIDE], float *y, int n_rows)
 {
-    float sum[ROWS];
+    float part[ROWS], *to = n_rows == ROWS ? y : part;
     for (int j = 0; j < WIDE; j++) {
         vecf s[4];
         for (int i = 0; i < 4; i++)
             s[i] = V(add_ps)(acc[i][j], acc[i + 4][j]);
-        V(storeu_ps)(sum + j * LANES, V(add_ps)(V(add_ps)(s[0], s[2]), V(add_ps)(s[1], s[3])));
+        V(storeu_ps)(to + j * LANES, V(add_ps)(V(add_ps)(s[0], s[2]), V(add_ps)(s[1], s[3])));
     }
-    memcpy(y, sum, (size_t)n_rows * sizeof *y);
+    if (to == part)
+        memcpy(y, part, (size_t)n_rows * sizeof *y);
+}
+
+/* A stretch against T tokens from t0 on. The groups that are added up in one sum follow each other;
+ * what the rows have before the stretch is in acc, and so is what they have behind it. */
+INLINE void panel_tokens(const struct kind kind, panel_sums_fn *sums, int T,
+                         const struct stretch *s, const struct dot *d, int t0, int row,
+                         vecf (*acc)[GROUPS][WIDE])
+{
+    struct act_layout at = act_layout(d->n);
+    for (int g = 0; g < GROUPS; g++) {
+        vecf total[AT_ONCE][WIDE];
+        for (int t = 0; t < T; t++)
+            for (int j = 0; j < WIDE; j++)
+                total[t][j] = s->is_first ? (vecf){0} : acc[t][g][j];
+        for (int i = g; i < s->n; i += GROUPS) {
+            vec sum[AT_ONCE][WIDE];
+            const struct panel *p = &s->p[i / GROUPS];
+            size_t group = (size_t)(s->from + i);
+            sums(kind, T, p, g, act_row(d, t0) + group * QUANT_BLOCK, d->x_bytes, sum);
+            for (int t = 0; t < T; t++)
+                panel_add(kind, p, g, sum[t], act_row(d, t0 + t), at, group, total[t]);
+        }
+        for (int t = 0; t < T; t++)
+            for (int j = 0; j < WIDE; j++)
+                acc[t][g][j] = total[t][j];
+    }
+    for (int t = 0; t < T && s->is_last; t++)
+        panel_store(acc[t], d->y + (size_t)(t0 + t) * d->y_step + row,
+                    d->n_w - row < ROWS ? d->n_w - row : ROWS);
+}
+
+/* A stretch of rows [row, row + ROWS) against all tokens. Sums that no other stretch adds to need
+ * no place of their own. */
+INLINE void panel_stretch(const struct kind kind, panel_sums_fn *sums, const struct stretch *s,
+                          const struct dot *d, int row, vecf (*acc)[GROUPS][WIDE])
+{
+    int t = 0, step = s->is_first && s->is_last ? 0 : 1;
+    for (; t + AT_ONCE <= d->n_x; t += AT_ONCE)
+        panel_tokens(kind, sums, AT_ONCE, s, d, t, row, acc + t * step);
+    for (; AT_ONCE > 4 && t + 4 <= d->n_x; t += 4)
+        panel_tokens(kind, sums, 4, s, d, t, row, acc + t * step);
+    for (; t < d->n_x; t++)
+        panel_tokens(kind, sums, 1, s, d, t, row, acc + t * step);
 }
 
 /* Rows [row, row + ROWS) against n_x <= TOKENS tokens. */
 INLINE void dot_panel(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
                       panel_sums_fn *sums, const struct dot *d, int row)
 {
-    struct panel p;
+    enum { MOST = CHUNKS * GROUPS };
+    struct stretch s;
     vecf acc[TOKENS][GROUPS][WIDE];
-    int n_groups = (int)(d->n / QUANT_BLOCK), n_x = d->n_x;
-    memset(acc, 0, (size_t)n_x * sizeof *acc);
-    for (int g = 0; g < n_groups; g += GROUPS) {
-        size_t i = (size_t)(g / GROUPS);
-        int n = n_groups - g < GROUPS ? n_groups - g : GROUPS, t = 0;
-        panel_unpack(kind, unpack, chunk_bytes, d, row, i * chunk_bytes, n, &p);
-        for (; t + AT_ONCE <= n_x; t += AT_ONCE)
-            panel_tokens(kind, sums, AT_ONCE, &p, d, t, i, n, acc + t);
-        for (; AT_ONCE > 4 && t + 4 <= n_x; t += 4)
-            panel_tokens(kind, sums, 4, &p, d, t, i, n, acc + t);
-        for (; t < n_x; t++)
-            panel_tokens(kind, sums, 1, &p, d, t, i, n, acc + t);
+    int n_groups = (int)(d->n / QUANT_BLOCK);
+    for (s.from = 0; s.from < n_groups; s.from += MOST) {
+        s.n = n_groups - s.from < MOST ? n_groups - s.from : MOST;
+        s.is_first = s.from == 0;
+        s.is_last = s.from + s.n == n_groups;
+        for (int i = 0; i < s.n; i += GROUPS)
+            panel_unpack(kind, unpack, chunk_bytes, d, row,
+                         (size_t)((s.from + i) / GROUPS) * chunk_bytes,
+                         s.n - i < GROUPS ? s.n - i : GROUPS, &s.p[i / GROUPS]);
+        panel_stretch(kind, sums, &s, d, row, acc);
     }
-    for (int t = 0; t < n_x; t++)
-        panel_store(acc[t], d->y + (size_t)t * d->y_step + row,
-                    d->n_w - row < ROWS ? d->n_w - row : ROWS);
 }
 
 /* ---- the dots ------------------------------------------------------------------------------- */

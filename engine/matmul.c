@@ -1,8 +1,8 @@
 /* matmul.c -- see matmul.h. The one file of the engine that knows OpenBLAS.
  *
  * Work is cut into tiles of TILE_ROWS weight rows; a tile is one item of the pool. Inside a
- * quantised tile, TILE_TOKENS activation rows stay in the first cache while each weight row passes
- * once. A float tile with many tokens is one call of sgemm with one thread. */
+ * quantised tile, TILE_TOKENS activation rows stay near while each weight row passes once. A float
+ * tile with many tokens is one call of sgemm with one thread. */
 #include "engine/matmul.h"
 
 #include <assert.h>
@@ -11,7 +11,7 @@
 #include "engine/mem.h"
 
 #define TILE_ROWS   32
-#define TILE_TOKENS 64
+#define TILE_TOKENS 128
 #define BLAS_TOKENS (MATMUL_FEW + 1)  /* from here on sgemm is faster than dot products */
 
 size_t matmul_bytes(int n_max, int cols_max, int n_threads)

@@ -214,7 +214,7 @@ static double exact_dot(enum weight w, const void *row, const void *x, size_t n,
 }
 
 #define ROWS_MAX 36
-#define TOKENS_MAX 23
+#define TOKENS_MAX 134
 
 /* n_w rows of n values against n_x tokens: both sets near the exact sums, and each result the same
  * alone. */
@@ -313,14 +313,18 @@ static void for_each_set(void (*check)(void))
 }
 
 /* Every way through a product: few tokens and many, tiles of 16 and what is left, panels of rows
- * and what is left, whole chunks and each part of one, a row of any length. */
+ * and what is left, whole chunks and each part of one, rows of any length, rows and tokens that are
+ * taken in more than one piece. */
 static void check_products(void)
 {
-    static const struct { int w, x; } shapes[] = { { 3, 1 }, { 2, 3 }, { 34, 6 }, { 5, 23 } };
+    static const struct { int w, x; size_t n, n_k; } shapes[] = {
+        { 3, 1, 352, 512 }, { 2, 3, 352, 512 }, { 34, 6, 352, 512 }, { 5, 23, 352, 512 },
+        { 17, 18, 1312, 1280 }, { 2, 134, 352, 512 },
+    };
     for (int w = WEIGHT_Q8_0; w < WEIGHT_N; w++) {
         bool k = weight_info((enum weight)w)->block_elements == 256;
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-            check_dot((enum weight)w, k ? 512 : 352, shapes[i].w, shapes[i].x, 1);
+            check_dot((enum weight)w, k ? shapes[i].n_k : shapes[i].n, shapes[i].w, shapes[i].x, 1);
         for (size_t n = 288; n <= 512 && !k; n += 32)
             check_dot((enum weight)w, n, 2, 1, 1);
         check_dot((enum weight)w, MAX, 1, 1, 1);
