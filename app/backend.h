@@ -16,6 +16,7 @@ struct backend;
 struct turn_request {
     struct prompt prompt;   /* owned */
     enum mode_id mode;
+    struct mode *rows;      /* [MODE_MAX] with changes, owned; NULL = as they are */
     int turn;               /* its number in the conversation */
     uint64_t seed;
     bool both;              /* answer in mode and in `other` at once: candidates 0 and 1 */
@@ -24,6 +25,8 @@ struct turn_request {
     int max_tokens;         /* 0 = the mode's */
     bool tight;             /* answer in what room there is */
 };
+
+void turn_request_release(struct turn_request *r);
 
 struct backend_ops {
     /* Makes it ready: loads the model. Slow. Adds EVENT_LOADED, or fails. */

@@ -16,9 +16,11 @@ static bool runs(struct candidates *c, int k)
     return s->session && !strand_over(s);
 }
 
-static int allowed(enum mode_id mode)
+/* Candidates that a mode may have. */
+static int allowed(const struct candidates *c, enum mode_id mode)
 {
-    return mode_get(mode)->candidates;
+    const struct mode *m = turn_row(&c->main->turn, mode);
+    return m->choose == MODE_CHOOSE_NONE ? 1 : m->candidates;
 }
 
 /* ---- telling ------------------------------------------------------------------------------ */
@@ -147,10 +149,11 @@ void candidates_prompt(struct candidates *c)
 
 static void choosing_begin(struct candidates *c, struct event_list *out)
 {
-    int n = c->refused ? 1 : allowed(c->main->turn.mode);
+    int n = c->refused ? 1 : allowed(c, c->main->turn.mode);
     if (c->refused)
         buf_printf(&event_add(out, EVENT_NOTE)->text, "1 candidate: %s", c->why.msg);
-    choose_again(&c->choose, n < CHOOSE_MAX ? n : CHOOSE_MAX);
+    choose_again(&c->choose, n < CHOOSE_MAX ? n : CHOOSE_MAX,
+                 turn_row(&c->main->turn, c->main->turn.mode)->choose);
     c->choosing = true;
 }
 
@@ -212,11 +215,11 @@ static void launch_or_not(struct candidates *c, struct event_list *out)
 /* For a vote all run beside each other, from the first token on. */
 static void vote_begins(struct candidates *c, struct event_list *out)
 {
-    if (c->choosing || c->refused || c->choose.method != CHOOSE_VOTE || !untouched(c->main) ||
-        allowed(c->main->turn.mode) < 2)
+    if (c->choosing || c->refused || !c->comparable || !untouched(c->main) ||
+        allowed(c, c->main->turn.mode) < 2)
         return;
     choosing_begin(c, out);
-    c->more = true;
+    c->choosing = c->more = c->choose.method == CHOOSE_VOTE;
 }
 
 /* ---- ending ------------------------------------------------------------------------------- */
@@ -284,7 +287,7 @@ static void finished(struct candidates *c, int k, struct event_list *out)
 {
     struct strand *s = strand_of(c, k);
     strand_end(s, out);
-    if (!c->choosing && allowed(c->main->turn.mode) > 1)
+    if (!c->choosing && allowed(c, c->main->turn.mode) > 1)
         choosing_begin(c, out);
     if (!c->choosing) {
         decide(c, 0, out);
@@ -363,7 +366,7 @@ bool candidates_step(struct candidates *c, struct event_list *out, struct err *e
 bool candidates_mode(struct candidates *c, enum mode_id mode, struct event_list *out,
                      struct err *err)
 {
-    bool alone = allowed(mode) < 2;
+    bool alone = allowed(c, mode) < 2;
     if (alone && candidates_stop(c, out))
         return true;
     if (alone)

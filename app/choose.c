@@ -6,12 +6,13 @@
 
 #include "app/check.h"
 
-static enum choose_method method_of(const struct demands *d, enum answer_kind kind)
+static enum choose_method method_of(const struct demands *d, enum answer_kind kind,
+                                    enum mode_choose by)
 {
-    for (int i = 0; i < d->n; i++)
+    for (int i = 0; i < d->n && by & MODE_CHOOSE_CHECK; i++)
         if (demand_decides(&d->demand[i]))
             return CHOOSE_CHECK;
-    return kind == ANSWER_OPEN ? CHOOSE_FIRST : CHOOSE_VOTE;
+    return kind != ANSWER_OPEN && by & MODE_CHOOSE_VOTE ? CHOOSE_VOTE : CHOOSE_FIRST;
 }
 
 void choose_begin(struct choose *c, const char *prompt, size_t bytes, int candidates)
@@ -19,8 +20,7 @@ void choose_begin(struct choose *c, const char *prompt, size_t bytes, int candid
     *c = (struct choose){0};
     demands_read(&c->demands, prompt, bytes);
     c->kind = answer_kind(&c->demands);
-    c->method = method_of(&c->demands, c->kind);
-    choose_again(c, candidates);
+    choose_again(c, candidates, MODE_CHOOSE_AUTO);
 }
 
 static void replies_release(struct choose *c)
@@ -32,11 +32,12 @@ static void replies_release(struct choose *c)
     vote_release(&c->vote);
 }
 
-void choose_again(struct choose *c, int candidates)
+void choose_again(struct choose *c, int candidates, enum mode_choose by)
 {
     assert(candidates >= 1 && candidates <= CHOOSE_MAX);
     replies_release(c);
     c->revised = false;
+    c->method = method_of(&c->demands, c->kind, by);
     c->n0 = c->method == CHOOSE_FIRST ? 1 : candidates;
     vote_begin(&c->vote, c->n0);
 }

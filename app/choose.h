@@ -17,6 +17,7 @@
 
 #include "app/answer.h"
 #include "app/demand.h"
+#include "app/mode.h"
 #include "app/vote.h"
 
 enum { CHOOSE_MAX = 5 };  /* candidates of a turn; a revision is one more */
@@ -72,8 +73,9 @@ struct choose {
 void choose_begin(struct choose *c, const char *prompt, size_t bytes, int candidates);
 void choose_release(struct choose *c);
 
-/* Begins again on the same prompt, with so many candidates: none has finished. */
-void choose_again(struct choose *c, int candidates);
+/* Begins again on the same prompt, with so many candidates, none of which has finished. by: what
+ * may be chosen by. */
+void choose_again(struct choose *c, int candidates, enum mode_choose by);
 
 /* Candidate k (0 <= k < n0) has finished; once for each. */
 enum choose_step choose_candidate(struct choose *c, int k, const struct choose_reply *r);

@@ -10,6 +10,7 @@
 #include "app/cost.h"
 #include "app/export.h"
 #include "app/import.h"
+#include "app/set.h"
 #include "app/slices.h"
 #include "app/tier.h"
 
@@ -22,9 +23,11 @@ static void cmd_mode(struct talk *t, const char *args)
     }
     if (*args)
         talk_say(t, true, "there is no mode '%.40s'", args);
-    for (int i = 0; i < MODE_COUNT; i++)
-        talk_say(t, false, "%s%s: %s", mode_get((enum mode_id)i)->name,
-            (int)t->c.mode == i ? " (now)" : "", mode_describe((enum mode_id)i));
+    for (int i = 0; i < mode_count(); i++) {
+        const struct mode *row = settings_row(&t->c.settings, (enum mode_id)i);
+        talk_say(t, false, "%s%s: %s", row->name, (int)t->c.mode == i ? " (now)" : "",
+                 mode_describe(row));
+    }
 }
 
 static void cmd_stop(struct talk *t)
@@ -75,33 +78,21 @@ static bool number(const char *text, uint64_t max, uint64_t *out)
     return true;
 }
 
-/* Settings that are the conversation's; false: not one of them. */
-static bool cmd_set(struct talk *t, const char *args)
+static void cmd_set(struct talk *t, const char *args)
 {
-    uint64_t v;
-    const char *value = args + strcspn(args, " ");
-    size_t n = (size_t)(value - args);
-    value += strspn(value, " ");
-    if (n == 4 && !strncmp(args, "seed", n)) {
-        if (!number(value, UINT64_MAX, &v)) {
-            talk_say(t, true, "/set seed: '%.40s' is not a number", value);
-            return true;
-        }
-        t->seed = v;
-        t->seed_given = true;
-        talk_say(t, false, "seed %llu", (unsigned long long)v);
-        return true;
-    }
-    if (n == 10 && !strncmp(args, "max-tokens", n)) {
-        if (!number(value, 1048576, &v)) {
-            talk_say(t, true, "/set max-tokens: '%.40s' is not a number up to 1048576", value);
-            return true;
-        }
-        t->max_tokens = (int)v;
-        talk_say(t, false, "answers of at most %d tokens (0 = the mode's own)", t->max_tokens);
-        return true;
-    }
-    return false;
+    size_t n = strcspn(args, " ");
+    if (!*args)
+        set_all(t, "");
+    else if (!set_one(t, args, n, args + n + strspn(args + n, " ")))
+        talk_say(t, true, "there is no setting '%.40s'; /settings shows them", args);
+}
+
+/* A command that is a setting's name. */
+static void cmd_setting(struct talk *t, enum action a, const char *args)
+{
+    const char *name = keymap_help(a)->command + 1;
+    bool known = set_one(t, name, strlen(name), args);
+    (void)known; /* the tests see to it */
 }
 
 /* False: they are to be listed. */
@@ -341,7 +332,13 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_FORK: talk_branch(t, t->c.n_turn); return ACTION_NONE;
     case ACTION_REREAD: return cmd_reread(t, args) ? ACTION_NONE : a;
     case ACTION_SYSTEM: cmd_system(t, args); return ACTION_NONE;
-    case ACTION_SET: return cmd_set(t, args) ? ACTION_NONE : a;
+    case ACTION_SET: cmd_set(t, args); return ACTION_NONE;
+    case ACTION_SETTINGS: set_all(t, args); return ACTION_NONE;
+    case ACTION_THINK:
+    case ACTION_BEST:
+    case ACTION_TEMP:
+    case ACTION_TOP_P:
+    case ACTION_SEED: cmd_setting(t, a, args); return ACTION_NONE;
     case ACTION_CONTEXT: cmd_context(t); return ACTION_NONE;
     case ACTION_DELETE: cmd_delete(t, args); return ACTION_NONE;
     case ACTION_UNDELETE: cmd_undelete(t); return ACTION_NONE;

@@ -7,6 +7,7 @@
 
 #include "app/fit.h"
 #include "app/mode.h"
+#include "app/set.h"
 #include "ui/keymap.h"
 #include "ui/text.h"
 #include "ui/theme.h"
@@ -47,7 +48,7 @@ static void commands(struct word *w)
 
 static void modes(struct word *w)
 {
-    for (int i = 0; i < MODE_COUNT; i++)
+    for (int i = 0; i < mode_count(); i++)
         candidate(w, mode_get((enum mode_id)i)->name);
 }
 
@@ -62,8 +63,8 @@ static void sessions(struct word *w, const struct store_entry *e, int n)
 
 static void settings(struct word *w)
 {
-    candidate(w, "max-tokens");
-    candidate(w, "seed");
+    for (int i = 0; set_name(i); i++)
+        candidate(w, set_name(i));
 }
 
 static void fits(struct word *w)
@@ -115,6 +116,7 @@ static bool arguments(struct word *w, enum action a, const struct store_entry *e
     case ACTION_OPEN: sessions(w, e, n); return true;
     case ACTION_FIT: fits(w); return true;
     case ACTION_SET: settings(w); return true;
+    case ACTION_SETTINGS: candidate(w, "default"); return true;
     case ACTION_THEME: themes(w); return true;
     case ACTION_IMPORT: files(w); return true;
     case ACTION_EXPORT:

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "app/mode.h"
+#include "app/setting.h"
 
 /* Ids owned by the holder. Zero-initialise; ids_release(). */
 struct ids {
@@ -92,6 +93,7 @@ struct conversation {
     char *parent;         /* owned; id of the session it is a branch of, "" = of none */
     int parent_turns;     /* turns that it took from there */
     enum mode_id mode;    /* answers from now on */
+    struct settings settings; /* changed by hand, likewise */
     struct ids begin;     /* the rendered beginning */
     struct turn *turn;    /* [n_turn], owned */
     int n_turn;

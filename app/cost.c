@@ -23,7 +23,7 @@ void cost_sum(const struct conversation *c, enum mode_id mode, struct cost *out)
     for (int i = 0; i < c->n_turn; i++)
         for (int k = 0; k < c->turn[i].n_reply; k++) {
             const struct reply *r = &c->turn[i].reply[k];
-            bool of_mode = mode == MODE_COUNT || r->mode == mode;
+            bool of_mode = mode == MODE_MAX || r->mode == mode;
             out->folded += of_mode ? (uint64_t)r->fold_tokens : 0;
             out->fold_seconds += of_mode ? r->fold_seconds : 0;
             bool counted = r->usage.prompt_tokens > 0; /* else in the chosen one's */
@@ -118,11 +118,11 @@ static void describe_price(const char *model, const struct cost *s, struct buf *
 void cost_describe(const struct conversation *c, struct buf *out)
 {
     struct cost s;
-    cost_sum(c, MODE_COUNT, &s);
+    cost_sum(c, MODE_MAX, &s);
     buf_puts(out, "nothing paid: the model runs on this machine\n");
     if (s.answers == 0)
         return;
-    for (int m = 0; m < MODE_COUNT; m++) {
+    for (int m = 0; m < mode_count(); m++) {
         struct cost one;
         cost_sum(c, (enum mode_id)m, &one);
         if (one.answers > 0 && one.answers < s.answers)

@@ -18,7 +18,7 @@ struct cost {
     double seconds, fold_seconds;
 };
 
-/* Of the answers that ended in this mode; MODE_COUNT: of all. */
+/* Of the answers that ended in this mode; MODE_MAX: of all. */
 void cost_sum(const struct conversation *c, enum mode_id mode, struct cost *out);
 
 enum { COST_TEXT = 32 };

@@ -121,7 +121,7 @@ static enum speaker speaker_find(struct line name, enum mode_id *mode)
 {
     if (!name.bytes || name.bytes > NAME_BYTES_MAX)
         return SPEAKER_NONE;
-    for (int i = 0; i < MODE_COUNT; i++) {
+    for (int i = 0; i < mode_count(); i++) {
         const char *title = mode_get((enum mode_id)i)->title;
         if (strlen(title) == name.bytes && !strncasecmp(title, name.s, name.bytes)) {
             *mode = (enum mode_id)i;

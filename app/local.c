@@ -47,6 +47,7 @@ struct local {
     atomic_bool ready;              /* open: session may be cancelled from another thread */
 
     /* the turn */
+    struct mode *rows;              /* of the turn, owned; NULL = as they are */
     enum mode_id mode;              /* in force */
     bool mode_changed;              /* EVENT_MODE is due with the next token */
     uint64_t re_read_before;        /* counter when the mode changed */
@@ -69,6 +70,13 @@ struct local {
     char why[256];                  /* why the cache file was not used */
     int back;                       /* ids the file gave back */
 };
+
+void turn_request_release(struct turn_request *r)
+{
+    prompt_release(&r->prompt);
+    free(r->rows);
+    r->rows = NULL;
+}
 
 static struct local *local_of(struct backend *b)
 {
@@ -317,6 +325,9 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
     l->mode = r->mode;
     l->mode_changed = false;
     l->first = 0;
+    free(l->rows);
+    l->main.turn.limits.rows = l->rows = r->rows;
+    r->rows = NULL;
     memset(&l->usage, 0, sizeof l->usage);
     bool ok = line_set(l, &l->main.line, &r->prompt, out, err);
     l->main.unread = true;
@@ -329,7 +340,7 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
         e->tokens = wanted;
     } else if (ok) {
         struct turn_limits limits = {.room = room, .tail_tokens = STRAND_TAIL_MAX,
-                                     .answer_tokens = r->max_tokens};
+                                     .answer_tokens = r->max_tokens, .rows = l->rows};
         strand_begin(&l->main, r->mode, &limits, r->seed, r->vary);
         candidates_begin(&l->candidates, &l->main, question_of(&r->prompt), r->turn);
         l->both.mode = r->other;
@@ -341,7 +352,7 @@ static bool local_start(struct backend *b, struct turn_request *r, struct event_
         l->usage.reused_tokens = held(l);
         l->task = r->both ? TASK_BOTH : TASK_TURN;
     }
-    prompt_release(&r->prompt);
+    turn_request_release(r);
     return ok;
 }
 
@@ -744,6 +755,7 @@ static void local_close(struct backend **b)
     aside_release(&l->aside);
     strand_release(&l->main);
     engine_close(&l->engine);
+    free(l->rows);
     free(l);
     *b = NULL;
 }

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@
 
 enum {
     LOG_VERSION = 1,
+    MAX_TOKENS_MAX = 1048576,
     LINE_BYTES_MAX = 32 << 20, /* reading takes about 32 times as much memory */
 };
 #define LOG_BYTES_MAX ((off_t)1 << 30)
@@ -36,6 +38,7 @@ struct reading {
     struct conversation *c;
     int lost;        /* lines not understood whose effect is still unaccounted for */
     bool understood; /* at least one line was */
+    struct log_report *report;
 };
 
 /* Lets the number of the next turn be n by what lost lines may have done. */
@@ -71,6 +74,19 @@ static void take_ids(const struct reading *r, const struct json *j, const char *
     *out = (struct ids){.id = id, .n = n, .cap = n};
 }
 
+/* A mode by name. Flash stands for one that there is not any more. False: it is no name. */
+static bool get_mode(struct reading *r, const struct json *j, const char *name, enum mode_id *mode)
+{
+    const char *text = json_string(j, name);
+    if (text && record_read_mode(j, name, mode))
+        return true;
+    if (!text || !mode_is_name(text))
+        return false;
+    snprintf(r->report->mode_gone, sizeof r->report->mode_gone, "%s", text);
+    *mode = MODE_FLASH;
+    return true;
+}
+
 static bool read_begin(struct reading *r, const struct json *j)
 {
     take_ids(r, j, "ids", &r->c->begin);
@@ -85,7 +101,7 @@ static bool read_ask(struct reading *r, const struct json *j)
     int turn;
     if (!text || !record_read_int(j, "turn", INT_MAX - 1, &turn) || !turn_reach(r, turn))
         return false;
-    record_read_mode(j, "mode", &mode); /* text is not lost for a mode we do not know */
+    get_mode(r, j, "mode", &mode); /* text is not lost for a mode we do not know */
     conversation_ask(r->c, text, mode);
     return true;
 }
@@ -142,6 +158,7 @@ static bool read_reply(struct reading *r, const struct json *j)
         return false;
     struct reply *reply = conversation_reply(r->c, turn);
     record_read_reply(j, reply);
+    get_mode(r, j, "mode", &reply->mode);
     take_ids(r, j, "ids", &reply->ids);
     take_ids(r, j, "thought", &reply->thought);
     if (!spans_good(reply))
@@ -178,12 +195,42 @@ static bool read_choose(struct reading *r, const struct json *j)
 
 static bool read_mode(struct reading *r, const struct json *j)
 {
-    return record_read_mode(j, "mode", &r->c->mode);
+    return get_mode(r, j, "mode", &r->c->mode);
 }
 
 static bool read_toggle(struct reading *r, const struct json *j)
 {
-    return record_read_mode(j, "to", &r->c->mode);
+    return get_mode(r, j, "to", &r->c->mode);
+}
+
+/* A setting of all answers. */
+static void set_all(struct settings *s, const struct json *j, const char *name, const char *value)
+{
+    uint64_t v = 0;
+    bool given = value && json_unsigned(j, "value", &v);
+    if (strcmp(name, "seed") == 0) {
+        s->seed_given = given;
+        s->seed = v;
+    } else if (strcmp(name, "max-tokens") == 0 && v <= MAX_TOKENS_MAX) {
+        s->max_tokens_given = given;
+        s->max_tokens = (int)v;
+    }
+}
+
+/* What is not known, or not allowed any more, changes nothing. */
+static bool read_set(struct reading *r, const struct json *j)
+{
+    const char *mode = json_string(j, "mode"), *name = json_string(j, "name");
+    const char *value = json_string(j, "value");
+    const struct mode *m = mode ? mode_find(mode, strlen(mode)) : NULL;
+    const struct setting *s = name ? setting_find(name, strlen(name)) : NULL;
+    if (!mode && name)
+        set_all(&r->c->settings, j, name, value);
+    else if (m && !name)
+        settings_reset(&r->c->settings, m->id);
+    else if (m && s)
+        settings_put(&r->c->settings, m->id, s, value, NULL);
+    return mode || name;
 }
 
 /* What it says is in the order of the replies: the chosen one is the last. */
@@ -248,8 +295,7 @@ static const struct {
     {"reply", read_reply}, {"mode", read_mode},   {"toggle", read_toggle},
     {"title", read_title}, {"cut", read_cut},     {"model", read_model},
     {"drop", read_drop}, {"choose", read_choose}, {"candidates", read_candidates},
-    {"gate", read_gate},
-    {"fold", read_fold},
+    {"gate", read_gate}, {"fold", read_fold}, {"set", read_set},
 };
 
 static bool read_event(struct reading *r, const struct json *j)
@@ -318,7 +364,7 @@ static bool read_first(struct reading *r, const char *line, size_t bytes, struct
 bool log_parse(const char *data, size_t bytes, struct conversation *c, struct log_report *report,
                struct err *err)
 {
-    struct reading r = {.c = c};
+    struct reading r = {.c = c, .report = report};
     bool ok = true;
     *report = (struct log_report){0};
     for (size_t at = 0; ok && at < bytes; at = report->bytes_kept) {
@@ -586,6 +632,48 @@ bool log_mode(struct log *l, enum mode_id mode, struct err *err)
     return event_end(&e, l, err);
 }
 
+bool log_set(struct log *l, const char *mode, const char *name, const char *value, struct err *err)
+{
+    struct event e;
+    struct json_line *j = event_begin(&e, l, "set");
+    if (mode)
+        json_text(j, "mode", mode);
+    if (name)
+        json_text(j, "name", name);
+    if (value)
+        json_text(j, "value", value);
+    return event_end(&e, l, err);
+}
+
+static bool log_mode_settings(struct log *l, const struct settings *s, enum mode_id mode,
+                              struct err *err)
+{
+    const struct setting *one;
+    bool ok = true;
+    for (int i = 0; ok && (one = setting_at(i)); i++) {
+        struct buf value = {0};
+        if (!settings_changed(s, mode, one))
+            continue;
+        setting_get(one, settings_row(s, mode), &value);
+        ok = log_set(l, mode_get(mode)->name, one->name, buf_text(&value), err);
+        buf_release(&value);
+    }
+    return ok;
+}
+
+bool log_settings(struct log *l, const struct settings *s, struct err *err)
+{
+    char number[32];
+    for (int m = 0; m < mode_count(); m++)
+        if (!log_mode_settings(l, s, (enum mode_id)m, err))
+            return false;
+    snprintf(number, sizeof number, "%llu", (unsigned long long)s->seed);
+    if (s->seed_given && !log_set(l, NULL, "seed", number, err))
+        return false;
+    snprintf(number, sizeof number, "%d", s->max_tokens);
+    return !s->max_tokens_given || log_set(l, NULL, "max-tokens", number, err);
+}
+
 bool log_title(struct log *l, const char *title, struct err *err)
 {
     struct event e;
@@ -678,7 +766,7 @@ bool log_write(struct log *l, const struct conversation *c, const char *id, stru
         if (!log_turn(l, c, i, err))
             return false;
     return (!c->n_dropped || log_drop(l, c, err)) && log_mode(l, c->mode, err) &&
-           log_title(l, c->title, err) && log_sync(l, err);
+           log_settings(l, &c->settings, err) && log_title(l, c->title, err) && log_sync(l, err);
 }
 
 bool log_is_empty(const struct log *l)

@@ -16,6 +16,8 @@
  *        {"type": "choose", "turn", "reply"}           another answer than the last one
  *        {"type": "drop", "turns", "ids"}    the first turns are out of prompts but for these ids
  *        {"type": "mode", "mode"}  {"type": "title", "title"}  {"type": "cut", "turns"}
+ *        {"type": "set", "mode", "name", "value"}  a setting of a mode; without a mode one of all
+ *                       answers, without a value it is the mode's again, without a name all are
  *        {"type": "toggle", "turn", "from", "to", "at", "re_read"}   during a reply
  *        {"type": "candidates", "turn", "of", "chosen", "why"}   chosen among so many; the replies
  *                                                      of those that finished stand before it
@@ -36,6 +38,7 @@ struct log_report {
     int skipped;        /* damaged or unknown lines inside, left out */
     size_t bytes_kept;  /* up to the end of the last whole line */
     bool unfinished;    /* a last line without its end was dropped */
+    char mode_gone[MODE_NAME_BYTES + 1]; /* Flash stands for this mode, which there is not; "" */
 };
 
 /* Reads a log. Any bytes give a conversation, at worst an empty one, and a report. False only
@@ -62,6 +65,9 @@ bool log_choose(struct log *l, const struct conversation *c, int turn, struct er
 bool log_fold(struct log *l, int turn, int sibling, bool done, int re_read, double seconds,
               struct err *err);
 bool log_mode(struct log *l, enum mode_id mode, struct err *err);
+bool log_set(struct log *l, const char *mode, const char *name, const char *value,
+             struct err *err); /* each may be NULL */
+bool log_settings(struct log *l, const struct settings *s, struct err *err); /* what is changed */
 bool log_title(struct log *l, const char *title, struct err *err);
 bool log_cut(struct log *l, int n_turn, struct err *err);
 bool log_drop(struct log *l, const struct conversation *c, struct err *err);

@@ -86,6 +86,9 @@ static void view_fill(struct loop *l, struct view *v)
     v->ascii = t->options->ascii;
     v->mode = m->title;
     v->mode_style = (enum style)m->style;
+    buf_clear(&l->settings);
+    settings_describe(&t->c.settings, t->c.mode, &l->settings);
+    v->settings = buf_text(&l->settings);
     v->title = *t->c.title ? t->c.title : "new conversation";
     v->model = t->info.name;
     v->ctx_used = t->ctx_used;
@@ -506,9 +509,7 @@ static void send_line(struct loop *l, const char *line)
     const char *args;
     struct key none = {0};
     enum action a = command_line(&l->talk, line, &args);
-    if (a == ACTION_SET)
-        shown_note(l, true, "/set knows seed and max-tokens");
-    else if (a == ACTION_THEME && *args)
+    if (a == ACTION_THEME && *args)
         look_theme(l, args);
     else if (a == ACTION_COPY)
         reader_copy(l, args);
@@ -626,6 +627,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     buf_release(&l.search);
     buf_release(&l.tips);
     buf_release(&l.said);
+    buf_release(&l.settings);
     buf_release(&l.keys_said);
     if (!open) {
         out_printf(stderr, "duet: %s\n", err.msg);

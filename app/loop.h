@@ -71,6 +71,7 @@ struct loop {
     int cost;                   /* tokens that the next turn will read again */
     struct spots spots;         /* of the last frame */
     int64_t frame_ms;           /* when the last frame was drawn */
+    struct buf settings;        /* what is changed of the mode */
     struct buf tips;            /* the keys that are named there otherwise */
     struct buf keys_said;       /* what is wrong with the keys file, a line each */
     char hint[256];             /* instead of the keys, until the next key; "" = none */

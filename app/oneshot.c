@@ -293,7 +293,7 @@ int oneshot_run(const struct options *o, const char *model)
         on_note(&s, true, err.msg);
         s.status = STATUS_SESSION;
     } else {
-        s.holds = !s.json && mode_get(t.c.mode)->candidates > 1;
+        s.holds = !s.json && settings_row(&t.c.settings, t.c.mode)->candidates > 1;
         talk_ask(&t, buf_text(&question), t.c.mode);
         run(&t, &s);
     }

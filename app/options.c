@@ -10,6 +10,7 @@
 
 #include "app/fit.h"
 #include "app/mode.h"
+#include "app/mode_config.h"
 #include "app/subcommand.h"
 #include "ui/buf.h"
 #include "ui/keymap.h"
@@ -81,10 +82,10 @@ static bool set_seed(struct options *o, uint64_t *field, const char *value, stru
 
 static bool check_mode(const char *value, struct err *err)
 {
-    char names[128] = "";
+    char names[MODE_MAX * (MODE_NAME_BYTES + 2)] = "";
     if (mode_find(value, strlen(value)))
         return true;
-    for (int i = 0; i < MODE_COUNT; i++) {
+    for (int i = 0; i < mode_count(); i++) {
         size_t have = strlen(names);
         snprintf(names + have, sizeof names - have, "%s%s", i ? ", " : "",
                  mode_get((enum mode_id)i)->name);
@@ -152,9 +153,11 @@ static bool arg_value(struct options *o, const struct option *row, const char *s
 {
     if (!attached && a->i + 1 >= a->n)
         return err_set(err, ERR_INPUT, "%s: %s is missing behind it", shown, row->arg);
-    if (option_set(o, row, attached ? attached : a->text[++a->i], err))
-        return true;
-    return err_prefix(err, shown);
+    if (!option_set(o, row, attached ? attached : a->text[++a->i], err))
+        return err_prefix(err, shown);
+    o->seed_typed = o->seed_typed || row->type == TYPE_SEED;
+    o->mode_typed = o->mode_typed || row->type == TYPE_MODE;
+    return true;
 }
 
 static bool arg_long(struct options *o, const char *arg, struct args *a, struct err *err)
@@ -268,23 +271,92 @@ static bool config_line(struct options *o, char *line, struct err *err)
     return ok || err_prefix(err, row->name);
 }
 
+/* A path of which the end is enough. */
+static void path_tail(const char *path, char *out, size_t bytes)
+{
+    size_t length = strlen(path);
+    const char *tail = length > 100 ? path + length - 100 : path;
+    snprintf(out, bytes, "%s%s", tail == path ? "" : "...", tail);
+}
+
 /* "<path>, line <n>: " before the message. */
 static bool line_failed(struct err *err, const char *path, int n)
 {
-    char place[160];
-    size_t length = strlen(path);
-    const char *tail = length > 100 ? path + length - 100 : path;
-    snprintf(place, sizeof place, "%s%s, line %d", tail == path ? "" : "...", tail, n);
+    char place[160], tail[110];
+    path_tail(path, tail, sizeof tail);
+    snprintf(place, sizeof place, "%s, line %d", tail, n);
     return err_prefix(err, place);
+}
+
+/* What the lines of the file are taken into. */
+struct lines {
+    struct options *o;
+    struct mode_config *modes;
+    const char *path;
+    struct err *err;
+};
+
+/* An option; sections end them. */
+static bool take_option(struct lines *l, char *line, size_t bytes, int n)
+{
+    if (line[strspn(line, " \t")] == '[')
+        return false;
+    bool ok = strlen(line) == bytes ? config_line(l->o, line, l->err)
+                                    : err_set(l->err, ERR_INPUT, "holds a zero byte");
+    return ok || line_failed(l->err, l->path, n);
+}
+
+/* A line of a mode; a byte 0 in it is as wrong as any control character. */
+static bool take_mode(struct lines *l, char *line, size_t bytes, int n)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (line[i] == 0)
+            line[i] = 1;
+    char *text = trim(line);
+    if (*text && *text != '#')
+        mode_config_line(l->modes, text, n);
+    return true;
+}
+
+static bool lines_read(struct lines *l, FILE *f,
+                       bool (*take)(struct lines *l, char *line, size_t bytes, int n))
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t bytes;
+    *l->err = (struct err){0};
+    rewind(f);
+    for (int n = 1; (bytes = getline(&line, &room, f)) >= 0; n++)
+        if (!take(l, line, (size_t)bytes, n))
+            break;
+    free(line);
+    if (l->err->code == ERR_NONE && ferror(f))
+        err_errno(l->err, "cannot read", l->path);
+    return l->err->code == ERR_NONE;
+}
+
+/* The modes first: an option may name one. */
+static bool config_read(struct options *o, const char *path, FILE *f, struct err *err)
+{
+    struct lines l = {o, mode_config_new(), path, err};
+    struct buf said = {0}, text = {0};
+    bool ok = lines_read(&l, f, take_mode);
+    mode_config_end(&l.modes, &said);
+    if (said.bytes) {
+        char tail[110];
+        path_tail(path, tail, sizeof tail);
+        buf_printf(&text, "%s, %s", tail, buf_text(&said));
+        o->said = text_keep(buf_text(&text));
+    }
+    buf_release(&said);
+    buf_release(&text);
+    return ok && lines_read(&l, f, take_option);
 }
 
 bool options_config(struct options *o, const char *path, struct err *err)
 {
     struct stat st;
-    char *line = NULL;
-    size_t room = 0;
-    ssize_t bytes;
-    bool ok = true;
+    struct err ignored;
     if (stat(path, &st) < 0)
         return errno == ENOENT || errno == ENOTDIR || err_errno(err, "cannot read", path);
     if (!S_ISREG(st.st_mode))
@@ -292,15 +364,7 @@ bool options_config(struct options *o, const char *path, struct err *err)
     FILE *f = fopen(path, "r");
     if (!f)
         return err_errno(err, "cannot read", path);
-    for (int n = 1; ok && (bytes = getline(&line, &room, f)) >= 0; n++) {
-        ok = strlen(line) == (size_t)bytes ? config_line(o, line, err)
-                                           : err_set(err, ERR_INPUT, "holds a zero byte");
-        if (!ok)
-            line_failed(err, path, n);
-    }
-    if (ok && ferror(f))
-        ok = err_errno(err, "cannot read", path);
-    free(line);
+    bool ok = config_read(o, path, f, err ? err : &ignored);
     fclose(f);
     return ok;
 }
@@ -347,10 +411,10 @@ static void help_options(struct buf *b)
 
 static void help_modes(struct buf *b)
 {
-    for (int i = 0; i < MODE_COUNT; i++) {
+    for (int i = 0; i < mode_count(); i++) {
         const struct mode *m = mode_get((enum mode_id)i);
         char right[256];
-        snprintf(right, sizeof right, "%s: %s", m->help, mode_describe(m->id));
+        snprintf(right, sizeof right, "%s: %s", m->help, mode_describe(m));
         help_row(b, m->name, 14, right);
     }
 }
@@ -387,6 +451,6 @@ char *options_help(void)
     buf_puts(&b, "\nKeys and commands inside the program:\n");
     help_commands(&b);
     buf_puts(&b, "\nOptions may also stand in $XDG_CONFIG_HOME/duet/config, as lines "
-                 "'name = value'.\n");
+                 "'name = value',\nand modes of one's own: see duet(1).\n");
     return buf_take(&b);
 }

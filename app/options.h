@@ -22,12 +22,15 @@ struct options {
 #include "app/options.def"
 #undef OPTION
     bool seed_given;
+    bool seed_typed, mode_typed; /* on the command line: they hold for an old session too */
+    const char *said;            /* one line about modes in the config file; NULL = all is well */
 };
 
 void options_init(struct options *o); /* defaults */
 
-/* Reads $XDG_CONFIG_HOME/duet/config: lines "name = value", '#' comments. A missing file is fine.
- * Errors name file and line. Texts live as long as the program. */
+/* Reads $XDG_CONFIG_HOME/duet/config: lines "name = value", '#' comments, then modes
+ * (mode_config.h), which are added to the table. A missing file is fine. Errors name file and line;
+ * one in a mode is no error, but told in o->said. Texts live as long as the program. */
 bool options_config(struct options *o, const char *path, struct err *err);
 
 /* --name VALUE, --name=VALUE, -n VALUE. A single argument that is no option is ERR_INPUT. */

@@ -51,10 +51,10 @@ void overlay_help(struct loop *l)
             if ((*keys_here(l, h) != 0) == keys)
                 help_action(l, h);
         }
-    for (int i = 0; i < MODE_COUNT; i++) {
+    for (int i = 0; i < mode_count(); i++) {
         char left[80];
         snprintf(left, sizeof left, "/%s [TEXT]", mode_get((enum mode_id)i)->name);
-        list_add(l->list, left, mode_describe((enum mode_id)i));
+        list_add(l->list, left, mode_describe(mode_get((enum mode_id)i)));
     }
 }
 

@@ -72,7 +72,7 @@ static void second_tokens(struct loop *l, const struct event *e)
     l->beside_seconds += e->seconds;
     if (e->part == PART_THINKING)
         shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds,
-                      mode_get(e->mode)->think_tokens);
+                      settings_row(&l->talk.c.settings, e->mode)->think_tokens);
 }
 
 void panes_event(struct loop *l, const struct event *e)

@@ -405,13 +405,23 @@ static bool waits_for_input(const struct plain *p)
     return !p->end_of_input && !talk_busy(&p->talk) && p->talk.state == TALK_IDLE;
 }
 
+/* "pro-max> ", "pro-max [think 64]> " */
+static void prompt_print(const struct talk *t)
+{
+    struct buf changed = {0};
+    settings_describe(&t->c.settings, t->c.mode, &changed);
+    out_printf(stdout, "%s%s%s%s> ", mode_get(t->c.mode)->name, changed.bytes ? " [" : "",
+               buf_text(&changed), changed.bytes ? "]" : "");
+    buf_release(&changed);
+}
+
 static void prompt_show(struct plain *p)
 {
     if (!waits_for_input(p) || p->prompted)
         return;
     line_end(p);
     if (isatty(STDIN_FILENO)) {
-        out_printf(stdout, "%s> ", mode_get(p->talk.c.mode)->name);
+        prompt_print(&p->talk);
         p->midline = true;
     }
     p->prompted = true;

@@ -101,7 +101,7 @@ static void on_event(void *data, const struct event *e)
     l->turn_seconds += e->seconds;
     if (l->entry >= 0 && l->thoughts > 0 && e->part == PART_THINKING)
         shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds,
-                     mode_get(e->mode)->think_tokens);
+                     settings_row(&l->talk.c.settings, e->mode)->think_tokens);
 }
 
 /* Beside an answer that is not the only one. Returns its entry, -1 = it is the only one. */

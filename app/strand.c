@@ -237,7 +237,7 @@ bool strand_over(const struct strand *s)
  * of an answer: after a step-by-step thought a small model likes to say nothing more. */
 static const struct sampling *sampling_of(struct strand *s)
 {
-    const struct mode *m = mode_get(s->turn.mode);
+    const struct mode *m = turn_row(&s->turn, s->turn.mode);
     session_set_index(s->session, m->far == MODE_FAR_INDEX);
     s->sampling.temperature = m->temperature;
     s->sampling.top_k = m->top_k;
@@ -258,8 +258,8 @@ static const struct sampling *sampling_of(struct strand *s)
 static int most_ahead(const struct strand *s)
 {
     bool first = s->turn.phase == TURN_ANSWER && s->turn.n_answer_now == 0;
-    return mode_get(s->turn.mode)->speculate == MODE_SPECULATE_NONE || first ? 1
-                                                                            : SESSION_NEXT_MAX;
+    bool none = turn_row(&s->turn, s->turn.mode)->speculate == MODE_SPECULATE_NONE;
+    return none || first ? 1 : SESSION_NEXT_MAX;
 }
 
 static int next_alone(struct strand *s, struct session_token *out, struct err *err)

@@ -83,6 +83,7 @@ static void store_begin(struct talk *t)
         return;
     talk_saved(t, log_session(t->store.log, &t->c, t->store.id, &err), &err);
     talk_saved(t, log_mode(t->store.log, t->c.mode, &err), &err);
+    talk_saved(t, log_settings(t->store.log, &t->c.settings, &err), &err);
     t->begun = true;
 }
 
@@ -167,6 +168,9 @@ static bool session_open(struct talk *t, const char *id, struct err *err)
         talk_say(t, false, "the last event of this session was cut off by a crash and is dropped");
     if (report.skipped > 0)
         talk_say(t, true, "%d damaged lines of this session are left out", report.skipped);
+    if (*report.mode_gone)
+        talk_say(t, true, "there is no mode '%s' any more: Flash stands for it in this session",
+                 report.mode_gone);
     return true;
 }
 
@@ -174,8 +178,10 @@ static void apply_options(struct talk *t)
 {
     const struct options *o = t->options;
     const struct mode *m = o->mode ? mode_find(o->mode, strlen(o->mode)) : NULL;
-    if (m)
+    if (m && (o->mode_typed || !t->begun))
         t->c.mode = m->id;
+    if (o->seed_typed)
+        t->c.settings.seed_given = false;
     if (o->system && t->c.n_turn == 0) {
         free(t->c.system);
         t->c.system = mem_dup(o->system);
@@ -209,6 +215,8 @@ bool talk_open(struct talk *t, const struct options *o, const struct front *f, s
 
 bool talk_start(struct talk *t, struct backend *b, struct err *err)
 {
+    if (t->options->said)
+        talk_say(t, true, "%s", t->options->said);
     return worker_start(&t->worker, b, err);
 }
 
@@ -228,12 +236,28 @@ static void queue_clear(struct talk *t)
 
 static uint64_t seed_next(struct talk *t)
 {
-    if (t->seed_given)
-        return t->seed;
+    if (t->c.settings.seed_given || t->seed_given)
+        return t->c.settings.seed_given ? t->c.settings.seed : t->seed;
     uint64_t seed = 0;
     if (getentropy(&seed, sizeof seed) != 0)
         seed = (uint64_t)time(NULL);
     return seed;
+}
+
+/* The modes as they are for this conversation now. */
+static struct mode *rows_now(const struct talk *t)
+{
+    struct mode *rows = mem_new(MODE_MAX * sizeof *rows);
+    for (int m = 0; m < mode_count(); m++)
+        rows[m] = *settings_row(&t->c.settings, (enum mode_id)m);
+    return rows;
+}
+
+static int max_tokens(const struct talk *t)
+{
+    if (t->fit.summing)
+        return TALK_SUMMARY_TOKENS;
+    return t->c.settings.max_tokens_given ? t->c.settings.max_tokens : t->max_tokens;
 }
 
 void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how)
@@ -248,7 +272,8 @@ void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how)
     r.tight = how & SEND_TIGHT;
     r.both = t->both = how & SEND_BOTH;
     r.other = mode_toggle(mode);
-    r.max_tokens = t->fit.summing ? TALK_SUMMARY_TOKENS : t->max_tokens;
+    r.max_tokens = max_tokens(t);
+    r.rows = rows_now(t);
     if (!t->fit.summing)
         fit_release(&t->fit);
     tray_begin(&t->tray, turn);
@@ -943,6 +968,7 @@ static void switched(struct talk *t)
 static void session_new_one(struct talk *t)
 {
     enum mode_id mode = t->c.mode;
+    struct settings settings = t->c.settings;
     store_leave(t);
     t->save_refused = false;
     conversation_release(&t->c);
@@ -954,6 +980,7 @@ static void session_new_one(struct talk *t)
     t->kv_bytes = 0;
     apply_options(t);
     t->c.mode = mode;
+    t->c.settings = settings;
     if (t->front.reset)
         t->front.reset(t->front.data, t);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    THOUGHT_MIN = 16,   /* a shorter thought is not worth its two tails */
+    THOUGHT_MIN = 16,   /* for want of room; a shorter thought is not worth its two tails */
     PERIOD_MAX = 48,    /* of a reply that repeats itself, in ids */
     PERIODS_MIN = 4,
     REPEATED_MIN = 96,
@@ -20,24 +20,29 @@ static int at_most(int a, int b)
     return a < b ? a : b;
 }
 
+const struct mode *turn_row(const struct turn_state *t, enum mode_id mode)
+{
+    return t->limits.rows ? &t->limits.rows[mode] : mode_get(mode);
+}
+
 static int answer_tokens(const struct turn_state *t)
 {
-    int mode = mode_get(t->mode)->answer_tokens;
+    int mode = turn_row(t, t->mode)->answer_tokens;
     return t->limits.answer_tokens > 0 ? t->limits.answer_tokens : mode;
 }
 
-/* Tokens a thought may take if it opens now; less than THOUGHT_MIN: none. */
+/* Tokens a thought may take if it opens now: may_think() says whether they are enough. */
 static int thought_room(const struct turn_state *t)
 {
     int left = t->limits.room - t->used;
     int answer = at_most(answer_tokens(t), left / 2);
-    return at_most(mode_get(t->mode)->think_tokens, left - answer - 2 * t->limits.tail_tokens);
+    return at_most(turn_row(t, t->mode)->think_tokens, left - answer - 2 * t->limits.tail_tokens);
 }
 
 static bool may_think(const struct turn_state *t)
 {
-    return mode_get(t->mode)->think != MODE_THINK_NONE && !t->limits.direct &&
-           thought_room(t) >= THOUGHT_MIN;
+    return turn_row(t, t->mode)->think != MODE_THINK_NONE && !t->limits.direct &&
+           thought_room(t) >= at_most(THOUGHT_MIN, turn_row(t, t->mode)->think_tokens);
 }
 
 static void open_thought(struct turn_state *t)
@@ -138,14 +143,14 @@ enum turn_step turn_token(struct turn_state *t, enum turn_token kind)
 enum turn_step turn_mode(struct turn_state *t, enum mode_id mode)
 {
     t->mode = mode;
-    bool thinks = mode_get(mode)->think != MODE_THINK_NONE;
+    bool thinks = turn_row(t, mode)->think != MODE_THINK_NONE;
     if (t->phase == TURN_THINK && !thinks) {
         open_answer(t);
         return TURN_CLOSE;
     }
     if (t->phase == TURN_THINK) { /* the larger or smaller budget holds for the open thought */
         t->think_cap = t->n_think_now + thought_room(t);
-        int cap = mode_get(mode)->think_tokens;
+        int cap = turn_row(t, mode)->think_tokens;
         t->think_cap = at_most(t->think_cap, cap > t->n_think_now ? cap : t->n_think_now + 1);
         return TURN_NOTHING;
     }

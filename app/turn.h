@@ -35,6 +35,8 @@ struct turn_limits {
     int tail_tokens;    /* most ids of one tail (opening or closing a thought) */
     int answer_tokens;  /* most tokens of an answer; 0 = the mode's */
     bool direct;        /* no thought, whatever the mode says */
+    const struct mode *rows; /* [MODE_MAX] the modes with what was changed of them, borrowed;
+                                NULL = as they are */
 };
 
 struct turn_state {
@@ -48,6 +50,9 @@ struct turn_state {
     int n_answer, n_answer_now; /* tokens answered: in all, since the last thought */
     bool capped;        /* a thought reached its cap */
 };
+
+/* The row of a mode in this turn. */
+const struct mode *turn_row(const struct turn_state *t, enum mode_id mode);
 
 /* Begins in TURN_READ. */
 void turn_begin(struct turn_state *t, enum mode_id mode, const struct turn_limits *limits);

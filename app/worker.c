@@ -137,7 +137,7 @@ static bool command_waits(struct worker *w)
 
 static void command_free(struct command *c)
 {
-    prompt_release(&c->turn.prompt);
+    turn_request_release(&c->turn);
     prompt_release(&c->prompt);
     free(c->kv);
     free(c);

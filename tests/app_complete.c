@@ -46,7 +46,9 @@ void test_complete_arguments(void **state)
     completes("/open rivers of F", "rance ", "");
     completes("/open o", "ne ", "");
     completes("/open 2026", "1125-1", "20261125-120000-abcd  20261125-130000-efgh");
-    completes("/set m", "ax-tokens ", "");
+    completes("/set ma", "x-tokens ", "");
+    completes("/set top", "-", "top-k  top-p");
+    completes("/settings d", "efault ", "");
     completes("/theme d", "ark ", "");
     completes("/theme sol", "arized-", "solarized-dark  solarized-light");
     completes("/export m", "d ", "");

@@ -68,7 +68,7 @@ void test_cost_of_a_conversation(void **state)
     struct reply *loser = conversation_reply(&c, 1); /* counted with the chosen one */
     loser->mode = MODE_PRO_MAX;
     loser->usage.answer_tokens = 50;
-    cost_sum(&c, MODE_COUNT, &s);
+    cost_sum(&c, MODE_MAX, &s);
     assert_int_equal(s.answers, 2);
     assert_int_equal(s.prompt, 200);
     assert_int_equal(s.answer + s.thinking + s.losing, 90);

@@ -565,7 +565,8 @@ void test_log_hostile_lines(void **state)
         "{\"type\": \"reply\", \"turn\": 2000000, \"parts\": []}",
         "{\"type\": \"reply\", \"turn\": 0}",
         "{\"type\": \"reply\", \"turn\": 0, \"parts\": {\"text\": \"x\"}}",
-        "{\"type\": \"mode\", \"mode\": \"turbo\"}", "{\"type\": \"mode\"}",
+        "{\"type\": \"mode\", \"mode\": \"T\\u0001\"}", "{\"type\": \"mode\"}",
+        "{\"type\": \"set\"}", "{\"type\": \"set\", \"mode\": 5, \"value\": \"1\"}",
         "{\"type\": \"toggle\", \"from\": \"pro\"}",
         "{\"type\": \"title\", \"title\": null}",
         "{\"type\": \"cut\", \"turns\": 2}", "{\"type\": \"cut\", \"turns\": -1}",
@@ -584,6 +585,77 @@ void test_log_hostile_lines(void **state)
         free(got);
         conversation_release(&c);
     }
+}
+
+/* A mode that a person took out of the config: Flash stands for it, and that is told. */
+#define SET(mode, rest) "{\"type\": \"set\", \"mode\": \"" mode "\"" rest "}\n"
+#define VALUE(name, value) ", \"name\": \"" name "\", \"value\": \"" value "\""
+
+void test_log_mode_gone(void **state)
+{
+    (void)state;
+    static const char lines[] =
+        SESSION "{\"type\": \"ask\", \"turn\": 0, \"mode\": \"own\", \"text\": \"Q\"}\n"
+        SET("own", VALUE("think", "5")) "{\"type\": \"mode\", \"mode\": \"own\"}\n";
+    struct conversation c;
+    struct log_report r;
+    assert_true(parse(lines, &c, &r, NULL));
+    assert_int_equal(c.mode, MODE_FLASH);
+    assert_int_equal(c.turn[0].mode, MODE_FLASH);
+    assert_int_equal(r.skipped, 0);
+    assert_string_equal(r.mode_gone, "own");
+    conversation_release(&c);
+}
+
+static void settings_as_text(const struct conversation *c, struct buf *out)
+{
+    for (int m = 0; m < MODE_COUNT; m++)
+        settings_describe(&c->settings, (enum mode_id)m, out);
+}
+
+/* What a person changed is there again, line by line and in a log that is written whole. */
+void test_log_settings(void **state)
+{
+    (void)state;
+    static const char lines[] =
+        SESSION SET("pro-max", VALUE("think", "64")) SET("pro-max", VALUE("temp", "0.3"))
+        SET("pro-max", VALUE("best", "9")) SET("pro", VALUE("later", "9"))
+        SET("pro", VALUE("think", "9")) SET("flash", VALUE("think", "16"))
+        SET("flash", ", \"name\": \"think\"") SET("pro", "")
+        "{\"type\": \"set\"" VALUE("seed", "18446744073709551615") "}\n"
+        "{\"type\": \"set\"" VALUE("max-tokens", "7") "}\n";
+    static const char changed[] = "max-tokens 7, seed 18446744073709551615";
+    struct conversation c, again;
+    struct log_report r;
+    struct buf text = {0}, back = {0};
+    struct log *l;
+    struct err err;
+    assert_true(parse(lines, &c, &r, NULL));
+    assert_int_equal(r.skipped, 0);
+    settings_describe(&c.settings, MODE_FLASH, &text);
+    assert_string_equal(buf_text(&text), changed);
+    buf_clear(&text);
+    settings_describe(&c.settings, MODE_PRO_MAX, &text);
+    assert_string_equal(buf_text(&text), "think 64, temp 0.3, max-tokens 7, seed "
+                                         "18446744073709551615");
+    buf_clear(&text);
+    settings_as_text(&c, &text);
+    char path[200];
+    snprintf(path, sizeof path, "%s/settings.jsonl", test_folder());
+    conversation_init(&again);
+    assert_true(log_open(&l, path, &again, &r, &err));
+    assert_true(log_write(l, &c, "x", &err));
+    log_close(&l);
+    conversation_release(&again);
+    conversation_init(&again);
+    assert_true(log_open(&l, path, &again, &r, &err));
+    log_close(&l);
+    settings_as_text(&again, &back);
+    assert_string_equal(buf_text(&back), buf_text(&text));
+    conversation_release(&again);
+    conversation_release(&c);
+    buf_release(&text);
+    buf_release(&back);
 }
 
 /* What is said is kept even where the fields around it are worthless. */

@@ -37,8 +37,8 @@ void test_mode_toggle(void **state)
 void test_mode_describe(void **state)
 {
     (void)state;
-    assert_string_equal(mode_describe(MODE_FLASH),
+    assert_string_equal(mode_describe(mode_get(MODE_FLASH)),
                         "does not think, answers up to 1024 tokens, greedy");
-    assert_string_equal(mode_describe(MODE_PRO),
+    assert_string_equal(mode_describe(mode_get(MODE_PRO)),
                         "thinks up to 256 tokens, answers up to 1024, greedy");
 }

@@ -35,6 +35,31 @@ void test_turn_flash_answers_at_once(void **state)
     assert_int_equal(t.reason, REASON_LENGTH);
 }
 
+/* What was changed of a row holds in the turn, and in a mode it changes to. */
+void test_turn_rows_of_the_turn(void **state)
+{
+    (void)state;
+    struct mode rows[MODE_MAX];
+    enum turn_step step;
+    for (int m = 0; m < MODE_COUNT; m++)
+        rows[m] = *mode_get((enum mode_id)m);
+    rows[MODE_FLASH].think = MODE_THINK_ONE;
+    rows[MODE_FLASH].think_tokens = 30;
+    rows[MODE_PRO].think_tokens = 50;
+    rows[MODE_PRO].answer_tokens = 40;
+    struct turn_limits limits = {.room = 5000, .tail_tokens = 10, .rows = rows};
+    struct turn_state t;
+    turn_begin(&t, MODE_FLASH, &limits);
+    assert_int_equal(turn_opened(&t), TURN_OPEN);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(turn_token(&t, TURN_TOKEN_TEXT), TURN_KEEP);
+    assert_int_equal(turn_mode(&t, MODE_PRO), TURN_NOTHING);
+    assert_int_equal(feed(&t, &step), 40);
+    assert_int_equal(step, TURN_KEEP_CLOSE);
+    assert_int_equal(feed(&t, &step), 40);
+    assert_int_equal(step, TURN_KEEP_END);
+}
+
 void test_turn_thought_is_capped_and_answered(void **state)
 {
     (void)state;

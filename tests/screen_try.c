@@ -219,9 +219,11 @@ const char *config_try(const uint8_t *data, size_t bytes)
     locale_once();
     const char *path = memory_file(data, bytes);
     options_init(&o);
-    if (!path || options_config(&o, path, &err))
-        return NULL;
-    return shown_clean(err.msg) ? NULL : "a message that may not be shown";
+    bool ok = !path || options_config(&o, path, &err);
+    mode_forget();
+    if (o.said && !shown_clean(o.said))
+        return "a message of a mode that may not be shown";
+    return ok || shown_clean(err.msg) ? NULL : "a message that may not be shown";
 }
 
 /* ---- conversations ------------------------------------------------------------------------ */

@@ -35,6 +35,7 @@ struct view {
     /* header */
     const char *mode;       /* "Flash" */
     enum style mode_style;
+    const char *settings;   /* what is changed of it; NULL or "" = nothing */
     const char *title;
     const char *model;      /* short name, "" while unknown */
     int ctx_used, ctx_total; /* tokens; total 0 = not known yet */

@@ -155,6 +155,11 @@ void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
     struct line l = {g, row, 1, cols - 1};
     grid_fill(g, row, 0, cols, STYLE_HEADER, " ");
     line_put(&l, v->mode_style, v->mode);
+    if (v->settings && *v->settings) {
+        line_put(&l, STYLE_HEADER, " ");
+        l.end = l.col + cols / 3;
+        line_put_cut(&l, STYLE_HEADER, v->settings, v->ascii);
+    }
     int title = text_cells(v->title, strlen(v->title));
     int keep = title < TITLE_MIN ? title : cols < LAYOUT_NARROW_COLS ? TITLE_MIN : 2 * TITLE_MIN;
     int room = cols - l.col - keep - 6;
