@@ -30,6 +30,33 @@ static void cmd_mode(struct talk *t, const char *args)
     }
 }
 
+/* Answers the last question again in the mode that was suggested for it. */
+static void suggest_take(struct talk *t)
+{
+    if (!t->suggestion.any || t->c.n_turn == 0) {
+        talk_say(t, true, "no other mode is suggested for the last question");
+    } else if (talk_idle(t)) {
+        talk_mode(t, t->suggestion.mode);
+        t->suggestion.any = false;
+        talk_send(t, t->c.n_turn - 1, t->c.mode, 0);
+    }
+}
+
+static void cmd_suggest(struct talk *t, const char *args)
+{
+    bool on = strcmp(args, "on") == 0, off = strcmp(args, "off") == 0;
+    if (on || off)
+        t->suggests = on;
+    if (strcmp(args, "yes") == 0)
+        suggest_take(t);
+    else if (strcmp(args, "no") == 0)
+        t->suggestion.any = false;
+    else if (*args && !on && !off)
+        talk_say(t, true, "/suggest yes, no, on or off");
+    else
+        talk_say(t, false, "other modes are %ssuggested", t->suggests ? "" : "not ");
+}
+
 static void cmd_stop(struct talk *t)
 {
     if (!talk_stop(t))
@@ -311,6 +338,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_MODE: cmd_mode(t, args); return ACTION_NONE;
     case ACTION_TOGGLE: talk_mode(t, mode_toggle(t->c.mode)); return ACTION_NONE;
     case ACTION_STOP: cmd_stop(t); return ACTION_NONE;
+    case ACTION_SUGGEST: cmd_suggest(t, args); return ACTION_NONE;
     case ACTION_NEW: talk_switch(t, NULL); return ACTION_NONE;
     case ACTION_OPEN:
         if (!*args)

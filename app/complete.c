@@ -67,6 +67,12 @@ static void settings(struct word *w)
         candidate(w, set_name(i));
 }
 
+static void words(struct word *w, const char *const *word, int n)
+{
+    for (int i = 0; i < n; i++)
+        candidate(w, word[i]);
+}
+
 static void fits(struct word *w)
 {
     for (int c = FIT_NONE + 1; c < FIT_COUNT; c++)
@@ -100,6 +106,8 @@ static void files(struct word *w)
     buf_release(&folder);
 }
 
+static const char *const answers[] = {"yes", "no", "on", "off"}; /* to a suggestion */
+
 static void formats(struct word *w)
 {
     candidate(w, "md ");
@@ -117,6 +125,7 @@ static bool arguments(struct word *w, enum action a, const struct store_entry *e
     case ACTION_FIT: fits(w); return true;
     case ACTION_SET: settings(w); return true;
     case ACTION_SETTINGS: candidate(w, "default"); return true;
+    case ACTION_SUGGEST: words(w, answers, 4); return true;
     case ACTION_THEME: themes(w); return true;
     case ACTION_IMPORT: files(w); return true;
     case ACTION_EXPORT:

@@ -69,6 +69,7 @@ void reply_release(struct reply *r)
     for (int i = 0; i < r->n_part; i++)
         free(r->part[i].text);
     free(r->part);
+    free(r->said);
     ids_release(&r->ids);
     ids_release(&r->thought);
     *r = (struct reply){0};
@@ -173,6 +174,7 @@ static void turn_release(struct turn *t)
         reply_release(&t->reply[i]);
     free(t->reply);
     free(t->question);
+    free(t->why);
     ids_release(&t->ids);
 }
 
@@ -275,6 +277,16 @@ void conversation_pull(struct conversation *c, int turn, int i, struct reply *ou
     *out = t->reply[i];
     memmove(t->reply + i, t->reply + i + 1, (size_t)(t->n_reply - i - 1) * sizeof *t->reply);
     t->chosen = --t->n_reply - 1;
+}
+
+void conversation_choice(struct conversation *c, int turn, int of, int candidate, const char *why)
+{
+    struct turn *t = &c->turn[turn];
+    char *copy = mem_dup(why);
+    free(t->why);
+    t->why = copy;
+    t->n_candidates = of;
+    t->candidate = candidate;
 }
 
 void conversation_cut(struct conversation *c, int n_turn)

@@ -62,6 +62,20 @@ struct usage {
     int accepted_tokens;  /* of these: those that did */
 };
 
+enum candidate_state { CANDIDATE_NONE, CANDIDATE_BEGUN, CANDIDATE_FINISHED, CANDIDATE_STOPPED };
+
+/* How a candidate stands among the others. */
+struct candidate_mark {
+    enum candidate_state state;
+    int from;             /* it revises this candidate's reply; -1 = it begins at the prompt */
+    int agree;            /* candidates with its answer, itself included; 0 = it has none */
+    bool checked;         /* the choice is by demands: the text says which are not kept */
+    int kept, demands;    /* demands of the prompt that it keeps, of so many */
+    enum reply_reason reason; /* why it ended, where there is no choice among them: both.h */
+    bool capped, empty;
+    double logprob;       /* mean over the tokens of its answer */
+};
+
 struct reply {
     enum mode_id mode;    /* the mode it ended in */
     uint64_t seed;
@@ -74,6 +88,9 @@ struct reply {
     int fold_tokens;      /* read again for that, by attempts that were left too */
     double fold_seconds;
     struct usage usage;
+    int candidate;        /* its number among the candidates of its answer */
+    struct candidate_mark mark; /* how it stood among them; CANDIDATE_NONE: there was no choice */
+    char *said;           /* owned, NULL = none: its answer in short, or what it does not keep */
 };
 
 struct turn {
@@ -83,6 +100,9 @@ struct turn {
     struct reply *reply;  /* [n_reply], owned */
     int n_reply;
     int chosen;           /* -1 = no answer yet */
+    int n_candidates;     /* of the last choice among candidates; 0 = there was none */
+    int candidate;        /* that was chosen then */
+    char *why;            /* owned, NULL = none: one line */
 };
 
 struct conversation {
@@ -129,6 +149,9 @@ int reply_context_tokens(const struct reply *r);
 
 /* Ids [from, from + n) of a reply go with its thought. */
 void reply_thought(struct reply *r, int from, int n);
+
+/* The answer of a turn was chosen: this one of so many candidates, for this reason. */
+void conversation_choice(struct conversation *c, int turn, int of, int candidate, const char *why);
 
 /* Empties a reply that is in no turn. */
 void reply_release(struct reply *r);

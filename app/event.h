@@ -27,20 +27,6 @@ struct backend_info {
     uint64_t weight_bytes;
 };
 
-enum candidate_state { CANDIDATE_NONE, CANDIDATE_BEGUN, CANDIDATE_FINISHED, CANDIDATE_STOPPED };
-
-/* How a candidate stands among the others. */
-struct candidate_mark {
-    enum candidate_state state;
-    int from;             /* it revises this candidate's reply; -1 = it begins at the prompt */
-    int agree;            /* candidates with its answer, itself included; 0 = it has none */
-    bool checked;         /* the choice is by demands: the text says which are not kept */
-    int kept, demands;    /* demands of the prompt that it keeps, of so many */
-    enum reply_reason reason; /* why it ended, where there is no choice among them: both.h */
-    bool capped, empty;
-    double logprob;       /* mean over the tokens of its answer */
-};
-
 enum event_kind {
     EVENT_LOADED,    /* info */
     EVENT_RENDERED,  /* index = message of the prompt, ids: rendered for the first time */

@@ -285,6 +285,15 @@ bool json_integer(const struct json *j, const char *name, int64_t *out)
     return json_number(j, name, &v) && whole_number(v, out);
 }
 
+bool json_boolean(const struct json *j, const char *name, bool *out)
+{
+    const cJSON *v = tree(json_get(j, name));
+    if (!cJSON_IsBool(v))
+        return false;
+    *out = cJSON_IsTrue(v);
+    return true;
+}
+
 bool json_unsigned(const struct json *j, const char *name, uint64_t *out)
 {
     const char *s = json_string(j, name);

@@ -49,6 +49,7 @@ const char *json_string(const struct json *j, const char *name);     /* NULL: ab
 bool json_number(const struct json *j, const char *name, double *out);
 bool json_integer(const struct json *j, const char *name, int64_t *out); /* whole, |v| < 2^53 */
 bool json_unsigned(const struct json *j, const char *name, uint64_t *out); /* from a string */
+bool json_boolean(const struct json *j, const char *name, bool *out);
 /* An array of whole numbers 0..2^31-1 under name, malloc'd; false: absent or anything else. */
 bool json_id_list(const struct json *j, const char *name, int32_t **id, int *n);
 

@@ -233,11 +233,17 @@ static bool read_set(struct reading *r, const struct json *j)
     return mode || name;
 }
 
-/* What it says is in the order of the replies: the chosen one is the last. */
+/* How each of them stood is in its reply. */
 static bool read_candidates(struct reading *r, const struct json *j)
 {
-    int turn;
-    return get_turn(r, j, &turn);
+    int turn, of = 0, chosen = 0;
+    const char *why = json_string(j, "why");
+    if (!get_turn(r, j, &turn))
+        return false;
+    if (record_read_int(j, "of", RECORD_CANDIDATES, &of) &&
+        record_read_int(j, "chosen", RECORD_CANDIDATES - 1, &chosen))
+        conversation_choice(r->c, turn, of, chosen, why ? why : "");
+    return true;
 }
 
 /* What was measured once is measured anew. */
@@ -710,14 +716,15 @@ bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int
     return event_end(&e, l, err);
 }
 
-bool log_candidates(struct log *l, int turn, int of, int chosen, const char *why, struct err *err)
+bool log_candidates(struct log *l, const struct conversation *c, int turn, struct err *err)
 {
+    const struct turn *t = &c->turn[turn];
     struct event e;
     struct json_line *j = event_begin(&e, l, "candidates");
     json_int(j, "turn", turn);
-    json_int(j, "of", of);
-    json_int(j, "chosen", chosen);
-    json_text(j, "why", why);
+    json_int(j, "of", t->n_candidates);
+    json_int(j, "chosen", t->candidate);
+    json_text(j, "why", t->why ? t->why : "");
     return event_end(&e, l, err);
 }
 
@@ -755,6 +762,8 @@ static bool log_turn(struct log *l, const struct conversation *c, int turn, stru
             (fold && !log_fold(l, turn, i, r->folded, r->fold_tokens, r->fold_seconds, err)))
             return false;
     }
+    if (t->n_candidates && !log_candidates(l, c, turn, err))
+        return false;
     return t->chosen == t->n_reply - 1 || log_choose(l, c, turn, err);
 }
 

@@ -73,8 +73,8 @@ bool log_cut(struct log *l, int n_turn, struct err *err);
 bool log_drop(struct log *l, const struct conversation *c, struct err *err);
 bool log_toggle(struct log *l, int turn, enum mode_id from, enum mode_id to, int at, int re_read,
                 struct err *err);
-bool log_candidates(struct log *l, int turn, int of, int chosen, const char *why, struct err *err);
 bool log_gate(struct log *l, const struct gate_report *g, struct err *err);
+bool log_candidates(struct log *l, const struct conversation *c, int turn, struct err *err);
 bool log_model(struct log *l, const struct conversation *c, struct err *err);
 
 /* Writes a whole conversation into an empty log and makes it durable. */

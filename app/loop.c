@@ -76,6 +76,34 @@ static void view_draft(const struct loop *l, struct view *v)
         v->first_s = (v->draft_tokens + l->cost) / l->talk.read_tok_s;
 }
 
+/* Which mode the draft suits, and the keys that take or dismiss it; "" = nothing to say. */
+static const char *suggestion(struct loop *l, const struct view *v)
+{
+    const struct talk *t = &l->talk;
+    const struct editor_view *d = &v->draft;
+    struct suggestion *s = &l->suggestion;
+    l->suggest_no = l->suggest_no && d->bytes > 0;
+    l->chip[0] = 0;
+    if (!t->suggests || l->suggest_no || !d->bytes || *d->text == '/' || talk_busy(t)) {
+        s->any = false;
+        buf_clear(&l->suggested_for);
+        return "";
+    }
+    bool same = l->suggested_for.bytes == d->bytes &&
+                memcmp(buf_text(&l->suggested_for), d->text, d->bytes) == 0;
+    if (!same || l->suggested_in != t->c.mode) {
+        buf_clear(&l->suggested_for);
+        buf_append(&l->suggested_for, d->text, d->bytes);
+        l->suggested_in = t->c.mode;
+        suggest_mode(&t->c.settings, t->c.mode, d->text, d->bytes, s);
+    }
+    if (s->any)
+        snprintf(l->chip, sizeof l->chip, "%s %s  %s no  (%s)",
+                 keymap_help(ACTION_SUGGEST)->keys_editor, mode_get(s->mode)->title,
+                 keymap_help(ACTION_SUGGEST_NO)->keys_editor, s->why);
+    return l->chip;
+}
+
 static void view_fill(struct loop *l, struct view *v)
 {
     const struct talk *t = &l->talk;
@@ -127,8 +155,9 @@ static void view_fill(struct loop *l, struct view *v)
               : l->panes      ? panes_hint(l)
               : l->list       ? overlay_hint(l)
               : l->searching  ? "Enter keep  Esc end"
+              : *suggestion(l, v) ? l->chip
                               : look_tips(l);
-    v->hint_is_message = *l->hint != 0 || (l->panes && !talk_busy(t));
+    v->hint_is_message = *l->hint != 0 || (l->panes && !talk_busy(t)) || v->hint == l->chip;
     v->hint_is_error = l->hint_error;
 }
 
@@ -242,6 +271,15 @@ static void unqueue(struct loop *l)
     free(text);
 }
 
+/* Takes the mode that is suggested for the draft. */
+static void suggest(struct loop *l)
+{
+    if (l->suggestion.any)
+        talk_mode(&l->talk, l->suggestion.mode);
+    else
+        loop_hint(l, false, "no other mode is suggested");
+}
+
 /* The draft in both modes; without one the last question. */
 static void ask_both(struct loop *l)
 {
@@ -345,6 +383,8 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_BRANCH: branch(l, ""); return true;
     case ACTION_BOTH: ask_both(l); return true;
     case ACTION_UNQUEUE: unqueue(l); return true;
+    case ACTION_SUGGEST: suggest(l); return true;
+    case ACTION_SUGGEST_NO: l->suggest_no = true; return true;
     default: return false;
     }
     const char *args;
@@ -628,6 +668,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     buf_release(&l.tips);
     buf_release(&l.said);
     buf_release(&l.settings);
+    buf_release(&l.suggested_for);
     buf_release(&l.keys_said);
     if (!open) {
         out_printf(stderr, "duet: %s\n", err.msg);

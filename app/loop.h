@@ -72,6 +72,11 @@ struct loop {
     struct spots spots;         /* of the last frame */
     int64_t frame_ms;           /* when the last frame was drawn */
     struct buf settings;        /* what is changed of the mode */
+    struct suggestion suggestion; /* of a mode for this draft: */
+    struct buf suggested_for;
+    enum mode_id suggested_in;
+    char chip[140];             /* how it is told; "" = there is none */
+    bool suggest_no;            /* dismissed till the draft is sent or cleared */
     struct buf tips;            /* the keys that are named there otherwise */
     struct buf keys_said;       /* what is wrong with the keys file, a line each */
     char hint[256];             /* instead of the keys, until the next key; "" = none */

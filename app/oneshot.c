@@ -161,6 +161,30 @@ static void on_event(void *data, const struct event *e)
         json_event(s, e);
 }
 
+static void on_question(void *data, const struct talk *t, int turn)
+{
+    struct oneshot *s = data;
+    struct json_line j;
+    struct buf changed = {0};
+    (void)turn;
+    if (!s->json)
+        return;
+    settings_describe(&t->c.settings, t->c.mode, &changed);
+    if (changed.bytes) {
+        json_start(s, &j, "settings");
+        json_text(&j, "mode", mode_get(t->c.mode)->name);
+        json_text(&j, "changed", buf_text(&changed));
+        json_send(s, &j);
+    }
+    if (t->suggestion.any) {
+        json_start(s, &j, "suggestion");
+        json_text(&j, "mode", mode_get(t->suggestion.mode)->name);
+        json_text(&j, "why", t->suggestion.why);
+        json_send(s, &j);
+    }
+    buf_release(&changed);
+}
+
 static void print_answer(struct oneshot *s, const char *text, size_t bytes)
 {
     if (bytes == 0)
@@ -276,7 +300,8 @@ int oneshot_run(const struct options *o, const char *model)
 {
     struct talk t;
     struct oneshot s = {.json = o->json, .talk = &t};
-    struct front front = {.data = &s, .text = on_text, .note = on_note, .done = on_done,
+    struct front front = {.data = &s, .question = on_question, .text = on_text, .note = on_note,
+                          .done = on_done,
                           .event = on_event};
     struct err err;
     struct buf question = {0};

@@ -2,11 +2,32 @@
 #include "app/record.h"
 
 #include <limits.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void record_mode(struct json_line *j, const char *name, enum mode_id mode)
 {
     json_text(j, name, mode_get(mode)->name);
+}
+
+static void write_mark(struct json_line *j, const struct reply *r)
+{
+    const struct candidate_mark *m = &r->mark;
+    json_open(j, "candidate", '{');
+    json_int(j, "number", r->candidate);
+    if (m->from >= 0)
+        json_int(j, "revises", m->from);
+    json_int(j, "agree", m->agree);
+    json_bool(j, "checked", m->checked);
+    json_int(j, "kept", m->kept);
+    json_int(j, "demands", m->demands);
+    json_bool(j, "cut_off", m->capped);
+    json_bool(j, "empty", m->empty);
+    if (isfinite(m->logprob))
+        json_double(j, "logprob", m->logprob);
+    json_text(j, "text", r->said ? r->said : "");
+    json_close(j, '}');
 }
 
 void record_reply(struct json_line *j, const struct reply *r)
@@ -26,6 +47,8 @@ void record_reply(struct json_line *j, const struct reply *r)
         json_close(j, '}');
     }
     json_close(j, ']');
+    if (r->mark.state != CANDIDATE_NONE)
+        write_mark(j, r);
 }
 
 bool record_read_int(const struct json *j, const char *name, int most, int *out)
@@ -62,6 +85,33 @@ static void read_part(const struct json *p, struct reply *r)
         part->ms = ms;
 }
 
+static bool read_bool(const struct json *j, const char *name)
+{
+    bool v = false;
+    return json_boolean(j, name, &v) && v;
+}
+
+static void read_mark(const struct json *j, struct reply *r)
+{
+    struct candidate_mark *m = &r->mark;
+    const char *said = json_string(j, "text");
+    if (!record_read_int(j, "number", RECORD_CANDIDATES - 1, &r->candidate))
+        return;
+    m->state = CANDIDATE_FINISHED;
+    m->from = -1;
+    record_read_int(j, "revises", RECORD_CANDIDATES - 1, &m->from);
+    record_read_int(j, "agree", RECORD_CANDIDATES, &m->agree);
+    record_read_int(j, "kept", INT_MAX, &m->kept);
+    record_read_int(j, "demands", INT_MAX, &m->demands);
+    m->checked = read_bool(j, "checked");
+    m->capped = read_bool(j, "cut_off");
+    m->empty = read_bool(j, "empty");
+    if (!json_number(j, "logprob", &m->logprob))
+        m->logprob = -(double)INFINITY;
+    free(r->said);
+    r->said = mem_dup(said ? said : "");
+}
+
 bool record_read_reply(const struct json *j, struct reply *r)
 {
     const struct json *parts = json_get(j, "parts");
@@ -75,5 +125,7 @@ bool record_read_reply(const struct json *j, struct reply *r)
             r->reason = (enum reply_reason)i;
     for (const struct json *p = json_first(parts); p; p = json_next(p))
         read_part(p, r);
+    if (json_get(j, "candidate"))
+        read_mark(json_get(j, "candidate"), r);
     return true;
 }

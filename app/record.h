@@ -5,9 +5,11 @@
 #include "app/conversation.h"
 #include "app/json.h"
 
+enum { RECORD_CANDIDATES = 6 }; /* of one answer at most, a revision included */
+
 void record_mode(struct json_line *j, const char *name, enum mode_id mode);
 
-/* Mode, seed, reason and parts of a reply, as fields of the open object. */
+/* Mode, seed, reason, parts and candidate's mark of a reply, as fields of the open object. */
 void record_reply(struct json_line *j, const struct reply *r);
 
 /* A whole number 0..most; a mode by name. False: absent or anything else, and *out is as before. */

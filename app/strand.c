@@ -190,10 +190,27 @@ static bool tail_append(struct strand *s, enum turn_step step, struct event_list
     return true;
 }
 
+/* A mode that thinks does less than it says for want of room: one line. */
+static void tell_little_room(const struct strand *s, enum turn_step step, struct event_list *out)
+{
+    const struct mode *m = turn_row(&s->turn, s->turn.mode);
+    if (s->candidate > 0 || m->think == MODE_THINK_NONE || s->turn.limits.direct)
+        return;
+    if (step == TURN_SKIP)
+        buf_printf(&event_add(out, EVENT_NOTE)->text,
+                   "%s answers without a thought: the context has no room for one", m->title);
+    else if (s->turn.think_cap < m->think_tokens)
+        buf_printf(&event_add(out, EVENT_NOTE)->text,
+                   "%s thinks %d tokens at most, not %d: the context has no room for more",
+                   m->title, s->turn.think_cap, m->think_tokens);
+}
+
 bool strand_open(struct strand *s, struct event_list *out, struct err *err)
 {
+    enum turn_step step = turn_opened(&s->turn);
     s->opened = true;
-    return tail_append(s, turn_opened(&s->turn), out, err);
+    tell_little_room(s, step, out);
+    return tail_append(s, step, out, err);
 }
 
 bool strand_mode(struct strand *s, enum mode_id mode, struct event_list *out, struct err *err)

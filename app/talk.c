@@ -201,6 +201,7 @@ bool talk_open(struct talk *t, const struct options *o, const struct front *f, s
     t->seed_given = o->seed_given;
     t->max_tokens = o->max_tokens;
     t->fold.off = o->keep_thoughts;
+    t->suggests = !o->no_suggest;
     conversation_init(&t->c);
     if (!paths_init(&t->paths, err))
         return false;
@@ -208,6 +209,7 @@ bool talk_open(struct talk *t, const struct options *o, const struct front *f, s
         if (!session_id(t, id, err) || !paths_make(t->paths.sessions, err) ||
             !session_open(t, id, err))
             return false;
+        tray_restore(&t->tray, &t->c);
     }
     apply_options(t);
     return true;
@@ -295,6 +297,9 @@ void talk_ask_now(struct talk *t, const char *text, enum mode_id mode, unsigned 
     store_begin(t);
     t->fresh_branch = false;
     int turn = conversation_ask(&t->c, text, mode);
+    t->suggestion.any = false;
+    if (t->suggests && how == 0)
+        suggest_mode(&t->c.settings, mode, text, strlen(text), &t->suggestion);
     if (t->stored) {
         talk_saved(t, log_ask(t->store.log, &t->c, turn, &err), &err);
         store_turn(t);
@@ -515,8 +520,7 @@ static void keep_replies(struct talk *t, const struct event *e)
     for (int i = first; t->stored && i < turn->n_reply; i++)
         talk_saved(t, log_reply(t->store.log, &t->c, t->turn, i, &err), &err);
     if (t->tray.told && t->stored)
-        talk_saved(t, log_candidates(t->store.log, t->turn, t->tray.n, t->tray.chosen,
-                                buf_text(&t->tray.why), &err), &err);
+        talk_saved(t, log_candidates(t->store.log, &t->c, t->turn, &err), &err);
     if (t->tray.told && t->front.chosen)
         t->front.chosen(t->front.data, t);
 }
@@ -954,8 +958,9 @@ void talk_close(struct talk *t)
 
 static void switched(struct talk *t)
 {
-    tray_release(&t->tray);
+    tray_restore(&t->tray, &t->c);
     fit_release(&t->fit);
+    t->suggestion.any = false;
     t->re_read = -1;
     t->epoch++;
     if (t->state == TALK_FAILED)

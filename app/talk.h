@@ -14,6 +14,7 @@
 #include "app/options.h"
 #include "app/paths.h"
 #include "app/store.h"
+#include "app/suggest.h"
 #include "app/tray.h"
 #include "app/worker.h"
 
@@ -72,6 +73,8 @@ struct talk {
     struct fold fold;       /* thoughts of finished turns */
     struct fit fit;         /* a question that does not fit into the context */
     int epoch;              /* counts the conversations shown: events of an older one are dropped */
+    bool suggests;          /* other modes are suggested */
+    struct suggestion suggestion; /* for the last question */
     uint64_t seed;
     bool seed_given;
     int max_tokens;

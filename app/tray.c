@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/record.h"
 #include "app/strand.h"
+
+_Static_assert((int)TRAY_MAX == (int)RECORD_CANDIDATES, "what is shown can be stored");
 
 static void row_clear(struct tray_row *r)
 {
@@ -100,8 +103,15 @@ static void complete(struct tray_row *r, uint64_t seed)
     }
 }
 
-static void row_keep(struct tray_row *r, struct conversation *c, int turn)
+static void row_keep(struct tray *t, int k, struct conversation *c)
 {
+    struct tray_row *r = &t->row[k];
+    int turn = t->turn;
+    if (t->told) {
+        r->reply.candidate = k;
+        r->reply.mark = r->mark;
+        r->reply.said = mem_dup(buf_text(&r->text));
+    }
     r->sibling = conversation_put(c, turn, &r->reply);
 }
 
@@ -121,11 +131,43 @@ int tray_settle(struct tray *t, struct conversation *c, uint64_t seed)
         complete(&t->row[k], strand_seed(seed, t->turn, k));
     for (int k = 0; k < t->n; k++)
         if (k != t->chosen && t->row[k].mark.state == CANDIDATE_FINISHED)
-            row_keep(&t->row[k], c, t->turn);
+            row_keep(t, k, c);
         else if (k != t->chosen)
             reply_release(&t->row[k].reply);
-    row_keep(&t->row[t->chosen], c, t->turn);
+    row_keep(t, t->chosen, c);
+    if (t->told)
+        conversation_choice(c, t->turn, t->n, t->chosen, buf_text(&t->why));
     return first;
+}
+
+static void row_restore(struct tray_row *r, const struct reply *reply, int sibling)
+{
+    r->mark = reply->mark;
+    r->sibling = sibling;
+    buf_puts(&r->text, reply->said ? reply->said : "");
+    for (int i = 0; i < reply->n_part; i++)
+        r->tokens += reply->part[i].tokens;
+}
+
+void tray_restore(struct tray *t, const struct conversation *c)
+{
+    const struct turn *last = c->n_turn ? &c->turn[c->n_turn - 1] : NULL;
+    tray_release(t);
+    if (!last || last->n_candidates < 2 || last->n_candidates > TRAY_MAX || !last->n_reply ||
+        last->reply[last->n_reply - 1].mark.state == CANDIDATE_NONE)
+        return;
+    for (int i = last->n_reply - 1; i >= 0; i--) { /* earlier answers had numbers too */
+        const struct reply *r = &last->reply[i];
+        if (r->mark.state == CANDIDATE_NONE || r->candidate >= last->n_candidates ||
+            t->row[r->candidate].mark.state != CANDIDATE_NONE)
+            break;
+        row_restore(&t->row[r->candidate], r, i);
+    }
+    t->n = last->n_candidates;
+    t->turn = c->n_turn - 1;
+    t->over = t->told = true;
+    t->chosen = last->candidate < t->n ? last->candidate : 0;
+    buf_puts(&t->why, last->why ? last->why : "");
 }
 
 /* ---- a row -------------------------------------------------------------------------------- */

@@ -45,6 +45,10 @@ void tray_choose(struct tray *t, const struct event *e);
  * one of the turn; the chosen one comes last. Returns the first that is new or was moved. */
 int tray_settle(struct tray *t, struct conversation *c, uint64_t seed);
 
+/* What it was of the last turn of a conversation that is opened: the finished ones. Nothing, if its
+ * last answer was not chosen among candidates. */
+void tray_restore(struct tray *t, const struct conversation *c);
+
 /* Candidate k in one short row: what it does or says, and how it stands among the others. first:
  * candidate 0's reply, or NULL. */
 void tray_line(const struct tray *t, int k, const struct reply *first, struct buf *left,

@@ -1,5 +1,6 @@
-/* app_set.c -- what a person changes of modes while talking: what could break is a change that is
- * not told, not logged, or not there when the session is opened again. */
+/* app_set.c -- what a person changes of modes while talking, what is suggested and chosen there.
+ * What could break: a change that is not told, not logged, or not there when the session is opened
+ * again. */
 #include "tests/app_chat.h"
 
 static void expect_settings(const struct talk *t, const char *wanted)
@@ -57,5 +58,88 @@ void test_talk_settings(void **state)
     chat_line(&c, "/settings default");
     again(&c, id);
     expect_settings(&c.t, "");
+    chat_end(&c);
+}
+
+/* The rows of all candidates that finished. */
+static void tray_text(const struct talk *t, struct buf *out)
+{
+    for (int k = 0; k < t->tray.n; k++)
+        if (t->tray.row[k].mark.state == CANDIDATE_FINISHED) {
+            tray_line(&t->tray, k, NULL, out, out);
+            buf_puts(out, "\n");
+        }
+    buf_printf(out, "%d of %d: %s", t->tray.chosen, t->tray.n, buf_text(&t->tray.why));
+}
+
+static void same_session(struct chat *c, char id[80])
+{
+    snprintf(id, 80, "%s", c->t.store.id);
+    chat_end(c);
+    options_init(&c->o);
+    c->o.session = id;
+    chat_begin(c, "dice.gguf");
+}
+
+/* How the candidates stood is there again with the session, and can be chosen from. */
+void test_talk_candidates_come_back(void **state)
+{
+    (void)state;
+    static const char *const question[] = {"/pro-max What is 3 + 4? Answer with one number.",
+                                           "/pro-max Answer in exactly 3 bullet points."};
+    struct chat c;
+    char id[80];
+    chat_new(&c);
+    for (int i = 0; i < 2; i++) {
+        struct buf before = {0}, after = {0};
+        options_init(&c.o);
+        chat_begin(&c, "dice.gguf");
+        c.t.seed = 9;
+        c.t.seed_given = true;
+        chat_line(&c, question[i]);
+        chat_settle(&c);
+        tray_text(&c.t, &before);
+        assert_true(c.t.tray.n > 2);
+        same_session(&c, id);
+        tray_text(&c.t, &after);
+        assert_string_equal(buf_text(&after), buf_text(&before));
+        chat_settle(&c);
+        chat_line(&c, "/candidates 1");
+        assert_int_equal(c.t.c.turn[0].chosen, c.t.tray.row[0].sibling);
+        chat_settle(&c);
+        chat_line(&c, "/retry"); /* the last answer is not among candidates any more */
+        chat_settle(&c);
+        same_session(&c, id);
+        assert_true(c.t.tray.n < 2 || c.t.tray.told);
+        chat_settle(&c);
+        chat_end(&c);
+        buf_release(&before);
+        buf_release(&after);
+    }
+}
+
+/* What is suggested for a question, taken and switched off. */
+void test_talk_suggests(void **state)
+{
+    (void)state;
+    static const char question[] = "Name rivers in exactly 3 bullet points.";
+    struct chat c;
+    chat_new(&c);
+    chat_begin(&c, "tiny-llama.gguf");
+    chat_line(&c, question);
+    chat_settle(&c);
+    assert_true(c.t.suggestion.any && c.t.suggestion.mode == MODE_PRO_MAX);
+    assert_int_equal(c.t.c.turn[0].reply[0].mode, MODE_FLASH);
+    chat_line(&c, "/suggest yes");
+    chat_settle(&c);
+    assert_int_equal(c.t.c.mode, MODE_PRO_MAX);
+    assert_true(c.t.c.turn[0].n_reply > 1);
+    chat_line(&c, "/suggest yes");
+    assert_non_null(strstr(buf_text(&c.notes), "!no other mode is suggested"));
+    chat_line(&c, "/toggle");
+    chat_line(&c, "/suggest off");
+    chat_line(&c, question);
+    chat_settle(&c);
+    assert_false(c.t.suggestion.any);
     chat_end(&c);
 }

@@ -187,7 +187,8 @@ void test_mode_config_hostile(void **state)
 {
     (void)state;
     static const char *const piece[] = {"[mode ", "]\n", "think", "=", "\n", "best = 2\n",
-                                        "base = ", "pro\n", "\x1b", "\xff", "[", "# x\n", "title = ",
+                                        "base = ", "pro\n", "\x1b", "\xff", "[", "# x\n",
+                                        "title = ",
                                         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     uint32_t x = 1;
     config_begin();
