@@ -301,15 +301,21 @@ static void branch(struct loop *l, const char *args)
     free(question);
 }
 
-/* Another answer to the question in view. What was said behind it followed from the one that was
- * chosen there: that stays in its session, and the other answer goes on in a branch. */
+/* Another answer to the question in view, or to the nearest before it that has several. What was
+ * said behind it followed from the one that was chosen there: that stays in its session, and the
+ * other answer goes on in a branch. */
 static void flip(struct loop *l, int step)
 {
     struct talk *t = &l->talk;
     int turn = l->reader ? transcript_question(l->transcript) : -1;
-    bool earlier = turn >= 0 && turn < t->c.n_turn - 1 && t->c.turn[turn].n_reply > 1;
-    if (!earlier || talk_branch(t, turn + 1))
-        talk_flip(t, step);
+    while (turn >= 0 && t->c.turn[turn].n_reply < 2)
+        turn--;
+    bool earlier = turn >= 0 && turn < t->c.n_turn - 1;
+    if (earlier && !talk_branch(t, turn + 1))
+        return;
+    talk_flip(t, step);
+    if (earlier)
+        loop_hint(l, false, "in a branch; the session it comes from is as it was");
 }
 
 /* The turn in view is to be read again. */
