@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "app/clock.h"
+#include "app/bench_batch.h"
 #include "app/bench_lookup.h"
 #include "app/fronts.h"
 #include "app/json.h"
@@ -31,6 +32,7 @@ struct bench {
     enum kv_tier tier;
     const char *kernels;
     const char *lookup;     /* a file: measure that, and nothing else */
+    int batch;              /* so many timelines beside each other: likewise; 0 = not */
     bool json;
     struct engine *engine;
     struct session *session;
@@ -75,6 +77,9 @@ static bool read_option(struct bench *b, const char *name, const char *value, st
         b->kernels = value;
     else if (strcmp(name, "--lookup") == 0)
         b->lookup = value;
+    else if (strcmp(name, "--batch") == 0 &&
+             (ok = single && one.at[0] >= 2 && one.at[0] <= BENCH_BATCH_MAX))
+        b->batch = one.at[0];
     else if (strcmp(name, "--tier") == 0)
         ok = tier_find(value, strlen(value), &b->tier);
     else if (strcmp(name, "--gen") == 0 && (ok = single && one.at[0] > 0))
@@ -230,6 +235,9 @@ static bool measure(struct bench *b, struct err *err)
     if (b->lookup)
         return bench_lookup(b->engine, &(struct bench_lookup){b->lookup, b->gen, b->reps, b->json},
                             err);
+    if (b->batch)
+        return bench_batch(b->engine, &(struct bench_batch){b->batch, b->gen, b->reps, b->json},
+                           err);
     for (int i = 0; ok && i < b->prefill.n; i++)
         ok = bench_prefill(b, b->prefill.at[i], err);
     for (int i = 0; ok && i < b->depths.n; i++)
@@ -253,7 +261,7 @@ static bool open_all(struct bench *b, const char *path, struct err *err)
     struct engine_opts eo = {.n_threads = b->threads, .kernels = b->kernels};
     if (!engine_open(&b->engine, path, &eo, err))
         return false;
-    if (b->lookup)
+    if (b->lookup || b->batch)
         return true;
     const struct engine_info *info = engine_info(b->engine);
     struct session_opts so = {.n_ctx = longest(b), .chunk = b->chunk};

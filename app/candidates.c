@@ -90,6 +90,7 @@ static void fork_drop(struct candidates *c, int k, struct kept *kept)
     c->n_re_read += s.n_re_read;
     c->n_drafted += s.n_drafted;
     c->n_accepted += s.n_accepted;
+    c->kv_bytes += s.kv_bytes;
     c->n_tokens += f->turn.n_think + f->turn.n_answer;
     if (kept && strand_over(f)) {
         kept_put(kept, f->session);

@@ -42,6 +42,7 @@ struct candidates {
     /* what the others cost, forks given back included */
     uint64_t n_read, n_re_read, n_drafted, n_accepted;
     int n_tokens;
+    uint64_t kv_bytes;          /* of blocks; what forks share counts in each */
 };
 
 /* A turn begins: candidate 0 has begun, its prompt is not read yet. */

@@ -58,6 +58,7 @@ struct usage {
     double first_seconds; /* to the first generated token */
     double tok_s;         /* generated tokens a second; 0 = not measured */
     int losing_tokens;    /* thinking and answers of the candidates that were not chosen */
+    uint64_t kv_bytes;    /* of the cache when it was over, other timelines of the turn included */
     int drafted_tokens;   /* looked up and tried, because they might follow */
     int accepted_tokens;  /* of these: those that did */
 };

@@ -15,6 +15,7 @@ static void add(struct cost *sum, const struct usage *u)
     sum->thinking += (uint64_t)u->thinking_tokens;
     sum->losing += (uint64_t)u->losing_tokens;
     sum->seconds += u->seconds;
+    sum->kv_bytes = u->kv_bytes > sum->kv_bytes ? u->kv_bytes : sum->kv_bytes;
 }
 
 void cost_sum(const struct conversation *c, enum mode_id mode, struct cost *out)
@@ -97,6 +98,8 @@ static void describe_sum(const char *name, const struct cost *s, struct buf *out
                (unsigned long long)s->re_read, s->seconds);
     if (s->seconds > 0)
         buf_printf(out, ", %.1f tok/s", (double)made / s->seconds);
+    if (s->kv_bytes > 0)
+        buf_printf(out, ", cache %.1f MB at most", (double)s->kv_bytes / 1e6);
     if (s->folded > 0)
         buf_printf(out, "; %llu read to fold thoughts, %.1f s", (unsigned long long)s->folded,
                    s->fold_seconds);

@@ -13,6 +13,7 @@ struct cost {
     int answers;
     uint64_t prompt, reused;    /* tokens before the replies; of these, those the cache held */
     uint64_t read, re_read;
+    uint64_t kv_bytes;          /* the most that a turn held */
     uint64_t folded;            /* read again to fold thoughts out of the context */
     uint64_t answer, thinking, losing;
     double seconds, fold_seconds;

@@ -153,6 +153,7 @@ static void usage_count(struct local *l)
     u->answer_tokens = l->main.turn.n_answer;
     u->thinking_tokens = l->main.turn.n_think;
     u->losing_tokens = c->n_tokens + second->turn.n_think + second->turn.n_answer;
+    u->kv_bytes = s.kv_bytes + c->kv_bytes + beside.kv_bytes;
     u->think_capped = l->main.turn.capped;
     u->seconds = end - l->started;
     u->first_seconds = l->first > 0 ? l->first - l->started : 0;

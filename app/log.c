@@ -123,6 +123,7 @@ static double get_double(const struct json *j, const char *name)
 
 static void read_usage(struct usage *u, const struct json *j)
 {
+    int64_t kv;
     record_read_int(j, "prompt_tokens", INT_MAX, &u->prompt_tokens);
     record_read_int(j, "read_tokens", INT_MAX, &u->read_tokens);
     record_read_int(j, "re_read_tokens", INT_MAX, &u->re_read_tokens);
@@ -133,6 +134,8 @@ static void read_usage(struct usage *u, const struct json *j)
     record_read_int(j, "thinking_tokens", INT_MAX, &u->thinking_tokens);
     record_read_int(j, "losing_tokens", INT_MAX, &u->losing_tokens);
     record_read_int(j, "think_capped", 1, &u->think_capped);
+    if (json_integer(j, "kv_bytes", &kv) && kv > 0)
+        u->kv_bytes = (uint64_t)kv;
     u->seconds = get_double(j, "seconds");
     u->first_seconds = get_double(j, "first_seconds");
     u->tok_s = get_double(j, "tok_s");
@@ -585,6 +588,7 @@ static void write_usage(struct json_line *j, const struct usage *u)
     json_int(j, "thinking_tokens", u->thinking_tokens);
     json_int(j, "losing_tokens", u->losing_tokens);
     json_int(j, "think_capped", u->think_capped);
+    json_int(j, "kv_bytes", (int64_t)u->kv_bytes);
     json_double(j, "seconds", u->seconds);
     json_double(j, "first_seconds", u->first_seconds);
     json_double(j, "tok_s", u->tok_s);

@@ -57,6 +57,7 @@ static void json_usage(struct oneshot *s, const struct usage *u)
     json_int(&j, "thinking_tokens", u->thinking_tokens);
     json_int(&j, "losing_tokens", u->losing_tokens);
     json_bool(&j, "think_capped", u->think_capped);
+    json_int(&j, "kv_bytes", (int64_t)u->kv_bytes);
     json_double(&j, "seconds", u->seconds);
     json_double(&j, "first_seconds", u->first_seconds);
     json_double(&j, "tok_s", u->tok_s);

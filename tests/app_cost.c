@@ -63,7 +63,9 @@ void test_cost_of_a_conversation(void **state)
         r->mode = i ? MODE_PRO_MAX : MODE_FLASH;
         r->usage = (struct usage){.prompt_tokens = 100, .reused_tokens = 40, .read_tokens = 70,
                                   .answer_tokens = 10, .thinking_tokens = i * 20,
-                                  .losing_tokens = i * 50, .seconds = 2};
+                                  .losing_tokens = i * 50, .seconds = 2,
+                                  .kv_bytes = 1000000 * (unsigned)(i + 1)};
+        r->fold_tokens = i * 12;
     }
     struct reply *loser = conversation_reply(&c, 1); /* counted with the chosen one */
     loser->mode = MODE_PRO_MAX;
@@ -80,6 +82,10 @@ void test_cost_of_a_conversation(void **state)
     assert_non_null(strstr(buf_text(&text), "Pro-Max: 1 answer, 10 tokens answered, 20 thought, "
                                             "50 of candidates not chosen; prompt 100, 40 % of it"));
     assert_non_null(strstr(buf_text(&text), "all: 2 answers"));
+    assert_non_null(strstr(buf_text(&text), "cache 2.0 MB at most; 12 read to fold thoughts"));
+    cost_sum(&c, MODE_FLASH, &s);
+    assert_int_equal(s.kv_bytes, 1000000);
+    assert_int_equal(s.folded, 0);
     assert_non_null(strstr(buf_text(&text), "deepseek-v4-flash at the price of 2026-09-10"));
     buf_release(&text);
     conversation_release(&c);

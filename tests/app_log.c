@@ -838,3 +838,56 @@ void test_log_choose(void **state)
     conversation_release(&c);
     conversation_release(&back);
 }
+
+/* Stretches that no reply can have are worth nothing; a fold of nothing is damage; what several
+ * took is summed; a whole log that is written again says the same. */
+void test_log_fold(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"[1]", "[0, 4]", "[2, 1]", "[0, 2, 1, 3]", "[1, 1]"};
+    static const char head[] =
+        "{\"type\": \"session\", \"v\": 1, \"id\": \"x\", \"model\": \"m\", "
+        "\"fingerprint\": \"7\", \"system\": \"\"}\n"
+        "{\"type\": \"ask\", \"turn\": 0, \"mode\": \"pro\", \"text\": \"q\"}\n";
+    static const char reply[] = "{\"type\": \"reply\", \"turn\": 0, \"mode\": \"pro\", \"parts\": "
+                                "[{\"kind\": \"thinking\", \"text\": \"hm\"}], \"ids\": [5, 6, 7], "
+                                "\"usage\": {\"kv_bytes\": 1e300}, \"thought\": ";
+    static const char folds[] =
+        "{\"type\": \"fold\", \"turn\": 0, \"reply\": 1, \"done\": 1}\n"
+        "{\"type\": \"fold\", \"turn\": 0, \"reply\": 0, \"done\": 0, \"re_read\": 3}\n"
+        "{\"type\": \"fold\", \"turn\": 0, \"reply\": 0, \"done\": 1, \"re_read\": 2, "
+        "\"seconds\": 0.5}\n";
+    struct conversation c, back;
+    struct log_report report;
+    struct log *l;
+    struct err err;
+    struct ids left = {0};
+    char text[1200], path[128];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "%s%s%s}\n", head, reply, bad[i]);
+        assert_true(parse(text, &c, &report, &err));
+        assert_int_equal(c.turn[0].reply[0].thought.n, 0);
+        assert_false(reply_folds(&c.turn[0].reply[0]));
+        conversation_release(&c);
+    }
+    snprintf(text, sizeof text, "%s%s[0, 1, 2, 3]}\n%s", head, reply, folds);
+    assert_true(parse(text, &c, &report, &err));
+    assert_int_equal(report.skipped, 1);
+    snprintf(path, sizeof path, "%s/log.jsonl", test_folder());
+    conversation_init(&back);
+    assert_true(log_open(&l, path, &back, &report, &err));
+    assert_true(log_write(l, &c, "x", &err));
+    log_close(&l);
+    assert_true(log_open(&l, path, &back, &report, &err));
+    const struct reply *r = &back.turn[0].reply[0];
+    assert_true(r->folded);
+    assert_int_equal(r->fold_tokens, 5);
+    assert_true(r->fold_seconds > 0.4 && r->usage.kv_bytes == 0);
+    reply_context(r, r->folded, &left);
+    assert_int_equal(left.n, 1);
+    assert_int_equal(left.id[0], 6);
+    ids_release(&left);
+    log_close(&l);
+    conversation_release(&c);
+    conversation_release(&back);
+}
