@@ -146,7 +146,7 @@ static bool next_trial(struct gate *g, const struct session *s, struct err *err)
         return begin_trial(g, s, KV_TIER_Q8, err);
     if (g->trial != KV_TIER_FLASH || rows >= GATE_ROWS_MAX)
         return false;
-    g->rows = 2 * rows;
+    g->rows = rows < GATE_ROWS_MAX / 2 ? 2 * rows : GATE_ROWS_MAX;
     return begin_trial(g, s, KV_TIER_FLASH, err);
 }
 

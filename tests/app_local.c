@@ -385,7 +385,7 @@ void test_local_far(void **state)
     struct run r;
     struct err err;
     struct options wrong = {.far = "tape", .threads = 1};
-    char question[1300];
+    char question[1250];
     run_open(&r, "tiny-llama.gguf");
     r.b->ops->close(&r.b);
     r.o.far = "flash";
