@@ -283,6 +283,11 @@ def test_draft(t):
     true("nothing was asked", not os.path.exists(os.path.join(t.home, "data/duet/sessions")))
 
 
+def paged(t, text):
+    seen = [f for f in os.listdir(t.home) if f.startswith("duet-") and f.endswith(".md")]
+    return len(seen) == 1 and text in open(os.path.join(t.home, seen[0]), encoding="utf-8").read()
+
+
 def test_reader(t):
     """Search, turns, copying, the bare view, the pager."""
     t.duet("--max-tokens 8", "--session reader")
@@ -310,10 +315,8 @@ def test_reader(t):
     t.keys("Space")
     t.wait("the screen again", lambda s: "/zeb  1 of 2" in s)
     t.type("o")
+    t.wait("the pager, which had the conversation", lambda s: paged(t, "another Zebra there"))
     t.wait("the screen after the pager", lambda s: "/zeb  1 of 2" in s)
-    seen = [f for f in os.listdir(t.home) if f.startswith("duet-") and f.endswith(".md")]
-    true("the pager had the conversation", len(seen) == 1 and "another Zebra there" in
-         open(os.path.join(t.home, seen[0]), encoding="utf-8").read())
     t.type("/")
     t.keys("Escape")
     t.wait("the reader", lambda s: "y Y copy" in s)
@@ -397,8 +400,8 @@ def test_sessions(t):
     t.keys("C-u")
     t.wait("the session is back", lambda s: "> a zebra in the stew" in s)
     t.keys("Enter")
-    s = t.wait("the place", lambda s: "/zebra  1 of 1" in s and "tokens back" in s)
-    true("it is open", s.startswith(" Flash · a zebra in the stew"))
+    s = t.wait("the place", lambda s: "/zebra  1 of 1" in s and "tokens back" in s and
+               s.startswith(" Flash · a zebra in the stew"))
     true("from its cache", re.search(r"[0-9] tokens back in [0-9.]+ s, 0 re-read", s))
 
 
@@ -550,10 +553,10 @@ def test_theme_list(t):
     t.wait("the list", lambda s: "> dark" in s and "  solarized-light" in s)
     t.keys("End", "Up", "Up")
     t.wait("another bar", lambda s: "> sixteen" in s)
-    true("it is shown", cyan in t.screen("-e"))
+    t.wait("its colours", lambda s: cyan in t.screen("-e"))
     t.keys("Escape")
     t.wait("no list", lambda s: "Themes" not in s)
-    true("as before", cyan not in t.screen("-e"))
+    t.wait("the colours of before", lambda s: cyan not in t.screen("-e"))
     t.type("/theme mono")
     t.keys("Enter")
     t.wait("its name", lambda s: "theme mono; a line 'theme = mono'" in s)
