@@ -115,6 +115,7 @@ void overmap_short(enum over_context c, const char *action, char *out, size_t by
 {
     int row = find_row(c, action);
     char name[32];
+    size_t shortest = bytes;
     if (n_bound < 0)
         overmap_reset();
     *out = 0;
@@ -122,7 +123,9 @@ void overmap_short(enum over_context c, const char *action, char *out, size_t by
         if (bound[i].row != row)
             continue;
         key_label(&bound[i].key, name, sizeof name);
-        if (!*out || strlen(name) < strlen(out))
-            snprintf(out, bytes, "%s", name);
+        if (strlen(name) >= shortest)
+            continue;
+        shortest = strlen(name);
+        memcpy(out, name, shortest + 1);
     }
 }
