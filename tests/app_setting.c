@@ -176,7 +176,7 @@ void test_mode_config_too_many(void **state)
     assert_true(read_config(&o, text.data, text.bytes, &err));
     assert_int_equal(mode_count(), MODE_MAX);
     assert_non_null(strstr(o.said, "mode 'm13': there are 16 modes already (and 6 more)"));
-    assert_true(read_config(&o, "[mode z]\ntitle = a\0b\n", 23, &err));
+    assert_true(read_config(&o, "[mode z]\ntitle = a\0b\n", 21, &err));
     assert_non_null(strstr(o.said, "holds a control character"));
     mode_forget();
     buf_release(&text);
