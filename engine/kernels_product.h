@@ -28,7 +28,7 @@ typedef __m256 vecf;
 #define V(op) _mm256_##op
 #endif
 
-#define FEW     4             /* so many tokens still go row by row */
+#define FEW     8             /* so many tokens still go row by row */
 #define TOKENS  128           /* that a panel meets */
 #define CHUNKS  4             /* of a panel that are unpacked at a time and fit the first cache */
 #ifndef AT_ONCE
