@@ -14,6 +14,7 @@
 #include "app/fronts.h"
 #include "app/json.h"
 #include "app/out.h"
+#include "app/sort.h"
 #include "app/subcommand.h"
 #include "app/tier.h"
 #include "engine/engine.h"
@@ -114,17 +115,9 @@ static bool read_options(struct bench *b, int argc, char **argv, struct err *err
 
 /* ---- telling ------------------------------------------------------------------------------ */
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void tell(struct bench *b, struct figure *f)
 {
-    qsort(f->seconds, (size_t)b->reps, sizeof *f->seconds, by_size);
-    int mid = b->reps / 2;
-    double median = b->reps % 2 ? f->seconds[mid] : (f->seconds[mid - 1] + f->seconds[mid]) / 2;
+    double median = sort_median(f->seconds, b->reps);
     double tok_s = f->n / median, least = f->n / f->seconds[b->reps - 1];
     double most = f->n / f->seconds[0];
     double share = f->bytes ? tok_s * (double)f->bytes / b->bandwidth : 0;

@@ -2,11 +2,11 @@
 #include "app/bench_batch.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "app/clock.h"
 #include "app/json.h"
 #include "app/out.h"
+#include "app/sort.h"
 
 enum { DEPTH = 128, REPS_MAX = 99 };
 
@@ -60,17 +60,11 @@ static double run(struct measuring *m, int n, struct err *err)
     return ok ? seconds : -1;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void tell(struct measuring *m)
 {
     const struct bench_batch *how = m->how;
-    qsort(m->ratio, (size_t)how->reps, sizeof *m->ratio, by_size);
-    qsort(m->one, (size_t)how->reps, sizeof *m->one, by_size);
+    sort_numbers(m->ratio, how->reps);
+    sort_numbers(m->one, how->reps);
     double ratio = m->ratio[how->reps / 2], one = m->one[how->reps / 2];
     if (!how->json) {
         out_printf(stdout, "batch    of %6d  %9.2f tok/s each, one alone %.2f: %.2f x its time  "

@@ -11,6 +11,7 @@
 #include "app/clock.h"
 #include "app/json.h"
 #include "app/out.h"
+#include "app/sort.h"
 
 enum { FILE_MAX = 1 << 20, REPS_MAX = 99 };
 
@@ -90,18 +91,6 @@ static bool reply(struct measuring *m, struct replies *r, int rep, struct err *e
     return true;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, by_size);
-    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
-}
-
 static bool tell(struct measuring *m, struct err *err)
 {
     struct session_stats s;
@@ -109,8 +98,8 @@ static bool tell(struct measuring *m, struct err *err)
     session_stats(m->session, &s);
     if (n != m->ahead.n || memcmp(m->one.ids, m->ahead.ids, (size_t)n * sizeof *m->one.ids) != 0)
         return err_set(err, ERR_FORMAT, "bench: the two replies differ");
-    double one = median(m->one.seconds, reps), ahead = median(m->ahead.seconds, reps);
-    double cpu = median(m->one.cpu, reps) / median(m->ahead.cpu, reps);
+    double one = sort_median(m->one.seconds, reps), ahead = sort_median(m->ahead.seconds, reps);
+    double cpu = sort_median(m->one.cpu, reps) / sort_median(m->ahead.cpu, reps);
     if (!m->how->json) {
         out_printf(stdout, "lookup   at %6d  %9.2f tok/s  one by one %.2f: %.2f x, processor "
                    "%.2f x  %d tokens, %llu of %llu drafted\n", m->prompt.n, n / ahead, n / one,

@@ -4,20 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "app/softmax.h"
 #include "app/tier.h"
 
 /* ---- distributions ------------------------------------------------------------------------ */
-
-static double log_sum(const float *x, int n)
-{
-    float most = x[0];
-    double sum = 0;
-    for (int i = 1; i < n; i++)
-        most = x[i] > most ? x[i] : most;
-    for (int i = 0; i < n; i++)
-        sum += (double)expf(x[i] - most);
-    return (double)most + log(sum);
-}
 
 /* Into the list, which is in order, as long as it has room or smaller ones. */
 static void list_add(struct gate_list *l, int32_t id, float logit)
@@ -33,7 +23,8 @@ static void list_add(struct gate_list *l, int32_t id, float logit)
 
 void gate_list_make(struct gate_list *l, const float *logits, int n_vocab)
 {
-    double sum = log_sum(logits, n_vocab);
+    int best;
+    double sum = softmax_log_sum(logits, n_vocab, &best);
     l->n = 0;
     for (int i = 0; i < n_vocab; i++)
         if (l->n < GATE_TOP || logits[i] > l->logprob[GATE_TOP - 1])
@@ -49,7 +40,8 @@ void gate_list_make(struct gate_list *l, const float *logits, int n_vocab)
 double gate_divergence(const struct gate_list *l, const float *logits, int n_vocab)
 {
     static const double least = 1e-30;
-    double sum = log_sum(logits, n_vocab), kld = 0, rest = 1;
+    int best;
+    double sum = softmax_log_sum(logits, n_vocab, &best), kld = 0, rest = 1;
     for (int i = 0; i < l->n; i++) {
         double p = (double)l->logprob[i], q = (double)logits[l->id[i]] - sum;
         kld += exp(p) * (p - q);

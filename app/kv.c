@@ -17,6 +17,8 @@
 #include "app/out.h"
 #include "app/recall.h"
 #include "app/signals.h"
+#include "app/softmax.h"
+#include "app/sort.h"
 #include "app/subcommand.h"
 #include "app/tier.h"
 #include "engine/engine.h"
@@ -146,22 +148,12 @@ static bool read_options(struct kv_options *o, int argc, char **argv, struct err
 
 /* ---- comparing ---------------------------------------------------------------------------- */
 
-static double log_sum(const float *x, int n, int *best)
-{
-    double sum = 0;
-    *best = 0;
-    for (int i = 1; i < n; i++)
-        *best = x[i] > x[*best] ? i : *best;
-    for (int i = 0; i < n; i++)
-        sum += (double)expf(x[i] - x[*best]);
-    return (double)x[*best] + log(sum);
-}
-
 /* The logits of a run after a token, against the exact ones; next: what really follows. */
 static void compare(struct run *r, const float *exact, const float *x, int n, int32_t next)
 {
     int best, exact_best;
-    double sum = log_sum(x, n, &best), exact_sum = log_sum(exact, n, &exact_best), kld = 0;
+    double sum = softmax_log_sum(x, n, &best), kld = 0;
+    double exact_sum = softmax_log_sum(exact, n, &exact_best);
     for (int i = 0; i < n; i++) {
         double log_p = (double)exact[i] - exact_sum;
         kld += exp(log_p) * (log_p - ((double)x[i] - sum));
@@ -170,12 +162,6 @@ static void compare(struct run *r, const float *exact, const float *x, int n, in
     r->nll += sum - (double)x[next];
     r->n_same += best == exact_best;
     r->right = r->right && best == next;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* ---- progress ----------------------------------------------------------------------------- */
@@ -261,7 +247,7 @@ static struct figures figures_of(struct kv_bench *b, struct run *r)
     struct figures f = {0};
     double n = r->n, timed = r->n_timed > 0 ? r->n_timed : 1;
     session_far(r->session, &f.far);
-    qsort(r->kld, (size_t)r->n, sizeof *r->kld, by_size);
+    sort_numbers(r->kld, r->n);
     for (int i = 0; i < r->n; i++)
         f.kld += r->kld[i] / n;
     double f16 = (double)f.far.f16_bytes;

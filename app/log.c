@@ -27,7 +27,6 @@
 
 enum {
     LOG_VERSION = 1,
-    MAX_TOKENS_MAX = 1048576,
     LINE_BYTES_MAX = 32 << 20, /* reading takes about 32 times as much memory */
 };
 #define LOG_BYTES_MAX ((off_t)1 << 30)
@@ -214,7 +213,7 @@ static void set_all(struct settings *s, const struct json *j, const char *name, 
     if (strcmp(name, "seed") == 0) {
         s->seed_given = given;
         s->seed = v;
-    } else if (strcmp(name, "max-tokens") == 0 && v <= MAX_TOKENS_MAX) {
+    } else if (strcmp(name, "max-tokens") == 0 && v <= SETTINGS_TOKENS_MAX) {
         s->max_tokens_given = given;
         s->max_tokens = (int)v;
     }

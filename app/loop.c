@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "app/clock.h"
 #include "app/command.h"
 #include "app/complete.h"
 #include "app/out.h"
@@ -23,13 +23,6 @@
 #include "ui/term.h"
 
 enum { FRAME_MS = 33, SCROLL_ROWS = 3, THEME_ROWS = 9 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void loop_hint(struct loop *l, bool error, const char *text)
 {
@@ -177,7 +170,7 @@ static void draw(struct loop *l)
     term_flush(&l->grid, row, col);
     trace_event("frame", cols);
     l->dirty = false;
-    l->frame_ms = now_ms();
+    l->frame_ms = clock_ms();
 }
 
 /* ---- actions ------------------------------------------------------------------------------ */
@@ -513,7 +506,7 @@ static int poll_ms(const struct loop *l)
     int wait = term_wait_ms();
     if (!l->dirty)
         return wait;
-    int64_t due = l->frame_ms + FRAME_MS - now_ms();
+    int64_t due = l->frame_ms + FRAME_MS - clock_ms();
     int frame = due < 0 ? 0 : (int)due;
     return wait >= 0 && wait < frame ? wait : frame;
 }
@@ -534,7 +527,7 @@ static bool pump(void *data)
             talk_events(&l->talk);
         if (fed || l->leaving)
             return fed;
-        if (l->dirty && now_ms() - l->frame_ms >= FRAME_MS)
+        if (l->dirty && clock_ms() - l->frame_ms >= FRAME_MS)
             draw(l);
         bool more = l->sessions && sessions_work(l);
         poll(fds, 3, more ? 0 : poll_ms(l));

@@ -11,6 +11,7 @@
 #include "app/fit.h"
 #include "app/mode.h"
 #include "app/mode_config.h"
+#include "app/number.h"
 #include "app/subcommand.h"
 #include "ui/buf.h"
 #include "ui/keymap.h"
@@ -47,17 +48,6 @@ void options_init(struct options *o)
 
 /* ---- values ---------------------------------------------------------------------------------- */
 
-/* Digits only: no sign, no spaces, nothing behind. */
-static bool read_number(const char *text, uint64_t *out)
-{
-    if (!text[0] || text[strspn(text, "0123456789")])
-        return false;
-    errno = 0;
-    unsigned long long v = strtoull(text, NULL, 10);
-    *out = v;
-    return errno == 0;
-}
-
 static bool set_int(int *field, const struct option *row, const char *value, struct err *err)
 {
     uint64_t v;
@@ -65,7 +55,7 @@ static bool set_int(int *field, const struct option *row, const char *value, str
     bool number = negative || (value[0] && !value[strspn(value, "0123456789")]);
     if (!number)
         return err_set(err, ERR_INPUT, "'%.80s' is not a number", value);
-    if (negative || !read_number(value, &v) || v > (uint64_t)row->most)
+    if (negative || !number_read(value, (uint64_t)row->most, &v))
         return err_set(err, ERR_INPUT, "%.40s is out of range: 0 to %d", value, row->most);
     *field = (int)v;
     return true;
@@ -73,7 +63,7 @@ static bool set_int(int *field, const struct option *row, const char *value, str
 
 static bool set_seed(struct options *o, uint64_t *field, const char *value, struct err *err)
 {
-    if (!read_number(value, field))
+    if (!number_read(value, UINT64_MAX, field))
         return err_set(err, ERR_INPUT, "'%.80s' is not a number from 0 to 18446744073709551615",
                        value);
     o->seed_given = true;

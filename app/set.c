@@ -1,14 +1,14 @@
 /* set.c -- see set.h. */
 #include "app/set.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "app/number.h"
 
 /* What is of all modes. */
 static const char *const common[] = {"seed", "max-tokens"};
-enum { COMMON_SEED, COMMON_MAX_TOKENS, N_COMMON, MAX_TOKENS_MAX = 1048576 };
+enum { COMMON_SEED, COMMON_MAX_TOKENS, N_COMMON };
 
 const char *set_name(int i)
 {
@@ -69,15 +69,6 @@ static void set_mode(struct talk *t, const struct setting *s, const char *value)
 
 /* ---- of all ------------------------------------------------------------------------------- */
 
-static bool number(const char *text, uint64_t most, uint64_t *out)
-{
-    if (!*text || text[strspn(text, "0123456789")])
-        return false;
-    errno = 0;
-    *out = strtoull(text, NULL, 10);
-    return errno == 0 && *out <= most;
-}
-
 static void tell_common(struct talk *t, int which, const char *more)
 {
     const struct settings *s = &t->c.settings;
@@ -99,9 +90,9 @@ static void tell_common(struct talk *t, int which, const char *more)
 static void set_common(struct talk *t, int which, const char *value)
 {
     struct settings *s = &t->c.settings;
-    uint64_t v = 0, most = which == COMMON_SEED ? UINT64_MAX : MAX_TOKENS_MAX;
+    uint64_t v = 0, most = which == COMMON_SEED ? UINT64_MAX : SETTINGS_TOKENS_MAX;
     bool given = *value && !is_default(value);
-    if (given && !number(value, most, &v)) {
+    if (given && !number_read(value, most, &v)) {
         talk_say(t, true, "%s: '%.40s' is not a number up to %llu", common[which], value,
                  (unsigned long long)most);
         return;

@@ -22,6 +22,9 @@ bool setting_put(const struct setting *s, struct mode *row, const char *value, s
 /* Appends its value in that row, as it is typed. */
 void setting_get(const struct setting *s, const struct mode *row, struct buf *out);
 
+/* Of an answer, whatever the mode says. */
+enum { SETTINGS_TOKENS_MAX = 1048576 };
+
 /* The changes of one conversation. Zero-initialised there are none. */
 struct settings {
     struct setting_row {

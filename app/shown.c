@@ -132,12 +132,11 @@ static void show_reason(struct transcript *t, enum reply_reason r)
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct loop *l = data;
-    (void)t;
     part_over(l);
-    if (t->replying && t->tray.chosen == 0)
-        show_reason(l->transcript, e->reason);
-    if (t->replying && t->tray.chosen == 0) /* else all was shown anew */
-        l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
+    if (!t->replying || t->tray.chosen != 0)
+        return; /* all was shown anew */
+    show_reason(l->transcript, e->reason);
+    l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
 
 #define FOLDED ", out of the context"

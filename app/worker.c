@@ -39,7 +39,7 @@ struct worker {
     bool working;
     int epoch;                  /* of the command being carried out; the worker's alone */
     bool idles;                 /* there may be idle work; the worker's alone */
-    atomic_llong stirred_ms;    /* clock_seconds() of the last command or key */
+    atomic_llong stirred_ms;    /* clock_ms() of the last command or key */
     struct command *head, *tail;
     struct event_list events;
     bool woken;                 /* a byte is in the pipe */
@@ -64,17 +64,11 @@ static void publish(struct worker *w, struct event_list *fresh)
             ;
 }
 
-static long long now_ms(void)
-{
-    return (long long)(clock_seconds() * 1000);
-}
-
 /* How long it must stay quiet yet before idle work may be done. */
 static long long quiet_ms_left(struct worker *w)
 {
-    return atomic_load(&w->stirred_ms) + IDLE_MS - now_ms();
+    return atomic_load(&w->stirred_ms) + IDLE_MS - clock_ms();
 }
-
 
 /* Until there is a command, or it may be time for idle work; w->lock is held. */
 static void wait_quiet(struct worker *w)
@@ -309,7 +303,7 @@ bool worker_start(struct worker **out, struct backend *b, struct err *err)
 
 void worker_stir(struct worker *w)
 {
-    atomic_store(&w->stirred_ms, now_ms());
+    atomic_store(&w->stirred_ms, clock_ms());
 }
 
 static void command_send(struct worker *w, struct command *c)

@@ -144,10 +144,7 @@ static void quant_q8(const float *x, void *row, size_t n)
             v[j] = _mm256_loadu_ps(x + 8 * j);
             big = _mm256_max_ps(_mm256_andnot_ps(sign, v[j]), big);
         }
-        __m128 m = _mm_max_ps(_mm256_castps256_ps128(big), _mm256_extractf128_ps(big, 1));
-        m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-        m = _mm_max_ss(m, _mm_movehdup_ps(m));
-        float max = _mm_cvtss_f32(m);
+        float max = max8(big);
         __m256 inverse = _mm256_set1_ps(max > 0 ? 127 / max : 0);
         __m256i k[4];
         for (int j = 0; j < 4; j++)
@@ -355,9 +352,7 @@ static float max_of(const float *x, size_t n)
     size_t i = 0;
     for (; i + 8 <= n; i += 8)
         m = _mm256_max_ps(_mm256_loadu_ps(x + i), m);
-    __m128 h = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
-    h = _mm_max_ps(h, _mm_movehl_ps(h, h));
-    float max = _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
+    float max = max8(m);
     for (; i < n; i++)
         max = x[i] > max ? x[i] : max;
     return max;

@@ -1,10 +1,7 @@
 /* kernels_avx2_attention.c -- attention by panels for AVX2 with FMA and F16C; the contracts are in
  * kernels.h. */
 #include "engine/kernels.h"
-
-#include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/kernels_lanes.h"
 
 /* 16 rows of 8 half floats to 8 rows of 16: rows r and r + 8 share a register, so that a transposed
  * one holds all 16 values of a dimension in order. */

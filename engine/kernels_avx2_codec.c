@@ -5,8 +5,7 @@
 
 #include "engine/codec.h"
 #include "engine/kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/kernels_lanes.h"
 
 #define GROUP 32   /* values that share a scale in q8 */
 
@@ -126,13 +125,6 @@ static __m256 product_of(const float *turned, size_t i)
     return _mm256_add_ps(_mm256_add_ps(x[0], x[1]), _mm256_add_ps(x[2], x[3]));
 }
 
-static float largest_of(__m256 x)
-{
-    __m128 m = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
-    return _mm_cvtss_f32(_mm_max_ss(m, _mm_shuffle_ps(m, m, 1)));
-}
-
 /* What is no number becomes the least. */
 static __m256i whole_of(__m256 x)
 {
@@ -152,7 +144,7 @@ static float index_table(const float *turned, size_t n_groups, int8_t *table)
             _mm256_storeu_ps(&product[g][i], x);
             most = _mm256_max_ps(_mm256_andnot_ps(sign, x), most);
         }
-    float top = largest_of(most);
+    float top = max8(most);
     __m256 inverse = _mm256_set1_ps(top > 0 ? CODEC_TABLE_MAX / top : 0);
     for (size_t g = 0; g < n_groups; g += 2, table += 32) {
         __m256i v[4];
@@ -192,13 +184,6 @@ static void index_scales(const void *levels, const float *power, float *out)
 
 #define AHEAD 6   /* rows are asked for so many before they are used */
 
-static float sum_of(__m256 x)
-{
-    __m128 m = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    m = _mm_add_ps(m, _mm_movehl_ps(m, m));
-    return _mm_cvtss_f32(_mm_add_ss(m, _mm_shuffle_ps(m, m, 1)));
-}
-
 /* A key row and the value row behind it. */
 INLINE void fetch(const struct coded_rows *r, int i)
 {
@@ -234,7 +219,7 @@ INLINE void score_heads(int H, const struct coded_rows *r, int h, const float *q
                 all[j] = _mm256_fmadd_ps(sum[j], d, all[j]);
         }
         for (int j = 0; j < H; j++)
-            out[(size_t)j * r->step + (size_t)i] = sum_of(all[j]);
+            out[(size_t)j * r->step + (size_t)i] = sum8(all[j]);
     }
 }
 
@@ -301,7 +286,7 @@ static size_t sum_above(const float *x, size_t n, float least, float *sum)
     _mm256_storeu_si256((void *)lane, _mm256_add_epi32(count[0], count[1]));
     for (int i = 0; i < 8; i++)
         total += (size_t)lane[i];
-    *sum = sum_of(_mm256_add_ps(all[0], all[1]));
+    *sum = sum8(_mm256_add_ps(all[0], all[1]));
     return total;
 }
 

@@ -94,14 +94,6 @@ INLINE void pair_up(const char *x, size_t n_chunks, __m256i *out)
         }
 }
 
-/* The sum of eight lanes, always in the same order. */
-INLINE float sum8(__m256 v)
-{
-    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
-}
-
 /* Four registers whose neighbours are added twice; those that are not there are 0. */
 INLINE __m256i add_up(const __m256i *v, int n)
 {

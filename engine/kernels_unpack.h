@@ -20,11 +20,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "engine/kernels_lanes.h"
 #include "engine/quant.h"
 
-#ifndef INLINE
-#define INLINE static inline __attribute__((always_inline))
-#endif
 #define GROUPS 8
 #define PAIRS  4
 

@@ -399,20 +399,6 @@ static float weigh_spans(const struct read *r, struct work *w, float *sinks)
     return near;
 }
 
-static uint32_t bits_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 /* Masses above high are chosen, those at or below low are not, and of those between as many as
  * there is room for. */
 struct border {
@@ -425,11 +411,11 @@ struct border {
 static struct border find_border(const struct read *r, const struct work *w, float all, float left)
 {
     size_t n_far = (size_t)r->n_far, most = (size_t)r->c->kv->far.n_chosen;
-    uint32_t low = bits_of(left / (float)r->n_far), high = bits_of(2 * all);
-    uint32_t at = bits_of(2 * all / (float)r->n_far), step = OCTAVE;
+    uint32_t low = bits_of_float(left / (float)r->n_far), high = bits_of_float(2 * all);
+    uint32_t at = bits_of_float(2 * all / (float)r->n_far), step = OCTAVE;
     while (high - low > STEP && at > low && at < high) {
         float mass;
-        size_t n = r->k->sum_above(w->mass, n_far, float_of(at), &mass);
+        size_t n = r->k->sum_above(w->mass, n_far, float_of_bits(at), &mass);
         bool more = n <= most && all - mass > left;
         *(more ? &high : &low) = at;
         if (more && most - n <= most / 32)
@@ -438,7 +424,7 @@ static struct border find_border(const struct read *r, const struct work *w, flo
         at = more ? high - move : low + move;
         step *= 2;
     }
-    return (struct border){ float_of(low), float_of(high) };
+    return (struct border){ float_of_bits(low), float_of_bits(high) };
 }
 
 /* Adds the chosen to the list, in the order of their positions; their exponentials become 0. */

@@ -25,20 +25,6 @@ CHECK_SIZE(q6_k, 210)
 
 /* ---- half precision ----------------------------------------------------------------------- */
 
-static float float_of_bits(uint32_t u)
-{
-    float f;
-    memcpy(&f, &u, sizeof f);
-    return f;
-}
-
-static uint32_t bits_of_float(float f)
-{
-    uint32_t u;
-    memcpy(&u, &f, sizeof u);
-    return u;
-}
-
 /* The 15 bits without the sign, moved to where a float has its exponent, are the value times
  * 2^-112: the exponents are biased by 15 and 127. One exact product puts that right, subnormal
  * numbers too; infinity and NaN get their exponent back afterwards. */

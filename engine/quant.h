@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* name, name in functions, number of the type in a GGUF file, elements and bytes of a block, the
  * activations it meets */
@@ -215,5 +216,20 @@ enum weight weight_of_gguf(uint32_t gguf_type);
 
 float f32_of_f16(uint16_t h);
 uint16_t f16_of_f32(float f);  /* to nearest, ties to even */
+
+/* The 32 bits of a float. */
+static inline float float_of_bits(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+static inline uint32_t bits_of_float(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
 
 #endif

@@ -112,6 +112,13 @@ void chat_settle(struct chat *c)
     }
 }
 
+void chat_ready(struct chat *c)
+{
+    chat_new(c);
+    chat_begin(c, "tiny-llama.gguf");
+    chat_settle(c);
+}
+
 void chat_line(struct chat *c, const char *text)
 {
     const char *args;

@@ -1,5 +1,5 @@
 /* app_chat.h -- a running conversation on a fixture model in a folder of its own, with its worker
- * thread, log and cache, and what its front was told: for app_talk.c and app_fold.c. */
+ * thread, log and cache, and what its front was told: for app_talk.c, app_fold.c and app_set.c. */
 #ifndef DUET_TESTS_APP_CHAT_H
 #define DUET_TESTS_APP_CHAT_H
 
@@ -27,6 +27,7 @@ void chat_new(struct chat *c);
 /* Opens the session that the options name and the model; answers of at most 12 tokens. */
 void chat_begin(struct chat *c, const char *fixture);
 void chat_open(struct chat *c, const char *model); /* a path, which lives as long as c */
+void chat_ready(struct chat *c); /* a new one on tiny-llama that waits for a question */
 void chat_settle(struct chat *c); /* runs until nothing is under way, toggling where it is due */
 void chat_line(struct chat *c, const char *text); /* a line that is typed, and settled by talk.c */
 

@@ -278,9 +278,7 @@ void test_fold_toggle(void **state)
     (void)state;
     struct chat c;
     char line[60];
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     c.t.max_tokens = 100;
     for (int from = 1; from < MODE_COUNT; from++) /* Flash leaves nothing to fold */
         for (int to = 0; to < MODE_COUNT; to++) {
@@ -309,9 +307,7 @@ void test_fold_gives_way(void **state)
     (void)state;
     struct chat c;
     char id[80];
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     c.t.max_tokens = 100;
     ask_until_fold(&c, "/pro one");
     assert_true(talk_stop(&c.t));

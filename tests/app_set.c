@@ -27,9 +27,7 @@ void test_talk_settings(void **state)
     (void)state;
     struct chat c;
     char id[80];
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     chat_line(&c, "/pro-max");
     chat_line(&c, "/think 20");
     chat_line(&c, "/best 9");

@@ -53,9 +53,7 @@ void test_talk_toggles_during_a_reply(void **state)
     (void)state;
     struct chat c;
     char path[700];
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     c.t.max_tokens = 60;
     for (int i = 0; i < 100 && c.toggles == 0; i++) {
         char question[40];
@@ -104,9 +102,7 @@ void test_talk_commands(void **state)
     (void)state;
     struct chat c;
     const char *args;
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     chat_line(&c, "/nonsense");
     assert_non_null(strstr(buf_text(&c.notes), "!there is no command /nonsense"));
     assert_int_equal(c.questions, 0);
@@ -206,9 +202,7 @@ void test_talk_siblings(void **state)
     struct chat c;
     struct buf heading = {0}, lines = {0};
     char id[80];
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     c.t.max_tokens = 40; /* few tokens are not worth being kept */
     chat_line(&c, "/flip");
     assert_false(command_diff(&c.t, &heading, &lines));
@@ -253,9 +247,7 @@ void test_talk_branches(void **state)
     (void)state;
     struct chat c;
     char first[600], second[80];
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     chat_line(&c, "/fork");
     assert_non_null(strstr(buf_text(&c.notes), "!there is nothing to branch off"));
     chat_line(&c, "one");
@@ -391,9 +383,7 @@ void test_talk_both_stops(void **state)
 {
     (void)state;
     struct chat c;
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     c.t.max_tokens = 1000;
     assert_true(talk_both(&c.t, "go on for ever"));
     while (c.t.tray.row[1].tokens < 3)
@@ -414,9 +404,7 @@ void test_talk_splits(void **state)
     (void)state;
     struct chat c;
     char here[80];
-    chat_new(&c);
-    chat_begin(&c, "tiny-llama.gguf");
-    chat_settle(&c);
+    chat_ready(&c);
     chat_line(&c, "/split");
     assert_non_null(strstr(buf_text(&c.notes), "!there is one answer"));
     assert_true(talk_both(&c.t, "tell me of the sea"));

@@ -117,3 +117,18 @@ bool key_same(const struct key *a, const struct key *b)
         return false;
     return (a->code != KEYCODE_CHAR && a->code != KEYCODE_FN) || a->ch == b->ch;
 }
+
+bool key_is_pressed(const struct key *k)
+{
+    return k->code != KEYCODE_PASTE && k->code != KEYCODE_RESIZE && k->code != KEYCODE_EOF &&
+           k->code != KEYCODE_CLICK;
+}
+
+bool key_refuse(char *msg, size_t bytes, const char *what, const char *why, const char *more)
+{
+    struct buf shown = {0};
+    text_display(&shown, what, strlen(what));
+    snprintf(msg, bytes, "%.60s %s%s", buf_text(&shown), why, more);
+    buf_release(&shown);
+    return false;
+}

@@ -39,4 +39,10 @@ void key_label(const struct key *k, char *out, size_t bytes);
 bool key_parse(const char *name, struct key *k);
 bool key_same(const struct key *a, const struct key *b);
 
+/* False: it is no key of a keyboard, and no action can be bound to it. */
+bool key_is_pressed(const struct key *k);
+
+/* "<what> <why><more>" to msg, what is from a file: shown harmlessly. Returns false. */
+bool key_refuse(char *msg, size_t bytes, const char *what, const char *why, const char *more);
+
 #endif

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ui/text.h"
-
 enum { KEYS_BYTES = 120, NAME_BYTES = 32 };
 
 /* The strings of action.def, in the order of enum action. */
@@ -214,15 +212,6 @@ bool keymap_keys(const char *keys, char *out, size_t bytes)
 static const char *const twins[][2] = {
     {"Ctrl+M", "Enter"}, {"Ctrl+I", "Tab"}, {"Ctrl+H", "Backspace"}, {"Ctrl+[", "Esc"}};
 
-static bool refuse(char *msg, size_t bytes, const char *keys, const char *why, const char *more)
-{
-    struct buf shown = {0};
-    text_display(&shown, keys, strlen(keys));
-    snprintf(msg, bytes, "%.60s %s%s", buf_text(&shown), why, more);
-    buf_release(&shown);
-    return false;
-}
-
 /* What speaks against a key that begins or is a binding. */
 static bool check_key(enum key_context c, const struct keys *k, const char *name, char *msg,
                       size_t bytes)
@@ -231,17 +220,16 @@ static bool check_key(enum key_context c, const struct keys *k, const char *name
     bool typed = k->first.code == KEYCODE_CHAR && !k->first.mod;
     for (size_t i = 0; i < sizeof twins / sizeof *twins; i++)
         if (key_parse(twins[i][0], &twin) && key_same(&twin, &k->first))
-            return refuse(msg, bytes, name, "is the same key as ", twins[i][1]);
-    if (k->first.code == KEYCODE_PASTE || k->first.code == KEYCODE_RESIZE ||
-        k->first.code == KEYCODE_EOF || k->first.code == KEYCODE_CLICK)
-        return refuse(msg, bytes, name, "is no key", "");
+            return key_refuse(msg, bytes, name, "is the same key as ", twins[i][1]);
+    if (!key_is_pressed(&k->first))
+        return key_refuse(msg, bytes, name, "is no key", "");
     if (typed && c == CONTEXT_EDITOR)
-        return refuse(msg, bytes, name, "is text in the editor", "");
+        return key_refuse(msg, bytes, name, "is text in the editor", "");
     enum action other = k->two ? keymap_action(c, &k->first) : begins(c, &k->first);
     if (other != ACTION_NONE && k->two)
-        return refuse(msg, bytes, name, "begins with a key of ", keymap_name(other));
+        return key_refuse(msg, bytes, name, "begins with a key of ", keymap_name(other));
     if (other != ACTION_NONE)
-        return refuse(msg, bytes, name, "begins the keys of ", keymap_name(other));
+        return key_refuse(msg, bytes, name, "begins the keys of ", keymap_name(other));
     return true;
 }
 
@@ -263,13 +251,13 @@ bool keymap_bind(enum key_context c, const char *keys, enum action a, char *msg,
     struct keys k;
     char name[72];
     if (!parse_keys(keys, strlen(keys), &k))
-        return refuse(msg, msg_bytes, keys, "is no key", "");
+        return key_refuse(msg, msg_bytes, keys, "is no key", "");
     if (!check_key(c, &k, keys, msg, msg_bytes))
         return false;
     spell_keys(&k, name, sizeof name);
     size_t used = strlen(list_of(a, c));
     if (a != ACTION_NONE && used + strlen(name) + 2 > KEYS_BYTES)
-        return refuse(msg, msg_bytes, keys, "is one key too many for ", keymap_name(a));
+        return key_refuse(msg, msg_bytes, keys, "is one key too many for ", keymap_name(a));
     for (int i = ACTION_NONE + 1; i < ACTION_COUNT; i++)
         take_away(lists[i][c], &k);
     used = strlen(lists[a][c]);

@@ -1,10 +1,7 @@
 /* overmap.c -- see overmap.h. */
 #include "ui/overmap.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#include "ui/text.h"
 
 enum { BOUND_MAX = 64 };
 
@@ -77,31 +74,21 @@ bool overmap_key(enum over_context c, const struct key *k, struct key *out)
     return true;
 }
 
-static bool refuse(char *msg, size_t bytes, const char *what, const char *why, const char *more)
-{
-    struct buf shown = {0};
-    text_display(&shown, what, strlen(what));
-    snprintf(msg, bytes, "%.60s %s%s", buf_text(&shown), why, more);
-    buf_release(&shown);
-    return false;
-}
-
 bool overmap_bind(enum over_context c, const char *key, const char *action, char *msg,
                   size_t msg_bytes)
 {
     struct key k;
     int row = find_row(c, action);
     bool none = strcmp(action, "none") == 0;
-    if (!key_parse(key, &k) || k.code == KEYCODE_PASTE || k.code == KEYCODE_RESIZE ||
-        k.code == KEYCODE_EOF || k.code == KEYCODE_CLICK)
-        return refuse(msg, msg_bytes, key, "is no key for ", contexts[c]);
+    if (!key_parse(key, &k) || !key_is_pressed(&k))
+        return key_refuse(msg, msg_bytes, key, "is no key for ", contexts[c]);
     if (c == OVER_LIST && k.code == KEYCODE_CHAR && !k.mod)
-        return refuse(msg, msg_bytes, key, "is text in a list", "");
+        return key_refuse(msg, msg_bytes, key, "is text in a list", "");
     if (row == N_ROWS && !none)
-        return refuse(msg, msg_bytes, action, "is no action of ", contexts[c]);
+        return key_refuse(msg, msg_bytes, action, "is no action of ", contexts[c]);
     int at = find_bound(c, &k);
     if (at < 0 && n_bound == BOUND_MAX)
-        return refuse(msg, msg_bytes, key, "is one key too many for ", contexts[c]);
+        return key_refuse(msg, msg_bytes, key, "is one key too many for ", contexts[c]);
     if (at >= 0)
         bound[at] = bound[--n_bound];
     if (!none) {
