@@ -288,6 +288,46 @@ static bool cmd_reread(struct talk *t, const char *args)
     return !r.tokens || r.yes;
 }
 
+const struct reply *command_doubts(struct talk *t, struct doubts *out)
+{
+    const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
+    if (t->turn >= 0 || !last || last->chosen < 0) {
+        talk_say(t, true,
+                 t->turn >= 0 ? "not while an answer is written" : "there is no answer yet");
+        return NULL;
+    }
+    const struct reply *r = &last->reply[last->chosen];
+    if (!doubts_find(r, out))
+        talk_say(t, true, "how sure the model was of this answer was not kept with it");
+    else if (out->n == 0)
+        talk_say(t, false, "no word of the last answer was less certain than one half");
+    return out->n ? r : NULL;
+}
+
+void command_doubt(struct talk *t, const struct reply *r, const struct doubt *d)
+{
+    struct buf question = {0};
+    doubt_question(r, d, &question);
+    talk_ask(t, buf_text(&question), MODE_PRO_MAX);
+    buf_release(&question);
+}
+
+/* False: the places are to be shown. */
+static bool cmd_doubt(struct talk *t, const char *args)
+{
+    struct doubts d = {0};
+    uint64_t k;
+    if (!*args)
+        return false;
+    const struct reply *r = command_doubts(t, &d);
+    if (r && number(args, INT32_MAX, &k) && k > 0 && k <= (uint64_t)d.n)
+        command_doubt(t, r, &d.place[k - 1]);
+    else if (r)
+        talk_say(t, true, "/doubt N: there are places 1 to %d", d.n);
+    doubts_release(&d);
+    return true;
+}
+
 static void cmd_delete(struct talk *t, const char *args)
 {
     struct err err;
@@ -353,6 +393,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_OTHER: talk_other(t); return ACTION_NONE;
     case ACTION_COST: cmd_cost(t); return ACTION_NONE;
     case ACTION_CANDIDATES: return cmd_candidates(t, args) ? ACTION_NONE : a;
+    case ACTION_DOUBT: return cmd_doubt(t, args) ? ACTION_NONE : a;
     case ACTION_FLIP: talk_flip(t, 1); return ACTION_NONE;
     case ACTION_FLIP_BACK: talk_flip(t, -1); return ACTION_NONE;
     case ACTION_CHOOSE: cmd_choose(t, args); return ACTION_NONE;

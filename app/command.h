@@ -2,6 +2,7 @@
 #ifndef DUET_APP_COMMAND_H
 #define DUET_APP_COMMAND_H
 
+#include "app/doubt.h"
 #include "app/talk.h"
 #include "ui/keymap.h"
 
@@ -30,5 +31,12 @@ bool command_reread(struct talk *t, const char *args, struct reread *out);
 /* "/diff": appends the chosen answer compared with the one before it, as lines of diff.h under a
  * heading. False: why not was said. */
 bool command_diff(struct talk *t, struct buf *heading, struct buf *lines);
+
+/* The places of the last answer that the model was least sure of (doubt.h) and the reply they are
+ * in, borrowed. NULL: why not was said. */
+const struct reply *command_doubts(struct talk *t, struct doubts *out);
+
+/* Asks Pro-Max about a place, in a turn of its own. */
+void command_doubt(struct talk *t, const struct reply *r, const struct doubt *d);
 
 #endif

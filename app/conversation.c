@@ -66,8 +66,10 @@ static void *array_grow(void *array, int n, size_t element)
 
 void reply_release(struct reply *r)
 {
-    for (int i = 0; i < r->n_part; i++)
+    for (int i = 0; i < r->n_part; i++) {
         free(r->part[i].text);
+        ids_release(&r->part[i].doubt);
+    }
     free(r->part);
     free(r->said);
     ids_release(&r->ids);

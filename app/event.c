@@ -27,6 +27,7 @@ static bool merge(struct event *a, struct event *b)
                a->folds == b->folds) {
         buf_append(&a->text, buf_text(&b->text), b->text.bytes);
         ids_append(&a->ids, b->ids.id, b->ids.n);
+        ids_append(&a->doubt, b->doubt.id, b->doubt.n);
         a->tokens += b->tokens;
         a->seconds += b->seconds;
     } else {
@@ -72,6 +73,7 @@ void event_free(struct event **e)
         return;
     buf_release(&(*e)->text);
     ids_release(&(*e)->ids);
+    ids_release(&(*e)->doubt);
     free(*e);
     *e = NULL;
 }
@@ -92,6 +94,7 @@ struct part *reply_take(struct reply *r, const struct event *e)
     if (e->text.bytes == 0 && e->tokens == 0)
         return NULL;
     struct part *p = reply_text(r, e->part, e->mode, buf_text(&e->text), e->text.bytes);
+    ids_append(&p->doubt, e->doubt.id, e->doubt.n);
     p->tokens += e->tokens;
     p->ms += (int64_t)(e->seconds * 1000);
     return p;

@@ -62,6 +62,7 @@ struct event {
     struct buf text;
     struct ids ids;
     bool folds;           /* they leave the context when the turn is folded */
+    struct ids doubt;     /* of the tokens of an answer: see struct part */
     int index, done, total, tokens, re_read;
     double seconds;
     enum reply_reason reason;

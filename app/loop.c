@@ -118,7 +118,9 @@ static void view_fill(struct loop *l, struct view *v)
     view_strip(l, v);
     v->transcript = l->transcript;
     v->list = l->list;
-    v->list_rows = l->overlay == OVERLAY_THEMES ? THEME_ROWS : 0;
+    v->list_rows = l->overlay == OVERLAY_THEMES  ? THEME_ROWS
+                   : l->overlay == OVERLAY_DOUBT ? doubt_view_rows(l)
+                                                 : 0;
     tray_view_rows(l, v);
     editor_view(l->editor, &v->draft);
     v->reader = l->reader;
@@ -167,6 +169,8 @@ static void draw(struct loop *l)
     }
     view_fill(l, &v);
     screen_draw(&l->grid, &v, &row, &col);
+    if (doubt_view_follow(l))
+        screen_draw(&l->grid, &v, &row, &col);
     term_flush(&l->grid, row, col);
     trace_event("frame", cols);
     l->dirty = false;
@@ -375,6 +379,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
         }
         line = "/candidates";
         break;
+    case ACTION_DOUBT: doubt_view(l); return true;
     case ACTION_FLIP: flip(l, 1); return true;
     case ACTION_FLIP_BACK: flip(l, -1); return true;
     case ACTION_FORK: line = "/fork"; break;

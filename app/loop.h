@@ -1,8 +1,8 @@
 /* loop.h -- the state of the full screen, shared by the files that make it: loop.c (the pump, keys,
  * drawing), shown.c (what the conversation tells), overlay.c (lists over it), sessions.c
  * (the one of sessions), panes.c (two answers), look.c (themes), tray_view.c (candidates),
- * reader.c (copying, searching), outside.c (other programs on the terminal). Nobody else includes
- * it.
+ * doubt_view.c (what an answer is unsure of), reader.c (copying, searching), outside.c (other
+ * programs on the terminal). Nobody else includes it.
  *
  * All of it belongs to the UI thread. What changes something sets `dirty`; only loop.c draws. */
 #ifndef DUET_APP_LOOP_H
@@ -18,7 +18,8 @@
 
 enum overlay {
     OVERLAY_NONE, OVERLAY_HELP, OVERLAY_SESSIONS, OVERLAY_HISTORY,
-    OVERLAY_THEMES, OVERLAY_SLICES, OVERLAY_EXACT, OVERLAY_CANDIDATES
+    OVERLAY_THEMES, OVERLAY_SLICES, OVERLAY_EXACT, OVERLAY_CANDIDATES,
+    OVERLAY_DOUBT
 };
 
 struct loop {
@@ -68,6 +69,8 @@ struct loop {
     int slices_at, slices_turns, slices_exact;
     enum slice_form slices_form;
     struct reread reread;       /* what OVERLAY_EXACT asks about */
+    struct doubts doubts;       /* OVERLAY_DOUBT: the places of the last answer */
+    bool doubt_follow;          /* the one the bar is on is to be brought into view */
     int cost;                   /* tokens that the next turn will read again */
     struct spots spots;         /* of the last frame */
     int64_t frame_ms;           /* when the last frame was drawn */
@@ -175,6 +178,19 @@ bool reader_key(struct loop *l, const struct key *k);
 void tray_view_rows(struct loop *l, struct view *v);
 void tray_view_list(struct loop *l);
 void tray_view_close(struct loop *l);
+
+/* ---- doubt_view.c -------------------------------------------------------------------------- */
+
+/* The places that the last answer was least sure of: a list, and the answer below it with all of
+ * them marked. */
+void doubt_view(struct loop *l);
+void doubt_view_close(struct loop *l);
+void doubt_view_choose(struct loop *l, int i); /* asks about place i */
+void doubt_view_mark(struct loop *l);          /* the bar went elsewhere */
+int doubt_view_rows(const struct loop *l);     /* of the list */
+
+/* True: what was drawn last did not show the place; it is to be drawn again. */
+bool doubt_view_follow(struct loop *l);
 
 /* ---- outside.c ----------------------------------------------------------------------------- */
 

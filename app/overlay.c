@@ -12,6 +12,7 @@ void overlay_close(struct loop *l)
 {
     list_free(&l->list);
     sessions_close(l);
+    doubt_view_close(l);
     while (l->n_draft)
         free(l->draft[--l->n_draft]);
     free(l->draft);
@@ -192,12 +193,14 @@ static void slice_exact(struct loop *l, int i)
     ask_exact(l);
 }
 
-/* Each theme is shown while the bar is on it. */
+/* Each theme, and each place, is shown while the bar is on it. */
 static void preview(struct loop *l)
 {
     int i = list_chosen(l->list);
     if (l->overlay == OVERLAY_THEMES && i >= 0)
         look_show(l, l->themes.name[i]);
+    if (l->overlay == OVERLAY_DOUBT)
+        doubt_view_mark(l);
 }
 
 /* The chosen row, which is there. */
@@ -217,6 +220,8 @@ static void choose(struct loop *l, int i)
         look_theme(l, l->themes.name[i]);
     if (l->overlay == OVERLAY_CANDIDATES)
         talk_candidate(&l->talk, i);
+    if (l->overlay == OVERLAY_DOUBT)
+        doubt_view_choose(l, i);
     if (l->overlay == OVERLAY_HISTORY)
         editor_set(l->editor, l->draft[i], strlen(l->draft[i]));
     overlay_close(l);
@@ -228,7 +233,8 @@ const char *overlay_hint(struct loop *l)
                                         [OVERLAY_CANDIDATES] = "take it",
                                         [OVERLAY_THEMES] = "take it",
                                         [OVERLAY_HISTORY] = "take it",
-                                        [OVERLAY_EXACT] = "take it"};
+                                        [OVERLAY_EXACT] = "take it",
+                                        [OVERLAY_DOUBT] = "ask Pro-Max about it"};
     char choose_key[32], close_key[32], down[32];
     if (l->overlay == OVERLAY_SESSIONS)
         return sessions_hint(l);

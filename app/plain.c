@@ -249,6 +249,29 @@ static void show_diff(struct plain *p)
     buf_release(&lines);
 }
 
+/* The answer with its places in brackets, and each with its probability. */
+static void show_doubts(struct plain *p)
+{
+    struct doubts d = {0};
+    struct buf text = {0};
+    const struct reply *r = command_doubts(&p->talk, &d);
+    for (int i = 0; r && i < d.n; i++) {
+        buf_printf(&text, "- %d: ", i + 1);
+        doubt_percent(&d.place[i], &text);
+        buf_puts(&text, "  ");
+        doubt_excerpt(r, &d.place[i], &text);
+        buf_puts(&text, "\n");
+    }
+    if (r) {
+        doubts_marked(r, &d, &text);
+        buf_puts(&text, "\n- /doubt N asks Pro-Max about place N\n");
+        line_end(p);
+        out_text(stdout, buf_text(&text), text.bytes);
+    }
+    buf_release(&text);
+    doubts_release(&d);
+}
+
 static void branch(struct plain *p, const char *args)
 {
     char *question = command_branch(&p->talk, args, p->talk.c.n_turn - 1);
@@ -324,6 +347,8 @@ static void send_line(struct plain *p, const char *line)
         talk_both(&p->talk, args);
     } else if (a == ACTION_DIFF) {
         show_diff(p);
+    } else if (a == ACTION_DOUBT) {
+        show_doubts(p);
     } else if (a == ACTION_BRANCH) {
         branch(p, args);
     } else if (a == ACTION_REREAD) {

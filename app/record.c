@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/doubt.h"
+
 void record_mode(struct json_line *j, const char *name, enum mode_id mode)
 {
     json_text(j, name, mode_get(mode)->name);
@@ -44,6 +46,8 @@ void record_reply(struct json_line *j, const struct reply *r)
         json_text(j, "text", p->text);
         json_int(j, "tokens", p->tokens);
         json_int(j, "ms", p->ms);
+        if (p->doubt.n > 0)
+            json_ids(j, "doubt", p->doubt.id, p->doubt.n);
         json_close(j, '}');
     }
     json_close(j, ']');
@@ -69,6 +73,23 @@ bool record_read_mode(const struct json *j, const char *name, enum mode_id *out)
     return m != NULL;
 }
 
+/* Pairs that stand for no more text than there is. Others are none. */
+static void read_doubt(const struct json *p, size_t bytes, struct ids *out)
+{
+    struct ids pairs = {0};
+    size_t left = bytes;
+    bool good = json_id_list(p, "doubt", &pairs.id, &pairs.n);
+    pairs.cap = good ? pairs.n : 0;
+    good = good && pairs.n % 2 == 0;
+    for (int i = 0; good && i < pairs.n; i += 2) {
+        good = pairs.id[i] <= DOUBT_MAX && (size_t)pairs.id[i + 1] <= left;
+        left -= good ? (size_t)pairs.id[i + 1] : 0;
+    }
+    if (good)
+        ids_append(out, pairs.id, pairs.n);
+    ids_release(&pairs);
+}
+
 static void read_part(const struct json *p, struct reply *r)
 {
     const char *text = json_string(p, "text"), *kind = json_string(p, "kind");
@@ -83,6 +104,7 @@ static void read_part(const struct json *p, struct reply *r)
     record_read_int(p, "tokens", INT_MAX, &part->tokens);
     if (json_integer(p, "ms", &ms) && ms > 0)
         part->ms = ms;
+    read_doubt(p, strlen(text), &part->doubt);
 }
 
 static bool read_bool(const struct json *j, const char *name)

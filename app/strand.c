@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/clock.h"
+#include "app/doubt.h"
 
 /* As many tokens are read by the index, whatever the mode. */
 enum { INDEX_TOKENS = 16 };
@@ -129,8 +130,12 @@ static void part_end(struct strand *s, struct event_list *out)
 {
     char rest[3 * 4];
     size_t n = utf8_hold_add(&s->hold, "", 0, true, rest);
-    if (n > 0)
-        text_append(s, rest, n, &strand_event(s, out, EVENT_TOKENS)->text);
+    if (n > 0) {
+        struct event *e = strand_event(s, out, EVENT_TOKENS);
+        text_append(s, rest, n, &e->text);
+        if (s->part == PART_ANSWER)
+            doubt_append(&e->doubt, 0, rest, n); /* its tokens were told without text */
+    }
     s->shown = -1;
 }
 
@@ -337,6 +342,7 @@ static bool token_keep(struct strand *s, const struct session_token *t, struct e
     piece_append(s, t->id, &e->text);
     e->folds = folds(s, &e->text);
     if (s->part == PART_ANSWER) {
+        doubt_append(&e->doubt, doubt_of(t->logprob), buf_text(&e->text), e->text.bytes);
         s->logprob += (double)t->logprob;
         s->n_logprob++;
     }

@@ -648,6 +648,32 @@ def test_dumb_terminal(t):
 test_dumb_terminal.env = {"TERM": "dumb", "PAGER": "cp -t .", "EDITOR": "cp question"}
 
 
+def test_doubt(t):
+    """What an answer was unsure of: the list over the marked answer, the next place, asking."""
+    t.duet("--max-tokens 24", "--session doubt")
+    t.idle()
+    ask(t, "What do you know about rivers?")
+    answered(t, 1)
+    t.type("/doubt")
+    t.keys("Enter")
+    same("doubt", t.wait("the places", lambda s: "unsure of" in s and "ask Pro-Max" in s))
+    t.keys("Escape")
+    t.wait("no list", lambda s: "unsure of" not in s)
+    t.keys("Tab")
+    t.wait("the reader", lambda s: "/ search" in s)
+    t.resize(40, 12)
+    t.type("d")
+    same("doubt-40x12", t.wait("the places", lambda s: "unsure of" in s and len(s.splitlines()) == 12))
+    t.resize(80, 24)
+    t.keys("Down")
+    t.wait("the second", lambda s: re.search(r"^  \d+ %.*\n> \d+ %", s, re.M))
+    t.keys("Enter")
+    answered(t, 2)
+    asked = [e for e in t.logs()[0] if e["type"] == "ask"][-1]
+    true("it is asked in Pro-Max: %s" % asked, asked["mode"] == "pro-max" and
+         "Look at this place of it again" in asked["text"])
+
+
 def test_session_in_use(t):
     """A second program on the same session is told so in one line."""
     t.duet("--max-tokens 8", "--session shared")

@@ -684,6 +684,22 @@ static void make_empty(struct view *v)
     list_add(v->empty, "F2 Ctrl+T", "Switch between Flash and Pro-Max, during a reply too");
 }
 
+/* What the last answer was unsure of, with the bar on the second place. */
+static void make_doubt(struct view *v)
+{
+    static const struct stretch marks[] = {{5, 3, 5, STYLE_DOUBT}, {5, 34, 11, STYLE_DOUBT_NOW},
+                                           {5, 61, 8, STYLE_DOUBT_MUCH}};
+    v->list = list_new("What the last answer was unsure of", true);
+    list_add(v->list, "7 %  the callback, so it [does not] show in the code", "");
+    list_add(v->list, "19 %  same two locks, but [through the] callback", "");
+    list_add(v->list, "44 %  It [takes] the same two locks", "");
+    list_go(v->list, 1);
+    v->list_rows = 3;
+    v->reader = true;
+    v->hint = "Enter ask Pro-Max about it  Esc back";
+    transcript_mark(v->transcript, marks, 3);
+}
+
 /* Every view at the three sizes. A row of the dump has its text and, for each cell, its role: dark
  * and light give these other colours, so one dump stands for all themes; that each of them has all
  * roles is tests/ui_theme.c's. */
@@ -696,7 +712,8 @@ void test_screen_views(void **state)
         void (*make)(struct view *v);
     } views[] = {{"draft", make_draft}, {"unfolded", make_unfolded}, {"themes", make_themes},
                  {"list", make_list}, {"help", make_help}, {"slices", make_slices},
-                 {"exact", make_exact}, {"sessions", make_sessions}, {"panes", make_panes},
+                 {"exact", make_exact}, {"doubt", make_doubt},
+                 {"sessions", make_sessions}, {"panes", make_panes},
                  {"second", make_second}, {"candidates", make_candidates}, {"typed", make_typed},
                  {"found", make_found}, {"reading", make_reading}, {"message", make_message},
                  {"error", make_error}, {"back", make_back}, {"empty", make_empty}};

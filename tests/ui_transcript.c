@@ -424,3 +424,47 @@ void test_transcript_find_markup(void **state)
         transcript_free(&t);
     }
 }
+
+/* Marks in an answer's markup; a hit comes before a mark; they go with their entry. */
+void test_transcript_marks(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct transcript *t = transcript_new();
+    struct grid g;
+    add(t, ENTRY_USER, "you", "q");
+    add(t, ENTRY_THINKING, "Pro", "hm");
+    add(t, ENTRY_ANSWER, "Pro", "a **bold** word here");
+    add(t, ENTRY_NOTE, "", "2 of 3");
+    assert_int_equal(transcript_part(t, 0), 1);
+    assert_int_equal(transcript_part(t, 1), 2);
+    assert_int_equal(transcript_part(t, 2), -1);
+    static const struct stretch marks[] = {{1, 0, 1, STYLE_DOUBT}, {2, 0, 6, STYLE_DOUBT_MUCH},
+                                           {2, 11, 7, STYLE_DOUBT_NOW}};
+    transcript_mark(t, marks, 3);
+    transcript_find(t, "word", 4);
+    grid_init(&g, 5, 40);
+    transcript_draw(t, &g, 0, 0, 5, 40);
+    static const struct {
+        int col;
+        enum style style;
+    } cells[] = {{0, STYLE_DOUBT_MUCH}, {1, STYLE_DOUBT_MUCH}, {2, STYLE_DOUBT_MUCH},
+                 {3, STYLE_DOUBT_MUCH}, {4, STYLE_STRONG}, {6, STYLE_TEXT}, {7, STYLE_MATCH_NOW},
+                 {10, STYLE_MATCH_NOW}, {11, STYLE_DOUBT_NOW}, {12, STYLE_DOUBT_NOW},
+                 {13, STYLE_DOUBT_NOW}, {14, STYLE_TEXT}};
+    int row = 0;
+    while (row < 5 && strcmp(g.cell[row * 40].text, "a") != 0)
+        row++;
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        if (g.cell[row * 40 + cells[i].col].style != cells[i].style)
+            fail_msg("cell %d has style %d", cells[i].col, g.cell[row * 40 + cells[i].col].style);
+    transcript_cut(t, 2);
+    add(t, ENTRY_ANSWER, "Pro", "another");
+    grid_blank(&g);
+    transcript_draw(t, &g, 0, 0, 5, 40);
+    for (int i = 0; i < 5 * 40; i++)
+        assert_int_not_equal(g.cell[i].style, STYLE_DOUBT_MUCH);
+    transcript_mark(t, NULL, 0);
+    grid_release(&g);
+    transcript_free(&t);
+}

@@ -61,6 +61,8 @@ struct transcript {
     int rows, cols;   /* of the last drawing */
     struct find find;
     int hit;          /* the one it stands at, -1 = none */
+    struct stretch *mark; /* [n_mark], owned */
+    int n_mark;
 };
 
 static const enum style kind_style[] = {
@@ -451,16 +453,20 @@ static struct place place_of(struct transcript *t, int i, size_t at)
     return (struct place){i, head_rows(t, i) + best};
 }
 
-/* Leaves the view alone if it shows the hit already. */
-static void show_hit(struct transcript *t)
+void transcript_show(struct transcript *t, int entry, size_t at)
 {
-    if (t->hit < 0 || !t->cols)
+    if (entry < 0 || entry >= t->n || !t->cols)
         return;
-    const struct hit *h = &t->find.hit[t->hit];
-    struct place p = place_of(t, h->entry, h->at), top = view_top(t);
+    struct place p = place_of(t, entry, at), top = view_top(t);
     int above = rows_from(t, top) - rows_from(t, p);
     if (above < 0 || above >= t->rows)
         view_to(t, place_before(t, p, t->rows / 3));
+}
+
+static void show_hit(struct transcript *t)
+{
+    if (t->hit >= 0)
+        transcript_show(t, t->find.hit[t->hit].entry, t->find.hit[t->hit].at);
 }
 
 void transcript_find(struct transcript *t, const char *text, size_t bytes)
@@ -540,7 +546,24 @@ static void pen_put(struct pen *p, enum style s, const char *text, size_t bytes)
     buf_release(&shown);
 }
 
-/* Bytes [at, end) of the text of entry i, with the hits in it. */
+/* Bytes [at, end) of the text of entry i, with the marks in it. */
+static void pen_put_marked(struct pen *p, const struct transcript *t, int i, enum style s,
+                           size_t at, size_t end)
+{
+    const char *text = buf_text(&t->entry[i].raw);
+    for (int k = 0; k < t->n_mark && at < end; k++) {
+        const struct stretch *m = &t->mark[k];
+        size_t a = m->at > at ? m->at : at, b = m->at + m->bytes < end ? m->at + m->bytes : end;
+        if (m->entry != i || a >= b)
+            continue;
+        pen_put(p, s, text + at, a - at);
+        pen_put(p, m->style, text + a, b - a);
+        at = b;
+    }
+    pen_put(p, s, text + at, end > at ? end - at : 0);
+}
+
+/* The same with the hits too, which come before marks. */
 static void pen_put_text(struct pen *p, const struct transcript *t, int i, enum style s, size_t at,
                          size_t end)
 {
@@ -553,11 +576,11 @@ static void pen_put_text(struct pen *p, const struct transcript *t, int i, enum 
         size_t a = h->at > at ? h->at : at, b = h->at + h->bytes < end ? h->at + h->bytes : end;
         if (a >= b)
             continue;
-        pen_put(p, s, text + at, a - at);
+        pen_put_marked(p, t, i, s, at, a);
         pen_put(p, k == t->hit ? STYLE_MATCH_NOW : STYLE_MATCH, text + a, b - a);
         at = b;
     }
-    pen_put(p, s, text + at, end > at ? end - at : 0);
+    pen_put_marked(p, t, i, s, at, end);
 }
 
 /* Row k of an answer. */
@@ -641,6 +664,7 @@ void transcript_free(struct transcript **t)
     transcript_clear(*t);
     find_release(&(*t)->find);
     free((*t)->entry);
+    free((*t)->mark);
     free(*t);
     *t = NULL;
 }
@@ -745,9 +769,35 @@ void transcript_cut(struct transcript *t, int n)
         entry_release(&t->entry[--t->n]);
     if (t->top.entry >= t->n)
         t->stick = true;
+    while (t->n_mark > 0 && t->mark[t->n_mark - 1].entry >= n)
+        t->n_mark--;
     find_cut(&t->find, n);
     if (t->hit >= t->find.n)
         t->hit = t->find.n - 1;
+}
+
+void transcript_mark(struct transcript *t, const struct stretch *s, int n)
+{
+    free(t->mark);
+    t->mark = NULL;
+    t->n_mark = n;
+    if (n == 0)
+        return;
+    t->mark = mem_new((size_t)n * sizeof *t->mark);
+    memcpy(t->mark, s, (size_t)n * sizeof *t->mark);
+}
+
+int transcript_part(const struct transcript *t, int k)
+{
+    int i = t->n - 1;
+    while (i >= 0 && t->entry[i].kind != ENTRY_USER)
+        i--;
+    for (i++; i < t->n; i++) {
+        enum entry_kind kind = t->entry[i].kind;
+        if ((kind == ENTRY_ANSWER || kind == ENTRY_THINKING) && k-- == 0)
+            return i;
+    }
+    return -1;
 }
 
 /* ---- copying ------------------------------------------------------------------------------ */

@@ -77,6 +77,21 @@ void transcript_find_next(struct transcript *t, bool forward); /* round the ends
 /* How many places there are, and which of them it stands at, counted from 1; 0 = at none. */
 int transcript_found(struct transcript *t, int *now);
 
+/* Stretches of entries that are drawn in a style of their own, until others are set (n = 0: none)
+ * or their entry goes: by entry and place, without overlaps. Copied. */
+struct stretch {
+    int entry;
+    size_t at, bytes;
+    enum style style;
+};
+void transcript_mark(struct transcript *t, const struct stretch *s, int n);
+
+/* Part k, thinking or answer, of the reply to the last question, as an entry; -1: there is none. */
+int transcript_part(const struct transcript *t, int k);
+
+/* Shows the place of this byte of an entry, if the view does not show it already. */
+void transcript_show(struct transcript *t, int entry, size_t at);
+
 /* Append what is to be copied. The last answer as it was written, and block of code n of the
  * answer in view: the last one shown that has it, else the nearest before, else behind. False:
  * there is none. */
