@@ -29,12 +29,14 @@ static int has_avx512(void)
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
 
-/* AMX-TILE and AMX-INT8; the state of tiles, bits 17 and 18; and Linux wants to be asked once. */
+/* AMX-BF16 and AMX-TILE, AVX512-BF16; the state of tiles, bits 17 and 18; and Linux wants to be
+ * asked once. */
 static int has_amx(void)
 {
     enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
     unsigned a, b, c, d;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 3) == 3 &&
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 1) &&
+           __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1) &&
            (saved_state() >> 17 & 3) == 3 &&
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }

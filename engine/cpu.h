@@ -7,7 +7,7 @@ enum cpu_flag {
     CPU_AVX2 = 1 << 0,     /* with FMA and F16C */
     CPU_AVXVNNI = 1 << 1,  /* and AVX2 */
     CPU_AVX512 = 1 << 2,   /* F, BW, VL and VNNI; and AVX2 */
-    CPU_AMX = 1 << 3,      /* tiles of 8-bit integers; and AVX-512 */
+    CPU_AMX = 1 << 3,      /* tiles of brain floats; and AVX-512 */
 };
 
 /* The flags of this machine, as far as the operating system lets programs use them. Asks it for the

@@ -11,7 +11,8 @@
  *
  * With experts the network is the sum of those that a router chooses, each with its share.
  *
- * All buffers are [n_max][width], row t being token t of the call. */
+ * All buffers are [n_max][width], row t being token t of the call; products work in MATMUL_FINE
+ * rows behind them. */
 #include "engine/forward.h"
 
 #include <assert.h>
@@ -108,7 +109,7 @@ static size_t dense_bytes(const struct model *m, int n_max, int n_ctx, int n_thr
     size_t experts = m->n_expert ? experts_bytes(m->n_expert, m->n_expert_used, n_max) : 0;
     return sizeof(struct forward) + (size_t)m->n_rot * sizeof(double) +
            (size_t)n_max * sizeof(int) +
-           (size_t)n_max * width(m) * sizeof(float) + experts +
+           (size_t)(n_max + MATMUL_FINE) * width(m) * sizeof(float) + experts +
            attention_bytes(&shape, n_threads) +
            matmul_bytes(n_max * n_net(m), model_cols_max(m), n_threads);
 }
@@ -134,7 +135,7 @@ static void share_out(struct forward *f, size_t n_max)
     list_parts(f, f->m, part);
     for (int i = 0; i < N_PARTS; i++) {
         *part[i].buffer = at;
-        at += n_max * part[i].width;
+        at += (n_max + MATMUL_FINE) * part[i].width;
     }
 }
 
@@ -148,7 +149,7 @@ static struct forward *dense_create(const struct model *m, const struct kernels 
         f->pool = pool;
         f->freq = mem_alloc_n((size_t)m->n_rot, sizeof *f->freq);
         f->fine = mem_alloc_n((size_t)n_max, sizeof *f->fine);
-        f->x = mem_alloc_n((size_t)n_max * width(m), sizeof(float));
+        f->x = mem_alloc_n((size_t)(n_max + MATMUL_FINE) * width(m), sizeof(float));
     }
     if (!f || !f->freq || !f->fine || !f->x) {
         err_set(err, ERR_NOMEM, "not enough memory: %zu bytes to compute in",
@@ -364,6 +365,7 @@ static bool dense_run(struct forward *f, const struct forward_call *call)
 {
     const struct model *m = f->m;
     f->call = call;
+    f->mm.bf16 = call->reads;
     list_fine(f);
     pool_run(f->pool, embed_token, f, call->n);
     for (f->layer = 0; f->layer < m->n_layer; f->layer++) {
@@ -388,6 +390,7 @@ static void dense_logits(struct forward *f, int t, int n, float *out)
         f->k->rms_norm(row(f->x, t + i, m->d_model), m->output_norm, m->norm_eps,
                        (size_t)m->d_model, row(f->h, i, m->d_model));
     f->mm.n_fine = 0;
+    f->mm.bf16 = false;
     matmul_run(&f->mm, f->h, n, &(struct product){ &m->output, out }, 1);
 }
 

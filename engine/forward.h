@@ -30,6 +30,8 @@ struct forward_call {
     struct cache *cache;         /* of the kind that the forward_ops name */
     const struct forward_row *rows;  /* [n], or NULL: then each token has a timeline of its own,
                                       * and pos and cache are not looked at */
+    bool reads;                  /* text that is there, not tokens chosen one by one: products may
+                                  * then go the way of many tokens (matmul.h), whatever n is */
     const atomic_bool *cancel;   /* looked at before each layer */
 };
 

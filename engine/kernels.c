@@ -25,7 +25,7 @@ static const struct {
 
 void kernels_init(struct kernels *k, unsigned cpu)
 {
-    k->exact = false;
+    *k = (struct kernels){0};
     for (size_t i = 0; i < N_SETS; i++)
         if ((cpu & sets[i].needs) == sets[i].needs) {
             sets[i].init(k);

@@ -45,12 +45,41 @@ struct panels {
     bool add;        /* to c */
 };
 
+/* Rows of quantised weights against many rows of activations, both rounded to brain floats (bf16:
+ * the upper half of a float); sums are floats:
+ *
+ *   y[t * y_step + r] = y or 0 + sum_i w[r][i] * x[t][i],   r < n_w, t < n_x, from <= i < from + n
+ *
+ * Rows of w are w_bytes apart. x is packed: 16 rows of x_n values, then 16 more. from and x_n are
+ * multiples of 256 and of 32, and so is n of 32, and of 256 if there are values behind it. A result
+ * depends on nothing else that is computed in the call. */
+struct bf16_product {
+    const void *w, *x;
+    size_t w_bytes, x_n;
+    int n_w, n_x;
+    size_t from, n;
+    float *y;
+    size_t y_step;
+    bool add;        /* to y */
+    void *tiles;     /* n numbers of 16 bits to work in for each row, n_w a multiple of 16; aligned
+                      * to 64 bytes */
+};
+
+typedef void bf16_fn(const struct bf16_product *p);
+
 struct kernels {
     const char *name;  /* "c", "avx2", ... */
     bool exact;        /* set after kernels_init(): products round no activation (matmul.h) */
 
     /* Weight rows against activation rows; see struct dot in quant.h. */
     dot_fn *dot[WEIGHT_N];
+
+    /* The same for many rows of activations, or NULL where the set has no faster way for them. */
+    bf16_fn *multiply_bf16[WEIGHT_N];
+
+    /* 16 rows of n floats, n a multiple of 32, packed for that, aligned to 64 bytes; a row that is
+     * NULL is 0. NULL in sets without products of that kind. */
+    void (*pack_bf16)(const float *const *x, size_t n, void *out);
 
     /* A row of n floats to a row of 8-bit activations (quant.h); n a multiple of 32, x and row
      * aligned to 4 and 64. */

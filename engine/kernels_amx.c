@@ -1,23 +1,17 @@
-/* kernels_amx.c -- products of 16 and more tokens for AMX with 8-bit integers, over
- * kernels_avx512.c.
+/* kernels_amx.c -- products of many tokens for AMX with brain floats, over kernels_avx512.c.
  *
- * A tile of the activations, 16 tokens of a group of 32 values, meets a tile of a panel, whose
- * registers are laid out as the instruction wants them. The shapes of tiles are the same in all
- * calls; they are state of a thread, set when a dot begins and given up when it ends. */
+ * A tile has 16 rows of 64 bytes. One of activations is 32 values of 16 tokens as they stand; one
+ * of weights is the same 32 values of 16 rows, in pairs, each pair's row beside that of the next,
+ * as the instruction wants its right side. Two by two of them meet in four tiles of sums, so that
+ * each is loaded once for two products. The sums lie as the results do, a row for each token.
+ *
+ * The shapes of tiles are state of a thread, set when a product begins, given up when it ends. */
 #include "engine/kernels.h"
+#include "engine/kernels_unpack.h"
 
-#define LANES   16
-#define AT_ONCE 16
-#define DOT_CHUNK _mm256_dpbusd_epi32
-#define DOT_PANEL _mm512_dpbusd_epi32
-#include "engine/kernels_vnni.h"
-
-/* The tiles: sums; activations and weights of a group; of half a group. Their names become text. */
-#define SUM          0
-#define ACT          1
-#define WEIGHTS      2
-#define ACT_HALF     3
-#define WEIGHTS_HALF 4
+#define LANE_N  16                        /* rows, or tokens, of a tile */
+#define DEEP    QUANT_BLOCK               /* values of each */
+#define TILE    (LANE_N * DEEP)           /* numbers of 16 bits */
 
 struct tile_shapes {
     uint8_t palette, start_row, reserved[14];
@@ -29,67 +23,309 @@ struct tile_shapes {
  * write the others. */
 static const struct tile_shapes shapes = {
     .palette = 1,
-    .row_bytes = { 64, 32, 64, 16, 64 },
-    .rows = { 16, 16, QUADS, 16, QUADS / 2 },
+    .row_bytes = { 64, 64, 64, 64, 64, 64, 64, 64 },
+    .rows = { 16, 16, 16, 16, 16, 16, 16, 16 },
 };
 
-INLINE void tile_store(vec (*sum)[WIDE], int j)
+/* ---- activations ---------------------------------------------------------------------------- */
+
+/* 32 floats as brain floats. */
+INLINE void store_bf16(uint16_t *to, __m512 low, __m512 high)
 {
-    _tile_stored(SUM, &sum[0][j], sizeof sum[0]);
+    _mm512_storeu_ps((float *)(void *)to, (__m512)_mm512_cvtne2ps_pbh(high, low));
 }
 
-INLINE void tile_sums(const struct kind kind, int T, const struct panel *p, int g, const char *x,
-                      size_t x_bytes, vec (*sum)[WIDE])
+static void pack_bf16(const float *const *x, size_t n, void *out)
 {
-    if (T < AT_ONCE) {
-        panel_sums(kind, T, p, g, x, x_bytes, sum);
-        return;
+    for (int t = 0; t < LANE_N; t++) {
+        uint16_t *to = (uint16_t *)out + t * DEEP;
+        for (size_t i = 0; i < n; i += DEEP, to += TILE)
+            if (x[t])
+                store_bf16(to, _mm512_loadu_ps(x[t] + i), _mm512_loadu_ps(x[t] + i + 16));
+            else
+                store_bf16(to, _mm512_set1_ps(0), _mm512_set1_ps(0));
     }
-    vec second[AT_ONCE][WIDE];
-    __asm__ volatile("" : : : "memory");  /* gcc does not know that loads of tiles read memory */
-    for (int j = 0; j < WIDE; j++) {
-        _tile_zero(SUM);
-        if (!kind.has_halves) {
-            _tile_loadd(ACT, x, x_bytes);
-            _tile_loadd(WEIGHTS, &p->q[g][0][j], sizeof p->q[g][0]);
-            _tile_dpbsud(SUM, ACT, WEIGHTS);
-            tile_store(sum, j);
-            continue;
+}
+
+/* ---- weights -------------------------------------------------------------------------------- */
+
+/* One number for all lanes costs nothing where it is loaded from memory, but several steps where
+ * the compiler knows which lane of which register it is in. So it is made to forget that. */
+#define IN_MEMORY(object) __asm__("" : "+m"(object))
+
+/* What a value of a chunk is made of: w = mul q + add, for both halves of its groups. */
+struct chunk_scales {
+    float mul[2][GROUPS], add[2][GROUPS];
+};
+
+/* The 16-bit number of each half of the groups. */
+INLINE __m256 half_of(__m256i both, int h)
+{
+    __m256i wide = h ? both : _mm256_slli_epi32(both, 16);
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(wide, 16));
+}
+
+INLINE void scales_of(const struct kind kind, const struct chunk *c, struct chunk_scales *s)
+{
+    for (int h = 0; h < 2; h++) {
+        __m256 add = kind.has_add ? c->add : _mm256_setzero_ps(), mul = c->scale;
+        if (kind.has_factor)
+            mul = _mm256_mul_ps(mul, half_of(c->factor, h));
+        if (kind.has_minima)
+            add = _mm256_mul_ps(c->add, half_of(c->offset, h));
+        else if (kind.has_offset)
+            add = _mm256_fnmadd_ps(c->scale, half_of(c->offset, h), add);
+        _mm256_storeu_ps(s->mul[h], mul);
+        _mm256_storeu_ps(s->add[h], add);
+    }
+    IN_MEMORY(*s);
+}
+
+/* Half h of group g in floats. */
+INLINE __m512 half_floats(const struct kind kind, const struct chunk *c,
+                          const struct chunk_scales *s, int g, int h)
+{
+    __m128i q = _mm_loadu_si128((const __m128i *)&c->q[2 * (g % PAIRS) + h] + g / PAIRS);
+    __m512i wide = kind.most ? _mm512_cvtepu8_epi32(q) : _mm512_cvtepi8_epi32(q);
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(wide), _mm512_set1_ps(s->mul[h][g]),
+                           _mm512_set1_ps(s->add[h][g]));
+}
+
+/* The first n groups of a chunk to n tiles; `to` is where their row begins in the first. */
+INLINE void chunk_to_tiles(const struct kind kind, const struct chunk *c, int n, uint16_t *to)
+{
+    struct chunk_scales s;
+    scales_of(kind, c, &s);
+    for (int g = 0; g < n; g++, to += TILE)
+        store_bf16(to, half_floats(kind, c, &s, g, 0), half_floats(kind, c, &s, g, 1));
+}
+
+#define CHUNK_MAX (GROUPS * sizeof(struct block_q8_0))
+
+/* N groups of a chunk, a constant as unpack_fn wants it, of which the first n go to the tiles. */
+INLINE void chunk_of_row(const struct kind kind, unpack_fn *unpack, const char *w, int N, int n,
+                         uint16_t *to)
+{
+    struct chunk c;
+    unpack(&c, w, N);
+    IN_MEMORY(c.q);
+    chunk_to_tiles(kind, &c, n, to);
+}
+
+/* The same at the end of a row; memory may end there. */
+INLINE void last_of_row(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                        const char *w, int n, uint16_t *to)
+{
+    char copy[CHUNK_MAX];
+    if (n == 2)
+        chunk_of_row(kind, unpack, w, 2, 2, to);
+    else if (n == PAIRS)
+        chunk_of_row(kind, unpack, w, PAIRS, PAIRS, to);
+    else
+        chunk_of_row(kind, unpack,
+                     chunk_alone(w, chunk_bytes / GROUPS * (size_t)n, chunk_bytes, copy), GROUPS,
+                     n, to);
+}
+
+/* Turns a tile of 16 words of 32 bits a row round its diagonal. */
+INLINE void turn(uint16_t *tile)
+{
+    __m512i a[16], b[16];
+    const float *from = (const float *)(const void *)tile;
+    float *to = (float *)(void *)tile;
+    for (int i = 0; i < 16; i += 2) {
+        __m512i v0 = (__m512i)_mm512_loadu_ps(from + 16 * i);
+        __m512i v1 = (__m512i)_mm512_loadu_ps(from + 16 * i + 16);
+        a[i] = _mm512_unpacklo_epi32(v0, v1);
+        a[i + 1] = _mm512_unpackhi_epi32(v0, v1);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) {
+            b[i + 2 * j] = _mm512_unpacklo_epi64(a[i + j], a[i + j + 2]);
+            b[i + 2 * j + 1] = _mm512_unpackhi_epi64(a[i + j], a[i + j + 2]);
         }
-        _tile_loadd(ACT_HALF, x, x_bytes);
-        _tile_loadd(WEIGHTS_HALF, &p->q[g][0][j], sizeof p->q[g][0]);
-        _tile_dpbsud(SUM, ACT_HALF, WEIGHTS_HALF);
-        tile_store(sum, j);
-        _tile_zero(SUM);
-        _tile_loadd(ACT_HALF, x + QUANT_BLOCK / 2, x_bytes);
-        _tile_loadd(WEIGHTS_HALF, &p->q[g][QUADS / 2][j], sizeof p->q[g][0]);
-        _tile_dpbsud(SUM, ACT_HALF, WEIGHTS_HALF);
-        tile_store(second, j);
+    for (int i = 0; i < 4; i++, to += 16) {
+        __m512i even0 = _mm512_shuffle_i32x4(b[i], b[i + 4], 0x88);
+        __m512i odd0 = _mm512_shuffle_i32x4(b[i], b[i + 4], 0xdd);
+        __m512i even1 = _mm512_shuffle_i32x4(b[i + 8], b[i + 12], 0x88);
+        __m512i odd1 = _mm512_shuffle_i32x4(b[i + 8], b[i + 12], 0xdd);
+        _mm512_storeu_ps(to, (__m512)_mm512_shuffle_i32x4(even0, even1, 0x88));
+        _mm512_storeu_ps(to + 64, (__m512)_mm512_shuffle_i32x4(odd0, odd1, 0x88));
+        _mm512_storeu_ps(to + 128, (__m512)_mm512_shuffle_i32x4(even0, even1, 0xdd));
+        _mm512_storeu_ps(to + 192, (__m512)_mm512_shuffle_i32x4(odd0, odd1, 0xdd));
     }
-    if (kind.has_factor)
-        panel_scale(T, p, g, 0, sum);
-    if (!kind.has_halves)
-        return;
-    panel_scale(T, p, g, 1, second);
-    for (int t = 0; t < T; t++)
-        for (int j = 0; j < WIDE; j++)
-            sum[t][j] = _mm512_add_epi32(sum[t][j], second[t][j]);
+}
+
+/* The n groups of a row's chunk at w. */
+INLINE void row_to_tiles(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                         const char *w, int n, uint16_t *to)
+{
+    if (n >= GROUPS)
+        chunk_of_row(kind, unpack, w, GROUPS, GROUPS, to);
+    else if (!kind.has_factor)
+        last_of_row(kind, unpack, chunk_bytes, w, n, to);
+}
+
+/* 16 rows from row `first` on; those that are not there repeat the last one. Chunk by chunk, so
+ * that the tiles of one chunk stay near while the rows write to them. What the same chunks of the
+ * next 16 rows are made of is asked for meanwhile. */
+INLINE void rows_to_tiles(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                          const struct bf16_product *p, int first, uint16_t *to)
+{
+    int left = (int)(p->n / QUANT_BLOCK);
+    const char *w = (const char *)p->w + p->from / (GROUPS * QUANT_BLOCK) * chunk_bytes;
+    for (; left > 0; left -= GROUPS, w += chunk_bytes, to += GROUPS * TILE) {
+        for (int r = 0; r < LANE_N; r++) {
+            int row = first + r < p->n_w ? first + r : p->n_w - 1;
+            const char *from = w + (size_t)row * p->w_bytes;
+            for (size_t i = 0; i < chunk_bytes; i += 64)
+                _mm_prefetch(from + LANE_N * p->w_bytes + i, _MM_HINT_T0);
+            row_to_tiles(kind, unpack, chunk_bytes, from, left, to + r * DEEP);
+        }
+        for (int g = 0; g < GROUPS && g < left; g++)
+            turn(to + g * TILE);
+    }
+}
+
+INLINE void weights_to_tiles(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                             const struct bf16_product *p)
+{
+    for (int r = 0; r < p->n_w; r += LANE_N)
+        rows_to_tiles(kind, unpack, chunk_bytes, p, r, (uint16_t *)p->tiles + (size_t)r * p->n);
+}
+
+/* ---- products ------------------------------------------------------------------------------- */
+
+/* Some of a product's columns, so many that two groups of tokens fit the first cache there. */
+struct stretch {
+    const struct bf16_product *p;
+    size_t from, n;   /* behind p->from */
+    bool add;
+};
+
+/* Where tiles begin: 16 rows of weights, 16 tokens. */
+INLINE const uint16_t *rows_at(const struct stretch *s, int i)
+{
+    return (const uint16_t *)s->p->tiles + ((size_t)i * s->p->n + s->from) * LANE_N;
+}
+
+INLINE const uint16_t *tokens_at(const struct stretch *s, int i)
+{
+    return (const uint16_t *)s->p->x + ((size_t)i * s->p->x_n + s->p->from + s->from) * LANE_N;
+}
+
+/* The numbers of tiles become text in the instructions, so they are written out: sums 0 to 3,
+ * tokens 4 and 5, weights 6 and 7. gcc does not know that tiles read memory. Weights pass by the
+ * first cache, where the tokens shall stay. */
+#define BARRIER __asm__ volatile("" : : : "memory")
+
+/* Token groups x and x + 1, row groups w and w + 1, all of whose sums there are. */
+INLINE void two_by_two(const struct stretch *s, int w, int x)
+{
+    size_t step = s->p->y_step * sizeof(float);
+    float *y0 = s->p->y + (size_t)x * LANE_N * s->p->y_step + (size_t)w * LANE_N;
+    float *y1 = y0 + LANE_N * s->p->y_step;
+    const uint16_t *w0 = rows_at(s, w), *w1 = rows_at(s, w + 1);
+    const uint16_t *x0 = tokens_at(s, x), *x1 = tokens_at(s, x + 1);
+    for (int t = 0; t < 2 * LANE_N; t++) {
+        __builtin_prefetch((char *)y0 + (size_t)t * step, 1);
+        __builtin_prefetch((char *)(y0 + LANE_N) + (size_t)t * step, 1);
+    }
+    BARRIER;
+    if (s->add) {
+        _tile_loadd(0, y0, step);
+        _tile_loadd(1, y0 + LANE_N, step);
+        _tile_loadd(2, y1, step);
+        _tile_loadd(3, y1 + LANE_N, step);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    for (size_t i = 0; i < s->n * LANE_N; i += TILE) {
+        _tile_loadd(4, x0 + i, 64);
+        _tile_stream_loadd(6, w0 + i, 64);
+        _tile_stream_loadd(7, w1 + i, 64);
+        _tile_loadd(5, x1 + i, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, y0, step);
+    _tile_stored(1, y0 + LANE_N, step);
+    _tile_stored(2, y1, step);
+    _tile_stored(3, y1 + LANE_N, step);
+    BARRIER;
+}
+
+/* One group of each, some of whose tokens or rows may not be there. */
+INLINE void one_by_one(const struct stretch *s, int w, int x)
+{
+    const struct bf16_product *p = s->p;
+    float sum[LANE_N][LANE_N] = {0}, *y = p->y + (size_t)x * LANE_N * p->y_step + w * LANE_N;
+    int rows = p->n_w - w * LANE_N, tokens = p->n_x - x * LANE_N;
+    size_t bytes = (size_t)(rows < LANE_N ? rows : LANE_N) * sizeof *y;
+    for (int t = 0; s->add && t < LANE_N && t < tokens; t++)
+        memcpy(sum[t], y + (size_t)t * p->y_step, bytes);
+    BARRIER;
+    _tile_loadd(0, sum, 64);
+    for (size_t i = 0; i < s->n * LANE_N; i += TILE) {
+        _tile_loadd(4, tokens_at(s, x) + i, 64);
+        _tile_loadd(6, rows_at(s, w) + i, 64);
+        _tile_dpbf16ps(0, 4, 6);
+    }
+    _tile_stored(0, sum, 64);
+    BARRIER;
+    for (int t = 0; t < LANE_N && t < tokens; t++)
+        memcpy(y + (size_t)t * p->y_step, sum[t], bytes);
+}
+
+static void multiply_stretch(const struct stretch *s)
+{
+    int n_w = s->p->n_w, n_x = s->p->n_x;
+    for (int x = 0; x * LANE_N < n_x; x += 2)
+        for (int w = 0; w * LANE_N < n_w; w += 2) {
+            if ((x + 2) * LANE_N <= n_x && (w + 2) * LANE_N <= n_w) {
+                two_by_two(s, w, x);
+                continue;
+            }
+            for (int i = 0; i < 4; i++)
+                if ((w + i % 2) * LANE_N < n_w && (x + i / 2) * LANE_N < n_x)
+                    one_by_one(s, w + i % 2, x + i / 2);
+        }
+}
+
+#define STRETCH 512
+#define LONGEST 640
+
+static void multiply_tiles(const struct bf16_product *p)
+{
+    struct stretch s = { .p = p };
+    _tile_loadconfig(&shapes);
+    for (; s.from < p->n; s.from += s.n) {
+        s.n = p->n - s.from > LONGEST ? STRETCH : p->n - s.from;
+        s.add = p->add || s.from > 0;
+        multiply_stretch(&s);
+    }
+    _tile_release();
 }
 
 #define X(name, fn, bytes, ...)                                                               \
-    static void dot_##fn(const struct dot *d)                                                 \
+    static void multiply_##fn(const struct bf16_product *p)                                   \
     {                                                                                         \
-        const struct kind kind = kind_unsigned((struct kind){ __VA_ARGS__ });                 \
-        if (d->n_x >= AT_ONCE)                                                                \
-            _tile_loadconfig(&shapes);                                                        \
-        dot_all(kind, unpack_##fn, bytes, chunk_sums, tile_sums, d);                          \
-        if (d->n_x >= AT_ONCE)                                                                \
-            _tile_release();                                                                  \
+        const struct kind kind = { __VA_ARGS__ };                                             \
+        weights_to_tiles(kind, unpack_##fn, bytes, p);                                        \
+        multiply_tiles(p);                                                                    \
     }
 CHUNK_LIST(X)
 #undef X
 
 void kernels_init_amx(struct kernels *k)
 {
-    CHUNK_LIST(DOT_TAKE)
+    k->pack_bf16 = pack_bf16;
+#define X(name, fn, bytes, ...) k->multiply_bf16[WEIGHT_##name] = multiply_##fn;
+    CHUNK_LIST(X)
+#undef X
 }

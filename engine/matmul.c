@@ -2,7 +2,10 @@
  *
  * Work is cut into tiles of TILE_ROWS weight rows; a tile is one item of the pool. Inside a
  * quantised tile, TILE_TOKENS activation rows stay near while each weight row passes once. A float
- * tile with many tokens is one call of sgemm with one thread. */
+ * tile with many tokens is one call of sgemm with one thread.
+ *
+ * By brain floats, tiles have TALL_ROWS rows, and columns are gone through DEEP_COLS at a time by
+ * all of them: what the tokens have there, and the unpacked tile, then fit the second cache. */
 #include "engine/matmul.h"
 
 #include <assert.h>
@@ -12,22 +15,40 @@
 
 #define TILE_ROWS   32
 #define TILE_TOKENS 128
+#define TALL_ROWS   96
+#define DEEP_COLS   1024
+#define GROUP       16   /* tokens that are packed together */
 #define BLAS_TOKENS (MATMUL_FEW + 1)  /* from here on sgemm is faster than dot products */
+
+/* Bytes of n_max rows of activations and as many rests, as 8 bits or as brain floats. */
+static size_t act_bytes(int n_max, size_t cols)
+{
+    size_t rows = 2 * (size_t)n_max, whole = (rows + GROUP - 1) / GROUP * GROUP;
+    size_t q8 = rows * q8_row_bytes(cols), bf16 = whole * cols * sizeof(uint16_t);
+    return q8 > bf16 ? q8 : bf16;
+}
+
+/* Floats of a decoded tile, or of one of brain floats. */
+static size_t decoded_floats(size_t cols)
+{
+    size_t deep = cols < DEEP_COLS ? cols : DEEP_COLS;
+    size_t bf16 = TALL_ROWS * deep * sizeof(uint16_t) / sizeof(float);
+    return TILE_ROWS * cols > bf16 ? TILE_ROWS * cols : bf16;
+}
 
 size_t matmul_bytes(int n_max, int cols_max, int n_threads)
 {
     size_t cols = ((size_t)cols_max + 31) / 32 * 32;
-    return 2 * (size_t)n_max * q8_row_bytes(cols) +
-           (size_t)n_threads * TILE_ROWS * cols * sizeof(float);
+    return act_bytes(n_max, cols) + (size_t)n_threads * decoded_floats(cols) * sizeof(float);
 }
 
 bool matmul_init(struct matmul *m, const struct kernels *k, struct pool *pool, int n_max,
                  int cols_max, struct err *err)
 {
     size_t cols = ((size_t)cols_max + 31) / 32 * 32;
-    *m = (struct matmul){ .kernels = k, .pool = pool, .decoded_tile = TILE_ROWS * cols,
+    *m = (struct matmul){ .kernels = k, .pool = pool, .decoded_tile = decoded_floats(cols),
                           .exact = k->exact };
-    m->act = mem_alloc_n(2 * (size_t)n_max, q8_row_bytes(cols));
+    m->act = mem_alloc(act_bytes(n_max, cols));
     m->decoded = mem_alloc_n((size_t)pool_n_threads(pool) * m->decoded_tile, sizeof(float));
     if (m->act && m->decoded) {
         openblas_set_num_threads(1);  /* threads are the pool's affair */
@@ -52,6 +73,7 @@ struct job {
     int n, cols;
     const struct product *p;
     const struct groups *g;    /* or NULL */
+    int from;                  /* the first column of a pass by brain floats */
 };
 
 static const float *x_row(const struct job *j, int i)
@@ -224,10 +246,90 @@ static int prepare(struct job *j, int n_products, int n)
     return n_tiles;
 }
 
+/* ---- brain floats --------------------------------------------------------------------------- */
+
+/* What is rounded off row i, to `rest`. */
+static const float *rest_of_row(const struct job *j, int i, float *rest)
+{
+    const float *x = x_row(j, i);
+    for (int c = 0; c < j->cols; c++)
+        rest[c] = x[c] - rounded_to_bf16(x[c]);
+    return rest;
+}
+
+/* The i-th row that is multiplied: one of x, the rest of a fine one, or none. */
+static const float *row_to_pack(const struct job *j, int i, int thread)
+{
+    if (i < j->n)
+        return x_row(j, i);
+    float *rest = j->m->decoded + (size_t)thread * j->m->decoded_tile;
+    return i < j->n + n_fine(j) ? rest_of_row(j, j->m->fine[i - j->n], rest) : NULL;
+}
+
+static void pack_group(void *data, int item, int thread)
+{
+    const struct job *j = data;
+    const float *x[GROUP];
+    for (int i = 0; i < GROUP; i++)
+        x[i] = row_to_pack(j, item * GROUP + i, thread);
+    j->m->kernels->pack_bf16(x, (size_t)j->cols,
+                             j->m->act + (size_t)item * GROUP * (size_t)j->cols * sizeof(uint16_t));
+}
+
+static int tall_tiles(const struct product *p)
+{
+    return (p->w->rows + TALL_ROWS - 1) / TALL_ROWS;
+}
+
+/* Rows [row, row + n) against all tokens and what is left of fine ones, by columns from j->from. */
+static void multiply_tall(void *data, int item, int thread)
+{
+    const struct job *j = data;
+    const struct product *p = j->p;
+    for (; item >= tall_tiles(p); p++)
+        item -= tall_tiles(p);
+    int row = item * TALL_ROWS, rows = p->w->rows, left = j->cols - j->from;
+    int n = rows - row < TALL_ROWS ? rows - row : TALL_ROWS;
+    j->m->kernels->multiply_bf16[p->w->type](&(struct bf16_product){
+        .w = tile_data(p->w, row), .w_bytes = p->w->row_bytes, .n_w = n,
+        .x = j->m->act, .x_n = (size_t)j->cols, .n_x = j->n + n_fine(j), .from = (size_t)j->from,
+        .n = (size_t)(left < DEEP_COLS ? left : DEEP_COLS), .y = p->y + row,
+        .y_step = (size_t)rows, .add = j->from > 0,
+        .tiles = j->m->decoded + (size_t)thread * j->m->decoded_tile });
+    for (int k = 0; k < n_fine(j) && left <= DEEP_COLS; k++)
+        j->m->kernels->add(p->y + (size_t)j->m->fine[k] * (size_t)rows + row,
+                           p->y + (size_t)(j->n + k) * (size_t)rows + row, (size_t)n);
+}
+
+static bool by_bf16(const struct job *j, int n_products)
+{
+    bool takes = j->m->bf16 && !j->m->exact;
+    for (int i = 0; i < n_products; i++)
+        takes &= j->m->kernels->multiply_bf16[j->p[i].w->type] != NULL;
+    return takes;
+}
+
+static void run_bf16(struct job *j, int n_products)
+{
+    int n_tiles = 0, n = j->n + n_fine(j);
+    for (int i = 0; i < n_products; i++)
+        n_tiles += tall_tiles(&j->p[i]);
+    assert(n_fine(j) <= MATMUL_FINE);
+    pool_run(j->m->pool, pack_group, j, (n + GROUP - 1) / GROUP);
+    for (j->from = 0; j->from < j->cols; j->from += DEEP_COLS)
+        pool_run(j->m->pool, multiply_tall, j, n_tiles);
+}
+
+/* ---- the door ------------------------------------------------------------------------------- */
+
 void matmul_run(const struct matmul *m, const float *x, int n, const struct product *p,
                 int n_products)
 {
     struct job job = { .m = m, .x = x, .n = n, .cols = p->w->cols, .p = p };
+    if (by_bf16(&job, n_products)) {
+        run_bf16(&job, n_products);
+        return;
+    }
     int n_tiles = prepare(&job, n_products, n);
     pool_run(m->pool, multiply_tile, &job, n_tiles);
 }

@@ -1,13 +1,16 @@
 /* matmul.h -- y = W x for many tokens at once, any weight format, on all threads.
  *
- * Quantised weights meet 8-bit activations through the format's dot product. Their result for a
- * token does not depend on how many tokens are in the call. Float weights do the same with up to
- * MATMUL_FEW tokens and go through OpenBLAS with more, where only the last bits may differ; so do
- * all weights where activations must not be rounded (matmul.exact). Nothing depends on the number
- * of threads.
+ * Quantised weights meet 8-bit activations through the format's dot product; or, where that is
+ * asked for and the kernels can, both are rounded to brain floats, which is the faster way for many
+ * tokens and the finer one: it rounds a value by 2^-9 of itself at most, 8 bits by 2^-8 of the
+ * largest of 32. Either way the result for a token does not depend on how many tokens are in the
+ * call.
+ * Float weights do the same with up to MATMUL_FEW tokens and go through OpenBLAS with more, where
+ * only the last bits may differ; so do all weights where activations must not be rounded
+ * (matmul.exact). Nothing depends on the number of threads.
  *
- * A row of activations that much depends on may be called fine: what 8 bits leave of it is rounded
- * to 8 bits again and multiplied too. That costs as much as a second row. */
+ * A row of activations that much depends on may be called fine: what was rounded off is rounded
+ * again and multiplied too. That costs as much as a second row. */
 #ifndef DUET_ENGINE_MATMUL_H
 #define DUET_ENGINE_MATMUL_H
 
@@ -19,7 +22,8 @@
 #include "engine/pool.h"
 #include "engine/quant.h"
 
-#define MATMUL_FEW 8
+#define MATMUL_FEW  8
+#define MATMUL_FINE 1    /* fine rows of a call by brain floats */
 
 /* Weights [rows][cols], borrowed from the model's file; or a stack of such matrices, one after the
  * other: the experts of a layer. */
@@ -35,12 +39,13 @@ struct matrix {
 struct matmul {
     const struct kernels *kernels;  /* borrowed */
     struct pool *pool;              /* borrowed; locked by the caller of matmul_run() */
-    char *act;                      /* 8-bit activations, [n_max] rows and as many for what is left
-                                     * of fine ones, owned */
-    float *decoded;                 /* [n_threads] tiles of decoded float weights, owned */
-    size_t decoded_tile;            /* floats of one tile */
+    char *act;                      /* activations as kernels take them, [n_max] rows and as many
+                                     * for what is left of fine ones, owned */
+    float *decoded;                 /* [n_threads] places for decoded weights, owned */
+    size_t decoded_tile;            /* floats of one place */
     bool exact;                     /* of the kernels, or set by whoever wants it: no activation
                                      * is rounded, all weights are decoded and meet floats */
+    bool bf16;                      /* set by whoever wants it: by brain floats where possible */
     const int *fine;                /* [n_fine] the rows of x that matmul_run() takes as fine,
                                      * borrowed; set by whoever wants it */
     int n_fine;
@@ -55,7 +60,7 @@ void matmul_release(struct matmul *m);
 
 struct product {
     const struct matrix *w;
-    float *y;  /* [n][w->rows] */
+    float *y;  /* [n][w->rows], and MATMUL_FINE rows behind them to work in */
 };
 
 /* For each product p: p.y[t][r] = sum_c p.w[r][c] * x[t][c]. All have the same number of columns,

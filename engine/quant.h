@@ -232,4 +232,11 @@ static inline uint32_t bits_of_float(float f)
     return u;
 }
 
+/* Brain floats, the upper half of a float: f rounded to one, to nearest, ties to even. */
+static inline float rounded_to_bf16(float f)
+{
+    uint32_t u = bits_of_float(f);
+    return float_of_bits((u + 0x7fff + (u >> 16 & 1)) & 0xffff0000);
+}
+
 #endif

@@ -24,6 +24,7 @@
 #include "engine/timeline.h"
 
 #define CHUNK_DEFAULT 64
+#define CHUNK_TILES   512   /* where a pass unpacks all weights */
 #define CHUNK_MAX     512
 #define MARK_TOKENS   512
 
@@ -43,7 +44,7 @@ static struct session_opts complete(const struct engine *e, const struct session
     if (o.n_ctx == 0)
         o.n_ctx = e->model.n_ctx_train;
     if (o.chunk == 0)
-        o.chunk = CHUNK_DEFAULT;
+        o.chunk = e->kernels.pack_bf16 ? CHUNK_TILES : CHUNK_DEFAULT;
     return o;
 }
 
@@ -353,14 +354,21 @@ static int pass_size(const struct session *s, int n)
     return n < s->chunk ? n : s->chunk;
 }
 
-/* Runs n ids, at most a chunk, at position n_read, and gives the last n_rows their logits. They are
- * not taken over: the timeline is as before, but that there may be more in the cache. */
-static enum timeline_outcome run_ids(struct session *s, const int32_t *ids, int n, int n_rows,
-                                     struct err *err)
+/* Some ids for the next pass. */
+struct pass {
+    const int32_t *ids;
+    int n;               /* at most a chunk */
+    int n_rows;          /* so many at their end get their logits */
+    bool reads;          /* as in struct forward_call */
+};
+
+/* Runs a pass at position n_read. Its ids are not taken over: the timeline is as before, but that
+ * there may be more in the cache. */
+static enum timeline_outcome run_ids(struct session *s, const struct pass *p, struct err *err)
 {
-    int from = s->n_read;
-    struct forward_call call = { .ids = ids, .n = n, .pos = from, .cache = s->cache,
-                                 .cancel = &s->cancel };
+    int from = s->n_read, n = p->n, n_rows = p->n_rows;
+    struct forward_call call = { .ids = p->ids, .n = n, .pos = from, .cache = s->cache,
+                                 .reads = p->reads, .cancel = &s->cancel };
     if (!s->cache->ops->reserve(s->cache, from, from + n, err)) {
         s->cache->ops->cut(s->cache, from, NULL);
         return TIMELINE_FAILED;
@@ -379,13 +387,11 @@ static enum timeline_outcome run_ids(struct session *s, const int32_t *ids, int 
     return TIMELINE_DONE;
 }
 
-/* Reads n ids, at most a chunk; with logits after the last where asked for. */
-static enum timeline_outcome read_ids(struct session *s, const int32_t *ids, int n, bool logits,
-                                      struct err *err)
+static enum timeline_outcome read_ids(struct session *s, const struct pass *p, struct err *err)
 {
-    enum timeline_outcome o = run_ids(s, ids, n, logits, err);
+    enum timeline_outcome o = run_ids(s, p, err);
     if (o == TIMELINE_DONE)
-        timeline_advance(s, ids, n);
+        timeline_advance(s, p->ids, p->n);
     return o;
 }
 
@@ -400,6 +406,15 @@ static bool check_ids(const struct session *s, const int32_t *ids, int n, struct
     return true;
 }
 
+/* How many of n ids that are wanted next were chosen here and wait to be read. What was chosen is
+ * read by itself, as it would have been by choosing on: so it is the same whether something was
+ * drafted or not. */
+static int n_chosen(const struct session *s, int n)
+{
+    int waiting = s->e->kernels.pack_bf16 ? s->n - s->n_read : 0;
+    return waiting < n ? waiting : n;
+}
+
 /* The next chunk of the prefix ids[0..n). */
 static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, int n,
                                         struct err *err)
@@ -412,9 +427,11 @@ static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, i
     if (s->generated)
         mark(s);
     s->generated = false;
-    int take = pass_size(s, n - s->n_read);
+    int chosen = n_chosen(s, n - s->n_read);
+    int take = pass_size(s, chosen ? chosen : n - s->n_read);
     bool last = s->n_read + take == n;
-    enum timeline_outcome o = read_ids(s, ids + s->n_read, take, last, err);
+    enum timeline_outcome o =
+        read_ids(s, &(struct pass){ ids + s->n_read, take, last, !chosen }, err);
     if (o == TIMELINE_DONE && last)
         mark(s);
     return o;
@@ -456,7 +473,8 @@ enum timeline_outcome timeline_read(struct session *s, int leave, struct err *er
         unread(s, s->n - 1);
     while (o == TIMELINE_DONE && s->n_read < s->n - leave) {
         int left = s->n - leave - s->n_read, take = pass_size(s, left);
-        o = read_ids(s, s->ids + s->n_read, take, take == left && leave == 0, err);
+        bool last = take == left && leave == 0;
+        o = read_ids(s, &(struct pass){ s->ids + s->n_read, take, last, false }, err);
     }
     return o;
 }
@@ -498,7 +516,7 @@ static enum timeline_outcome next_drafted(struct session *s, const struct sampli
     ids[0] = s->ids[s->n - 1];
     memcpy(ids + 1, s->ids + d->from, (size_t)d->n * sizeof *ids);
     uint64_t start = now_us();
-    enum timeline_outcome o = run_ids(s, ids, n, n, err);
+    enum timeline_outcome o = run_ids(s, &(struct pass){ ids, n, n, false }, err);
     if (o != TIMELINE_DONE)
         return o;
     lookup_time(&s->lookup, n, (double)(now_us() - start));
@@ -589,7 +607,8 @@ static bool run_again(struct session *s, int from, int to)
     for (int n; done && from < to; from += n) {
         n = to - from < s->chunk ? to - from : s->chunk;
         struct forward_call call = { .ids = s->ids + from, .n = n, .pos = from,
-                                     .cache = s->cache, .cancel = &s->cancel };
+                                     .cache = s->cache, .reads = true,
+                                     .cancel = &s->cancel };
         done = s->ops->run(s->forward, &call);
     }
     pool_unlock(s->e->pool);
@@ -734,7 +753,8 @@ bool session_score(struct session *s, const int32_t *ids, int n,
     session_cut(s, 0);
     while (s->n_read < n) {
         int from = s->n_read, take = pass_size(s, n - from);
-        enum timeline_outcome o = read_ids(s, ids + from, take, false, err);
+        enum timeline_outcome o =
+            read_ids(s, &(struct pass){ ids + from, take, 0, true }, err);
         if (o == TIMELINE_CANCELLED)
             return err_set(err, ERR_CANCELLED, "stopped on request");
         if (o == TIMELINE_FAILED)

@@ -516,7 +516,8 @@ void test_far_no_file(void **state)
     (void)state;
     struct session *s;
     struct err err;
-    struct session_opts opts = { .n_ctx = 1600, .far = { KV_TIER_FLASH, "/proc/none" } };
+    struct session_opts opts = { .n_ctx = 1600, .chunk = 64,
+                                 .far = { KV_TIER_FLASH, "/proc/none" } };
     begin("tiny-llama-q4_1", 2, NULL);
     assert_true(session_new(&s, engine, &opts, &err));
     assert_int_equal(far_of(s).tier, KV_TIER_FLASH);

@@ -8,6 +8,7 @@
 
 #include "engine/cpu.h"
 #include "engine/kernels.h"
+#include "engine/matmul.h"
 #include "engine/mem.h"
 #include "tests/engine_vocab.h"
 
@@ -335,6 +336,95 @@ void test_kernels_sets(void **state)
 {
     (void)state;
     for_each_set(check_products);
+}
+
+/* ---- products by brain floats --------------------------------------------------------------- */
+
+#define MANY_COLS 1312
+#define MANY_ROWS 117
+#define MANY      49
+
+struct many {
+    enum weight type;
+    int rows, n, cols;
+    const uint8_t *w;   /* [rows] */
+    const float *x;     /* [n][cols] */
+};
+
+static void multiply_many(struct pool *pool, const struct many *a, float *y)
+{
+    struct matmul m;
+    struct err err;
+    struct matrix w = { a->type, a->w, a->rows, a->cols,
+                        weight_row_bytes(a->type, (size_t)a->cols), 1 };
+    assert_true(matmul_init(&m, &fast, pool, a->n, a->cols, &err));
+    m.bf16 = true;
+    m.fine = (const int[]){ 1 };
+    m.n_fine = 1;
+    matmul_run(&m, a->x, a->n, &(struct product){ &w, y }, 1);
+    matmul_release(&m);
+}
+
+/* Weights, and activations but for those of the fine token, are off by 2^-9 of themselves. */
+static void check_many(const struct many *a, const float *y)
+{
+    static float row[MANY_COLS];
+    struct matrix w = { a->type, a->w, a->rows, a->cols,
+                        weight_row_bytes(a->type, (size_t)a->cols), 1 };
+    for (int r = 0; r < a->rows; r++) {
+        matrix_row(&w, r, row);
+        for (int t = 0; t < a->n; t++) {
+            double sum = 0, all = 0;
+            for (int c = 0; c < a->cols; c++) {
+                double one = (double)row[c] * (double)a->x[t * a->cols + c];
+                sum += one;
+                all += fabs(one);
+            }
+            check_close(weight_info(a->type)->name, (size_t)a->cols, y[t * a->rows + r],
+                        (float)sum, (float)(all * (t == 1 ? 1 : 2) / 510 + 1e-6));
+        }
+    }
+}
+
+/* Rows and tokens that fill no tile, columns in one piece, two, and two passes; a token's result is
+ * the same whatever else is in the call. */
+static void check_bf16(void)
+{
+    static const struct { int rows, n, cols, cols_k; } shapes[] = {
+        { 5, 16, 288, 256 }, { 96, 33, 352, 512 }, { 40, 32, 704, 768 },
+        { MANY_ROWS, MANY - 1, MANY_COLS, 1280 },
+    };
+    static float x[MANY * MANY_COLS], y[2][MANY * MANY_ROWS];
+    static uint8_t data[MANY_ROWS * MANY_COLS * 2];
+    struct pool *pool;
+    struct err err;
+    uint64_t random = 3;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(test_random(&random) & (i % 2 ? 0x3d : 0xff));
+    for (int i = 0; i < MANY * MANY_COLS; i++)
+        x[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
+    assert_true(pool_new(&pool, 2, &err));
+    for (int w = WEIGHT_Q8_0; w < WEIGHT_N && fast.pack_bf16; w++) {
+        for (size_t i = 0; w == WEIGHT_MXFP4 && i < sizeof data; i += 17)
+            data[i] = 120;
+        bool k = weight_info((enum weight)w)->block_elements == 256;
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            struct many a = { (enum weight)w, shapes[i].rows, shapes[i].n,
+                              k ? shapes[i].cols_k : shapes[i].cols, data, x };
+            multiply_many(pool, &a, y[0]);
+            check_many(&a, y[0]);
+            a.n = 3;
+            multiply_many(pool, &a, y[1]);
+            assert_memory_equal(y[0], y[1], (size_t)(a.n * a.rows) * sizeof **y);
+        }
+    }
+    pool_free(&pool);
+}
+
+void test_kernels_bf16(void **state)
+{
+    (void)state;
+    for_each_set(check_bf16);
 }
 
 /* The largest values of every kind, of one sign and of both: integer sums must not overflow. */

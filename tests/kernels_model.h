@@ -75,6 +75,10 @@ MODEL_INT(madd_epi16)
 MODEL_INT(add_epi32)
 MODEL_INT(sub_epi32)
 MODEL_INT(mullo_epi32)
+MODEL_INT(unpacklo_epi32)
+MODEL_INT(unpackhi_epi32)
+MODEL_INT(unpacklo_epi64)
+MODEL_INT(unpackhi_epi64)
 MODEL_FLOAT(add_ps)
 MODEL_FLOAT(mul_ps)
 MODEL_SHIFT(slli_epi32)
@@ -109,9 +113,63 @@ static inline __m512 model_fmadd_ps(__m512 a, __m512 b, __m512 c)
     return x.f;
 }
 
+static inline __m512 model_loadu_ps(const float *from)
+{
+    __m512 a;
+    memcpy(&a, from, sizeof a);
+    return a;
+}
+
 static inline void model_storeu_ps(float *to, __m512 a)
 {
     memcpy(to, &a, sizeof a);
+}
+
+static inline __m512i model_cvtepu8_epi32(__m128i a)
+{
+    union wide x = { .half = { _mm256_cvtepu8_epi32(a),
+                               _mm256_cvtepu8_epi32(_mm_srli_si128(a, 8)) } };
+    return x.i;
+}
+
+static inline __m512i model_cvtepi8_epi32(__m128i a)
+{
+    union wide x = { .half = { _mm256_cvtepi8_epi32(a),
+                               _mm256_cvtepi8_epi32(_mm_srli_si128(a, 8)) } };
+    return x.i;
+}
+
+/* Of each pair of bits of `which` one quarter: two of a, then two of b. */
+static inline __m512i model_shuffle_i32x4(__m512i a, __m512i b, int which)
+{
+    char from[2][64], to[64];
+    memcpy(from[0], &a, sizeof a);
+    memcpy(from[1], &b, sizeof b);
+    for (int i = 0; i < 4; i++)
+        memcpy(to + 16 * i, from[i / 2] + 16 * (which >> 2 * i & 3), 16);
+    memcpy(&a, to, sizeof a);
+    return a;
+}
+
+static inline float model_float(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* Low half from b, high half from a; to nearest, ties to even. */
+static inline __m512i model_cvtne2ps_pbh(__m512 a, __m512 b)
+{
+    uint32_t in[32];
+    uint16_t out[32];
+    memcpy(in, &b, sizeof b);
+    memcpy(in + 16, &a, sizeof a);
+    for (int i = 0; i < 32; i++)
+        out[i] = (uint16_t)((in[i] + 0x7fff + (in[i] >> 16 & 1)) >> 16);
+    __m512i r;
+    memcpy(&r, out, sizeof r);
+    return r;
 }
 
 static inline __m512i model_dpbusd_wide(__m512i sum, __m512i u, __m512i s)
@@ -122,6 +180,7 @@ static inline __m512i model_dpbusd_wide(__m512i sum, __m512i u, __m512i s)
     return x.i;
 }
 
+#undef _mm512_shuffle_i32x4
 #undef _mm512_slli_epi32
 #undef _mm512_srli_epi32
 #undef _mm512_srai_epi32
@@ -138,7 +197,16 @@ static inline __m512i model_dpbusd_wide(__m512i sum, __m512i u, __m512i s)
 #define _mm512_set1_ps      model_set1_ps
 #define _mm512_cvtepi32_ps  model_cvtepi32_ps
 #define _mm512_fmadd_ps     model_fmadd_ps
+#define _mm512_loadu_ps     model_loadu_ps
 #define _mm512_storeu_ps    model_storeu_ps
+#define _mm512_unpacklo_epi32 model_unpacklo_epi32
+#define _mm512_unpackhi_epi32 model_unpackhi_epi32
+#define _mm512_unpacklo_epi64 model_unpacklo_epi64
+#define _mm512_unpackhi_epi64 model_unpackhi_epi64
+#define _mm512_cvtepu8_epi32 model_cvtepu8_epi32
+#define _mm512_cvtepi8_epi32 model_cvtepi8_epi32
+#define _mm512_shuffle_i32x4 model_shuffle_i32x4
+#define _mm512_cvtne2ps_pbh model_cvtne2ps_pbh
 #define _mm512_dpbusd_epi32 model_dpbusd_wide
 
 /* ---- AMX ------------------------------------------------------------------------------------ */
@@ -194,18 +262,22 @@ static inline void model_tile_store(int t, void *to, size_t step)
                (size_t)model_tile[t].row_bytes);
 }
 
-/* Signed bytes of a, unsigned ones of b, four to each 32 bits of the sum. */
-static inline void model_tile_dpbsud(int sum, int a, int b)
+/* Brain floats of a and b, two to each float of the sum. */
+static inline void model_tile_dpbf16ps(int sum, int a, int b)
 {
     struct model_tile *c = &model_tile[sum], *x = &model_tile[a], *w = &model_tile[b];
     assert(c->rows > 0 && c->rows == x->rows && c->row_bytes == w->row_bytes &&
            x->row_bytes == 4 * w->rows);
     for (int r = 0; r < c->rows; r++)
         for (int n = 0; n < c->row_bytes / 4; n++) {
-            int32_t total;
+            float total;
             memcpy(&total, c->data[r] + 4 * n, sizeof total);
-            for (int k = 0; k < x->row_bytes; k++)
-                total += (int8_t)x->data[r][k] * (uint8_t)w->data[k / 4][4 * n + k % 4];
+            for (int k = 0; k < x->row_bytes / 2; k++) {
+                uint16_t u, v;
+                memcpy(&u, x->data[r] + 2 * k, sizeof u);
+                memcpy(&v, w->data[k / 2] + 4 * n + k % 2 * 2, sizeof v);
+                total += model_float((uint32_t)u << 16) * model_float((uint32_t)v << 16);
+            }
             memcpy(c->data[r] + 4 * n, &total, sizeof total);
         }
 }
@@ -215,12 +287,14 @@ static inline void model_tile_dpbsud(int sum, int a, int b)
 #undef _tile_zero
 #undef _tile_loadd
 #undef _tile_stored
-#undef _tile_dpbsud
+#undef _tile_stream_loadd
+#undef _tile_dpbf16ps
 #define _tile_loadconfig model_tile_loadconfig
 #define _tile_release    model_tile_release
 #define _tile_zero       model_tile_zero
 #define _tile_loadd      model_tile_load
 #define _tile_stored     model_tile_store
-#define _tile_dpbsud     model_tile_dpbsud
+#define _tile_stream_loadd model_tile_load
+#define _tile_dpbf16ps   model_tile_dpbf16ps
 
 #endif
