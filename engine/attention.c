@@ -14,7 +14,6 @@
 #include "engine/kv_read.h"
 #include "engine/mem.h"
 
-#define TILE_QUERIES 48   /* so many use an unpacked block, about */
 #define FEW_TOKENS   8    /* up to so many, spans are work items */
 
 /* How rows of an element type are unpacked. */
@@ -22,11 +21,17 @@ struct element {
     pack_fn *pack_keys, *pack_values;
 };
 
-static struct element element_of(const struct kernels *k, enum kv_type type)
+static struct element element_of(const struct panel_kernels *k, enum kv_type type)
 {
     if (type == KV_F32)
-        return (struct element){ k->pack_keys_f32, k->pack_values_f32 };
-    return (struct element){ k->pack_keys_f16, k->pack_values_f16 };
+        return (struct element){ k->keys_f32, k->values_f32 };
+    return (struct element){ k->keys_f16, k->values_f16 };
+}
+
+static const struct panel_kernels *panels_of(const struct attention *a,
+                                             const struct attention_call *c)
+{
+    return c->reads ? &a->kernels->read_panels : &a->kernels->panels;
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -36,11 +41,18 @@ static int group_of(const struct attention_shape *s)
     return s->n_head / s->n_kv_head;
 }
 
-/* Tokens of a tile where there are many. */
-static int tile_tokens(const struct attention_shape *s)
+/* Tokens of a tile of about n queries. */
+static int tokens_of(const struct attention_shape *s, int n)
 {
-    int n = TILE_QUERIES / group_of(s);
+    n /= group_of(s);
     return n > FEW_TOKENS ? n : FEW_TOKENS;
+}
+
+/* Tokens of a tile where there are many. */
+static int tile_tokens(const struct attention *a, const struct attention_call *c)
+{
+    int n = panels_of(a, c)->n_queries;
+    return tokens_of(&a->shape, n < PANEL_QUERIES ? n : PANEL_QUERIES);
 }
 
 /* head_dim in whole panels. */
@@ -77,21 +89,21 @@ struct scratch {
 
 static size_t scratch_floats(const struct attention_shape *s)
 {
-    size_t n = (size_t)(tile_tokens(s) * group_of(s));
-    size_t floats = padded_dim(s) * (KV_BLOCK + n) + n * KV_BLOCK +
-                    2 * KV_BLOCK * (size_t)s->head_dim +
-                    2 * running_floats(s, tile_tokens(s));
+    int tokens = tokens_of(s, PANEL_QUERIES);
+    size_t n = (size_t)(tokens * group_of(s)), dim = (size_t)s->head_dim;
+    size_t floats = panels_floats(dim) + padded_dim(s) * n + n * KV_BLOCK + 2 * KV_BLOCK * dim +
+                    2 * running_floats(s, tokens);
     return (floats + 15) / 16 * 16;  /* threads share no line */
 }
 
 static struct scratch scratch_of(const struct attention *a, int thread)
 {
     const struct attention_shape *s = &a->shape;
-    int tokens = tile_tokens(s);
+    int tokens = tokens_of(s, PANEL_QUERIES);
     size_t n = (size_t)(tokens * group_of(s)), dim = padded_dim(s);
     struct scratch w;
     w.panels = a->scratch + (size_t)thread * scratch_floats(s);
-    w.rows = w.panels + dim * KV_BLOCK;
+    w.rows = w.panels + panels_floats((size_t)s->head_dim);
     w.q = w.rows + 2 * KV_BLOCK * (size_t)s->head_dim;
     w.score = w.q + dim * n;
     float *rest = w.score + n * KV_BLOCK;
@@ -212,17 +224,18 @@ struct rows {
 static struct rows rows_of(const struct tile *t, const struct scratch *w, int b, int n)
 {
     const struct kernels *k = t->a->kernels;
+    const struct panel_kernels *panels = panels_of(t->a, t->c);
     const struct kv *kv = t->c->kv;
     int layer = t->c->layer, dim = kv->shape.head_dim;
     if (kv->blocks[b].form == KV_ROWS)
-        return (struct rows){ element_of(k, kv->shape.type), kv_keys(kv, layer, b, t->kv_head),
+        return (struct rows){ element_of(panels, kv->shape.type), kv_keys(kv, layer, b, t->kv_head),
                               kv_values(kv, layer, b, t->kv_head) };
     float *keys = w->rows, *values = keys + KV_BLOCK * dim;
     const void *head = kv_head(kv, layer, b, t->kv_head);
     size_t stride = 2 * codec_q8_row(dim);
     k->rows_q8(codec_q8_key(head, 0, dim), stride, n, (size_t)dim, keys);
     k->rows_q8(codec_q8_value(head, 0, dim), stride, n, (size_t)dim, values);
-    return (struct rows){ element_of(k, KV_F32), keys, values };
+    return (struct rows){ element_of(panels, KV_F32), keys, values };
 }
 
 /* Where the keys of the block behind b begin, to be fetched ahead; or any other address. */
@@ -239,19 +252,19 @@ static const void *keys_ahead(const struct tile *t, int b)
 static void add_block(const struct tile *t, const struct scratch *w, const struct running *r, int b)
 {
     const struct attention_shape *s = &t->a->shape;
-    const struct kernels *k = t->a->kernels;
+    const struct panel_kernels *k = panels_of(t->a, t->c);
     size_t dim = (size_t)s->head_dim, padded = padded_dim(s);
     int end = t->pos + t->n - b * KV_BLOCK, n = end < KV_BLOCK ? end : KV_BLOCK;
     int n_queries = t->n * t->group;
     struct rows rows = rows_of(t, w, b, n);
     rows.element.pack_keys(rows.keys, n, dim, rows.values, w->panels);
-    k->multiply_panels(&(struct panels){
+    k->multiply(&(struct panels){
         .a = t->q, .a_step = dim, .n_a = n_queries, .b = w->panels, .n = s->head_dim,
         .n_b = (n + PANEL - 1) / PANEL, .c = w->score, .c_step = KV_BLOCK });
     for (int i = 0; i < n_queries; i++)
         weigh(t, r, i, t->pos + i / t->group, b, w->score + i * KV_BLOCK, n);
     rows.element.pack_values(rows.values, n, dim, keys_ahead(t, b), w->panels);
-    k->multiply_panels(&(struct panels){
+    k->multiply(&(struct panels){
         .a = w->score, .a_step = KV_BLOCK, .n_a = n_queries, .b = w->panels, .n = n,
         .n_b = (int)(padded / PANEL), .c = r->out, .c_step = padded, .add = true });
 }
@@ -341,10 +354,10 @@ static void run_tile(void *data, int item, int thread)
 {
     const struct job *j = data;
     const struct attention_shape *s = &j->a->shape;
-    int from = item / s->n_kv_head * tile_tokens(s), left = j->c->n - from;
+    int most = tile_tokens(j->a, j->c), from = item / s->n_kv_head * most;
+    int left = j->c->n - from;
     struct scratch w = scratch_of(j->a, thread);
-    struct tile t = tile_of(j, item % s->n_kv_head, from,
-                            left < tile_tokens(s) ? left : tile_tokens(s));
+    struct tile t = tile_of(j, item % s->n_kv_head, from, left < most ? left : most);
     take_queries(&t, from, w.q);
     clear(&t, &w.all);
     for (int i = first_seen(j->c, t.pos) / ATTENTION_SPAN;
@@ -397,7 +410,7 @@ void attention_run(const struct attention *a, const struct attention_call *c)
     struct job j = { a, c, first_seen(c, c->pos) / ATTENTION_SPAN, 0 };
     j.n_spans = (c->pos + c->n - 1) / ATTENTION_SPAN + 1 - j.first_span;
     if (c->n > FEW_TOKENS) {
-        int n_tiles = (c->n + tile_tokens(s) - 1) / tile_tokens(s);
+        int most = tile_tokens(a, c), n_tiles = (c->n + most - 1) / most;
         pool_run(a->pool, run_tile, &j, n_tiles * s->n_kv_head);
         return;
     }

@@ -19,8 +19,8 @@
 
 #define PANEL 16
 
-/* The rows of a block of the cache, dim > 0, 1 <= n <= 64, as panels of floats for
- * multiply_panels().
+/* The rows of a block of the cache, dim > 0, 1 <= n <= 64, as panels of floats for the multiply()
+ * beside it.
  *
  * keys     a column is a row of the block, panels [n / PANEL rounded up][dim][PANEL]; columns
  *          behind n repeat the last one
@@ -44,6 +44,20 @@ struct panels {
     size_t c_step;
     bool add;        /* to c */
 };
+
+struct panel_kernels {
+    pack_fn *keys_f16, *keys_f32, *values_f16, *values_f32;
+    void (*multiply)(const struct panels *p);
+    int n_queries;   /* about so many pay the packing of a block, PANEL_QUERIES at most */
+};
+
+#define PANEL_QUERIES 192
+
+/* Floats that a block's panels take at most. */
+static inline size_t panels_floats(size_t dim)
+{
+    return (dim + 31) / 32 * 32 * CODEC_BLOCK;
+}
 
 /* Rows of quantised weights against many rows of activations, both rounded to brain floats (bf16:
  * the upper half of a float); sums are floats:
@@ -123,9 +137,10 @@ struct kernels {
     void (*mix_f16)(const float *w, const void *v, int n, size_t dim, float *out);
     void (*mix_f32)(const float *w, const void *v, int n, size_t dim, float *out);
 
-    /* The same for many queries at once. */
-    pack_fn *pack_keys_f16, *pack_keys_f32, *pack_values_f16, *pack_values_f32;
-    void (*multiply_panels)(const struct panels *p);
+    /* The same for many queries at once; and for those of text that is read, where a set may have a
+     * way of its own. It then has panels of its own too: pairs of numbers of 16 bits that add up to
+     * a float but for 2^-16 of it, in panels of which the rows are padded to a multiple of 32. */
+    struct panel_kernels panels, read_panels;
 
     /* n coded rows of the cache (codec.h), stride bytes apart, to dim floats each. All sets give
      * the same bits. */
@@ -175,6 +190,7 @@ void kernels_init_avx2(struct kernels *k);
 void kernels_init_avxvnni(struct kernels *k);
 void kernels_init_avx512(struct kernels *k);
 void kernels_init_amx(struct kernels *k);
+void kernels_init_amx_attention(struct kernels *k);
 void kernels_init_avx2_attention(struct kernels *k);
 void kernels_init_avx2_codec(struct kernels *k);
 

@@ -1,39 +1,13 @@
 /* kernels_amx.c -- products of many tokens for AMX with brain floats, over kernels_avx512.c.
  *
- * A tile has 16 rows of 64 bytes. One of activations is 32 values of 16 tokens as they stand; one
- * of weights is the same 32 values of 16 rows, in pairs, each pair's row beside that of the next,
- * as the instruction wants its right side. Two by two of them meet in four tiles of sums, so that
- * each is loaded once for two products. The sums lie as the results do, a row for each token.
- *
- * The shapes of tiles are state of a thread, set when a product begins, given up when it ends. */
+ * A tile of activations is 32 values of 16 tokens as they stand, one of weights the same 32 values
+ * of 16 rows in pairs. Two by two of them meet in four tiles of sums, so that each is loaded once
+ * for two products. The sums lie as the results do, a row for each token. */
 #include "engine/kernels.h"
+#include "engine/kernels_tiles.h"
 #include "engine/kernels_unpack.h"
 
-#define LANE_N  16                        /* rows, or tokens, of a tile */
-#define DEEP    QUANT_BLOCK               /* values of each */
-#define TILE    (LANE_N * DEEP)           /* numbers of 16 bits */
-
-struct tile_shapes {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-};
-
-/* Not a local variable: gcc 12 takes the instruction to read 8 of its 64 bytes, and would not
- * write the others. */
-static const struct tile_shapes shapes = {
-    .palette = 1,
-    .row_bytes = { 64, 64, 64, 64, 64, 64, 64, 64 },
-    .rows = { 16, 16, 16, 16, 16, 16, 16, 16 },
-};
-
 /* ---- activations ---------------------------------------------------------------------------- */
-
-/* 32 floats as brain floats. */
-INLINE void store_bf16(uint16_t *to, __m512 low, __m512 high)
-{
-    _mm512_storeu_ps((float *)(void *)to, (__m512)_mm512_cvtne2ps_pbh(high, low));
-}
 
 static void pack_bf16(const float *const *x, size_t n, void *out)
 {
@@ -127,35 +101,6 @@ INLINE void last_of_row(const struct kind kind, unpack_fn *unpack, size_t chunk_
                      n, to);
 }
 
-/* Turns a tile of 16 words of 32 bits a row round its diagonal. */
-INLINE void turn(uint16_t *tile)
-{
-    __m512i a[16], b[16];
-    const float *from = (const float *)(const void *)tile;
-    float *to = (float *)(void *)tile;
-    for (int i = 0; i < 16; i += 2) {
-        __m512i v0 = (__m512i)_mm512_loadu_ps(from + 16 * i);
-        __m512i v1 = (__m512i)_mm512_loadu_ps(from + 16 * i + 16);
-        a[i] = _mm512_unpacklo_epi32(v0, v1);
-        a[i + 1] = _mm512_unpackhi_epi32(v0, v1);
-    }
-    for (int i = 0; i < 16; i += 4)
-        for (int j = 0; j < 2; j++) {
-            b[i + 2 * j] = _mm512_unpacklo_epi64(a[i + j], a[i + j + 2]);
-            b[i + 2 * j + 1] = _mm512_unpackhi_epi64(a[i + j], a[i + j + 2]);
-        }
-    for (int i = 0; i < 4; i++, to += 16) {
-        __m512i even0 = _mm512_shuffle_i32x4(b[i], b[i + 4], 0x88);
-        __m512i odd0 = _mm512_shuffle_i32x4(b[i], b[i + 4], 0xdd);
-        __m512i even1 = _mm512_shuffle_i32x4(b[i + 8], b[i + 12], 0x88);
-        __m512i odd1 = _mm512_shuffle_i32x4(b[i + 8], b[i + 12], 0xdd);
-        _mm512_storeu_ps(to, (__m512)_mm512_shuffle_i32x4(even0, even1, 0x88));
-        _mm512_storeu_ps(to + 64, (__m512)_mm512_shuffle_i32x4(odd0, odd1, 0x88));
-        _mm512_storeu_ps(to + 128, (__m512)_mm512_shuffle_i32x4(even0, even1, 0xdd));
-        _mm512_storeu_ps(to + 192, (__m512)_mm512_shuffle_i32x4(odd0, odd1, 0xdd));
-    }
-}
-
 /* The n groups of a row's chunk at w. */
 INLINE void row_to_tiles(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
                          const char *w, int n, uint16_t *to)
@@ -215,11 +160,9 @@ INLINE const uint16_t *tokens_at(const struct stretch *s, int i)
 }
 
 /* The numbers of tiles become text in the instructions, so they are written out: sums 0 to 3,
- * tokens 4 and 5, weights 6 and 7. gcc does not know that tiles read memory. Weights pass by the
- * first cache, where the tokens shall stay. */
-#define BARRIER __asm__ volatile("" : : : "memory")
-
-/* Token groups x and x + 1, row groups w and w + 1, all of whose sums there are. */
+ * tokens 4 and 5, weights 6 and 7. Weights pass by the first cache, where the tokens shall stay.
+ *
+ * Token groups x and x + 1, row groups w and w + 1, all of whose sums there are. */
 INLINE void two_by_two(const struct stretch *s, int w, int x)
 {
     size_t step = s->p->y_step * sizeof(float);
@@ -324,6 +267,7 @@ CHUNK_LIST(X)
 
 void kernels_init_amx(struct kernels *k)
 {
+    kernels_init_amx_attention(k);
     k->pack_bf16 = pack_bf16;
 #define X(name, fn, bytes, ...) k->multiply_bf16[WEIGHT_##name] = multiply_##fn;
     CHUNK_LIST(X)

@@ -131,7 +131,7 @@ static void multiply_panels(const struct panels *p)
 
 void kernels_init_avx2_attention(struct kernels *k)
 {
-    k->pack_keys_f16 = pack_keys_f16;
-    k->pack_values_f16 = pack_values_f16;
-    k->multiply_panels = multiply_panels;
+    k->panels.keys_f16 = pack_keys_f16;
+    k->panels.values_f16 = pack_values_f16;
+    k->panels.multiply = multiply_panels;
 }

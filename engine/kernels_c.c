@@ -292,11 +292,12 @@ void kernels_init_c(struct kernels *k)
     k->score_f32 = score_f32;
     k->mix_f16 = mix_f16;
     k->mix_f32 = mix_f32;
-    k->pack_keys_f16 = pack_keys_f16;
-    k->pack_keys_f32 = pack_keys_f32;
-    k->pack_values_f16 = pack_values_f16;
-    k->pack_values_f32 = pack_values_f32;
-    k->multiply_panels = multiply_panels;
+    k->panels.keys_f16 = pack_keys_f16;
+    k->panels.keys_f32 = pack_keys_f32;
+    k->panels.values_f16 = pack_values_f16;
+    k->panels.values_f32 = pack_values_f32;
+    k->panels.multiply = multiply_panels;
+    k->panels.n_queries = 48;
     k->rows_q8 = codec_rows_q8;
     k->rows_q4 = codec_rows_q4;
     k->index_score = codec_index_score;

@@ -222,7 +222,7 @@ static void check_product(const struct kernels *k, int n_a, int n_b, int n, bool
         c[i] = 1;
     struct panels p = { .a = a, .b = b, .a_step = 70, .n_a = n_a, .n_b = n_b, .n = n, .c = c,
                         .c_step = 100, .add = add };
-    k->multiply_panels(&p);
+    k->panels.multiply(&p);
     for (int r = 0; r < n_a; r++) {
         for (size_t j = 0; j < wide; j++) {
             double sum = add;
@@ -232,7 +232,7 @@ static void check_product(const struct kernels *k, int n_a, int n_b, int n, bool
             assert_true(fabs((double)c[(size_t)r * 100 + j] - sum) <= n * 1e-6);
             alone[j] = 1;
         }
-        k->multiply_panels(&(struct panels){ .a = a + r * 70, .b = b, .n_a = 1, .n_b = n_b, .n = n,
+        k->panels.multiply(&(struct panels){ .a = a + r * 70, .b = b, .n_a = 1, .n_b = n_b, .n = n,
                                              .c = alone, .add = add });
         assert_memory_equal(alone, c + r * 100, wide * sizeof *alone);
     }
@@ -250,10 +250,10 @@ void test_attention_panels(void **state)
         kernels_init(&k, set ? cpu_flags() : 0);
         for (int i = 0; i < 8; i++)
             for (int n = 1; n <= 64; n += n < 4 ? 1 : 15) {
-                check_packed(k.pack_keys_f16, true, true, n, (size_t)dims[i]);
-                check_packed(k.pack_keys_f32, true, false, n, (size_t)dims[i]);
-                check_packed(k.pack_values_f16, false, true, n, (size_t)dims[i]);
-                check_packed(k.pack_values_f32, false, false, n, (size_t)dims[i]);
+                check_packed(k.panels.keys_f16, true, true, n, (size_t)dims[i]);
+                check_packed(k.panels.keys_f32, true, false, n, (size_t)dims[i]);
+                check_packed(k.panels.values_f16, false, true, n, (size_t)dims[i]);
+                check_packed(k.panels.values_f32, false, false, n, (size_t)dims[i]);
             }
         for (int n_a = 1; n_a <= 20; n_a++)
             for (int n_b = 1; n_b <= 6; n_b++)

@@ -427,6 +427,91 @@ void test_kernels_bf16(void **state)
     for_each_set(check_bf16);
 }
 
+/* ---- panels of text that is read ------------------------------------------------------------ */
+
+#define QUERIES 37
+#define DIM_MAX 136
+
+struct packed {
+    const uint16_t *half;   /* [n][dim] */
+    const float *full;      /* the same */
+    int n, dim;
+};
+
+/* What is off by 2^-16 of each product, and by the rounding of sums. */
+static void check_sum(const struct packed *b, double sum, double all, float got)
+{
+    check_close("panels", (size_t)b->dim, got, (float)sum, (float)(all * 2e-5 + 1e-6));
+}
+
+/* Queries against keys, on sums that are there, and weights against values; each row alone gives
+ * the same bits. */
+static void check_panels_of(const struct packed *b, bool half, int n_a, const float *a, bool add)
+{
+    static _Alignas(64) float panels[(DIM_MAX + 31) / 32 * 32 * 64];
+    static float c[QUERIES * 144], alone[144];
+    const struct panel_kernels *k = &fast.read_panels;
+    const void *rows = half ? (const void *)b->half : b->full;
+    for (int values = 0; values < 2; values++) {
+        int n = values ? b->n : b->dim, n_c = values ? b->dim : b->n;
+        pack_fn *pack = values ? half ? k->values_f16 : k->values_f32
+                               : half ? k->keys_f16 : k->keys_f32;
+        pack(rows, b->n, (size_t)b->dim, rows, panels);
+        for (int i = 0; i < QUERIES * 144; i++)
+            c[i] = 1;
+        struct panels p = { .a = a, .a_step = DIM_MAX, .n_a = n_a, .b = panels, .n = n,
+                            .n_b = (n_c + PANEL - 1) / PANEL, .c = c, .c_step = 144, .add = add };
+        k->multiply(&p);
+        for (int r = 0; r < n_a; r++) {
+            for (int j = 0; j < n_c; j++) {
+                double sum = add, all = 0;
+                for (int i = 0; i < n; i++) {
+                    double one = (double)a[r * DIM_MAX + i] *
+                                 (double)b->full[values ? i * b->dim + j : j * b->dim + i];
+                    sum += one;
+                    all += fabs(one);
+                }
+                check_sum(b, sum, all, c[r * 144 + j]);
+            }
+            for (int j = 0; j < 144; j++)
+                alone[j] = 1;
+            p.a = a + r * DIM_MAX;
+            p.n_a = 1;
+            p.c = alone;
+            k->multiply(&p);
+            assert_memory_equal(alone, c + r * 144, (size_t)n_c * sizeof *alone);
+        }
+        for (int i = n_a * 144; i < QUERIES * 144; i++)
+            assert_true(c[i] == 1);
+    }
+}
+
+static void check_read_panels(void)
+{
+    static const struct { int n, dim; } shapes[] = { { 64, 64 }, { 1, 8 }, { 17, 40 },
+                                                     { 33, DIM_MAX }, { 50, 128 } };
+    static uint16_t half[64 * DIM_MAX];
+    static float full[64 * DIM_MAX], a[QUERIES * DIM_MAX];
+    uint64_t random = 8;
+    for (int i = 0; i < 64 * DIM_MAX; i++) {
+        half[i] = f16_of_f32((float)(test_random(&random) % 4001) / 1000 - 2);
+        full[i] = f32_of_f16(half[i]);
+    }
+    for (int i = 0; i < QUERIES * DIM_MAX; i++)
+        a[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int n_a = 1; n_a <= QUERIES; n_a += 12)
+            for (int how = 0; how < 4; how++)
+                check_panels_of(&(struct packed){ half, full, shapes[i].n, shapes[i].dim },
+                                how & 1, n_a, a, how & 2);
+}
+
+void test_kernels_read_panels(void **state)
+{
+    (void)state;
+    for_each_set(check_read_panels);
+}
+
 /* The largest values of every kind, of one sign and of both: integer sums must not overflow. */
 void test_kernels_dot_extremes(void **state)
 {

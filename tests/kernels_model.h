@@ -15,6 +15,7 @@
 #define kernels_init_avxvnni kernels_model_avxvnni
 #define kernels_init_avx512  kernels_model_avx512
 #define kernels_init_amx     kernels_model_amx
+#define kernels_init_amx_attention kernels_model_amx_attention
 
 /* ---- AVX-VNNI ------------------------------------------------------------------------------- */
 
@@ -125,6 +126,24 @@ static inline void model_storeu_ps(float *to, __m512 a)
     memcpy(to, &a, sizeof a);
 }
 
+static inline __m512 model_cvtph_ps(__m256i a)
+{
+    union wide x = { .half_f = { _mm256_cvtph_ps(_mm256_castsi256_si128(a)),
+                                 _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1)) } };
+    return x.f;
+}
+
+static inline __m512i model_permutexvar_epi16(__m512i order, __m512i a)
+{
+    uint16_t from[32], at[32], to[32];
+    memcpy(from, &a, sizeof a);
+    memcpy(at, &order, sizeof order);
+    for (int i = 0; i < 32; i++)
+        to[i] = from[at[i] % 32];
+    memcpy(&a, to, sizeof a);
+    return a;
+}
+
 static inline __m512i model_cvtepu8_epi32(__m128i a)
 {
     union wide x = { .half = { _mm256_cvtepu8_epi32(a),
@@ -198,6 +217,8 @@ static inline __m512i model_dpbusd_wide(__m512i sum, __m512i u, __m512i s)
 #define _mm512_cvtepi32_ps  model_cvtepi32_ps
 #define _mm512_fmadd_ps     model_fmadd_ps
 #define _mm512_loadu_ps     model_loadu_ps
+#define _mm512_cvtph_ps     model_cvtph_ps
+#define _mm512_permutexvar_epi16 model_permutexvar_epi16
 #define _mm512_storeu_ps    model_storeu_ps
 #define _mm512_unpacklo_epi32 model_unpacklo_epi32
 #define _mm512_unpackhi_epi32 model_unpackhi_epi32

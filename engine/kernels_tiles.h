@@ -1,0 +1,72 @@
+/* kernels_tiles.h -- what the files for AMX share: tiles of 16 rows of 64 bytes, 32 brain floats or
+ * 16 floats each.
+ *
+ * The right side of a product holds pairs: row i of it has the values 2 i and 2 i + 1 of 16
+ * columns. The shapes of tiles are state of a thread, set when a product begins, given up when it
+ * ends. */
+#ifndef DUET_ENGINE_KERNELS_TILES_H
+#define DUET_ENGINE_KERNELS_TILES_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "engine/kernels_lanes.h"
+
+#define LANE_N  16                        /* rows of a tile */
+#define DEEP    32                        /* values of each */
+#define TILE    (LANE_N * DEEP)           /* numbers of 16 bits */
+
+struct tile_shapes {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+};
+
+/* Not a local variable: gcc 12 takes the instruction to read 8 of its 64 bytes, and would not
+ * write the others. */
+static const struct tile_shapes shapes = {
+    .palette = 1,
+    .row_bytes = { 64, 64, 64, 64, 64, 64, 64, 64 },
+    .rows = { 16, 16, 16, 16, 16, 16, 16, 16 },
+};
+
+/* gcc does not know that instructions of tiles read and write memory. */
+#define BARRIER __asm__ volatile("" : : : "memory")
+
+/* 32 floats as brain floats. */
+INLINE void store_bf16(uint16_t *to, __m512 low, __m512 high)
+{
+    _mm512_storeu_ps((float *)(void *)to, (__m512)_mm512_cvtne2ps_pbh(high, low));
+}
+
+/* Turns a tile of 16 words of 32 bits a row round its diagonal. */
+INLINE void turn(uint16_t *tile)
+{
+    __m512i a[16], b[16];
+    const float *from = (const float *)(const void *)tile;
+    float *to = (float *)(void *)tile;
+    for (int i = 0; i < 16; i += 2) {
+        __m512i v0 = (__m512i)_mm512_loadu_ps(from + 16 * i);
+        __m512i v1 = (__m512i)_mm512_loadu_ps(from + 16 * i + 16);
+        a[i] = _mm512_unpacklo_epi32(v0, v1);
+        a[i + 1] = _mm512_unpackhi_epi32(v0, v1);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) {
+            b[i + 2 * j] = _mm512_unpacklo_epi64(a[i + j], a[i + j + 2]);
+            b[i + 2 * j + 1] = _mm512_unpackhi_epi64(a[i + j], a[i + j + 2]);
+        }
+    for (int i = 0; i < 4; i++, to += 16) {
+        __m512i even0 = _mm512_shuffle_i32x4(b[i], b[i + 4], 0x88);
+        __m512i odd0 = _mm512_shuffle_i32x4(b[i], b[i + 4], 0xdd);
+        __m512i even1 = _mm512_shuffle_i32x4(b[i + 8], b[i + 12], 0x88);
+        __m512i odd1 = _mm512_shuffle_i32x4(b[i + 8], b[i + 12], 0xdd);
+        _mm512_storeu_ps(to, (__m512)_mm512_shuffle_i32x4(even0, even1, 0x88));
+        _mm512_storeu_ps(to + 64, (__m512)_mm512_shuffle_i32x4(odd0, odd1, 0x88));
+        _mm512_storeu_ps(to + 128, (__m512)_mm512_shuffle_i32x4(even0, even1, 0xdd));
+        _mm512_storeu_ps(to + 192, (__m512)_mm512_shuffle_i32x4(odd0, odd1, 0xdd));
+    }
+}
+
+#endif
