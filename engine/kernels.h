@@ -189,6 +189,7 @@ void kernels_init_c(struct kernels *k);
 void kernels_init_avx2(struct kernels *k);
 void kernels_init_avxvnni(struct kernels *k);
 void kernels_init_avx512(struct kernels *k);
+void kernels_init_avx512_floats(struct kernels *k);
 void kernels_init_amx(struct kernels *k);
 void kernels_init_amx_attention(struct kernels *k);
 void kernels_init_avx2_attention(struct kernels *k);

@@ -2,6 +2,7 @@
  *
  * Compiled with its own flags and entered only where cpu.c has seen the instructions. */
 #include "engine/kernels.h"
+#include "engine/kernels_exp.h"
 #include "engine/kernels_product.h"
 
 /* All bits set in the first n of 8 lanes. */
@@ -305,105 +306,13 @@ static void f16_of_f32_row(const float *x, uint16_t *y, size_t n)
         y[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
 }
 
-/* ---- exponentials -------------------------------------------------------------------------- */
-
-/* As exp_one() in kernels_c.c, eight at a time. */
-INLINE __m256 exp8(__m256 x)
-{
-    __m256 c = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87)), _mm256_set1_ps(88));
-    __m256 k = _mm256_round_ps(_mm256_mul_ps(c, _mm256_set1_ps(1.44269504f)),
-                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m256 r = _mm256_fnmadd_ps(k, _mm256_set1_ps(0.693359375f), c);
-    r = _mm256_fmadd_ps(k, _mm256_set1_ps(2.12194440e-4f), r);
-    __m256 p = _mm256_set1_ps(1.98412698e-4f);
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.38888889e-3f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.33333333e-3f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.16666667e-2f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.66666667e-1f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
-    p = _mm256_fmadd_ps(_mm256_mul_ps(p, r), r, _mm256_add_ps(r, _mm256_set1_ps(1)));
-    __m256i two_k = _mm256_slli_epi32(_mm256_cvtps_epi32(k), 23);
-    p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), two_k));
-    return _mm256_andnot_ps(_mm256_cmp_ps(x, _mm256_set1_ps(-87), _CMP_LT_OQ), p);
-}
-
-static float exp_sum(float *x, size_t n, float max, float scale)
-{
-    const __m256 m = _mm256_set1_ps(max), f = _mm256_set1_ps(scale);
-    __m256 acc = _mm256_setzero_ps();
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        __m256 e = exp8(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(x + i), m), f));
-        _mm256_storeu_ps(x + i, e);
-        acc = _mm256_add_ps(acc, e);
-    }
-    if (i < n) {
-        __m256i mask = first(n - i);
-        __m256 e = exp8(_mm256_mul_ps(_mm256_sub_ps(_mm256_maskload_ps(x + i, mask), m), f));
-        _mm256_maskstore_ps(x + i, mask, e);
-        acc = _mm256_add_ps(acc, _mm256_and_ps(e, _mm256_castsi256_ps(mask)));
-    }
-    return sum8(acc);
-}
-
-static float max_of(const float *x, size_t n)
-{
-    __m256 m = _mm256_set1_ps(x[0]);
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        m = _mm256_max_ps(_mm256_loadu_ps(x + i), m);
-    float max = max8(m);
-    for (; i < n; i++)
-        max = x[i] > max ? x[i] : max;
-    return max;
-}
-
-/* a / (1 + exp(-u)) * b */
-INLINE __m256 gate8(__m256 a, __m256 u, __m256 b)
-{
-    const __m256 one = _mm256_set1_ps(1);
-    __m256 e = exp8(_mm256_sub_ps(_mm256_setzero_ps(), u));
-    return _mm256_mul_ps(_mm256_div_ps(a, _mm256_add_ps(one, e)), b);
-}
-
-INLINE __m256 silu8(__m256 a, __m256 b)
-{
-    return gate8(a, a, b);
-}
-
-INLINE __m256 gelu8(__m256 a, __m256 b)
-{
-    __m256 cube = _mm256_mul_ps(_mm256_mul_ps(_mm256_mul_ps(a, a), a), _mm256_set1_ps(0.044715f));
-    __m256 u = _mm256_mul_ps(_mm256_set1_ps(2 * 0.7978845608f), _mm256_add_ps(a, cube));
-    return gate8(a, u, b);
-}
-
-#define GATE(fn)                                                                              \
-    static void fn##_mul(float *a, const float *b, size_t n)                                  \
-    {                                                                                         \
-        size_t i = 0;                                                                         \
-        for (; i + 8 <= n; i += 8)                                                            \
-            _mm256_storeu_ps(a + i, fn##8(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));   \
-        if (i < n) {                                                                          \
-            __m256i mask = first(n - i);                                                      \
-            _mm256_maskstore_ps(a + i, mask, fn##8(_mm256_maskload_ps(a + i, mask),           \
-                                                   _mm256_maskload_ps(b + i, mask)));         \
-        }                                                                                     \
-    }
-
-GATE(silu)
-GATE(gelu)
-
 void kernels_init_avx2(struct kernels *k)
 {
 #define X(name, fn, id, elements, bytes, act) k->dot[WEIGHT_##name] = dot_##fn;
     WEIGHT_LIST(X)
 #undef X
     k->quant_q8 = quant_q8;
-    k->exp_sum = exp_sum;
-    k->max = max_of;
-    k->silu_mul = silu_mul;
-    k->gelu_mul = gelu_mul;
+    take_exp(k);
     k->f16_of_f32 = f16_of_f32_row;
     k->score_f16 = score_f16;
     k->score_f32 = score_f32;

@@ -12,4 +12,5 @@ CHUNK_LIST(DOT_UNSIGNED)
 void kernels_init_avx512(struct kernels *k)
 {
     CHUNK_LIST(DOT_TAKE)
+    kernels_init_avx512_floats(k);
 }

@@ -3,20 +3,10 @@
  * vectorises it: sums run in LANES fixed lanes. */
 #include "engine/kernels.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "engine/codec.h"
-
-#define LANES 16
-
-static float sum_lanes(float *acc)
-{
-    for (int n = LANES / 2; n > 0; n /= 2)
-        for (int j = 0; j < n; j++)
-            acc[j] += acc[j + n];
-    return acc[0];
-}
+#include "engine/kernels_loops.h"
 
 static void quant_q8(const float *x, void *row, size_t n)
 {
@@ -43,20 +33,6 @@ static void quant_q8(const float *x, void *row, size_t n)
         halves[2 * b] = (int16_t)sum[0];
         halves[2 * b + 1] = (int16_t)sum[1];
     }
-}
-
-static void rms_norm(const float *x, const float *gain, float eps, size_t n, float *y)
-{
-    float acc[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t j = 0; j < LANES; j++)
-            acc[j] += x[i + j] * x[i + j];
-    for (size_t j = 0; i + j < n; j++)
-        acc[j] += x[i + j] * x[i + j];
-    float f = 1 / sqrtf(sum_lanes(acc) / (float)n + eps);
-    for (i = 0; i < n; i++)
-        y[i] = x[i] * f * gain[i];
 }
 
 /* e^x = 2^k e^r with k = round(x / ln 2), |r| <= ln 2 / 2. ln 2 is subtracted in two parts, the
@@ -120,36 +96,6 @@ static void gelu_mul(float *a, const float *b, size_t n)
     for (size_t i = 0; i < n; i++) {
         float x = a[i], u = 0.7978845608f * (x + 0.044715f * x * x * x);
         a[i] = x / (1 + exp_one(-2 * u)) * b[i];
-    }
-}
-
-static void add(float *a, const float *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        a[i] += b[i];
-}
-
-static void scale(float *x, float f, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        x[i] *= f;
-}
-
-static void rope_pairs(float *x, const float *turn, size_t n_pairs)
-{
-    for (size_t i = 0; i < n_pairs; i++) {
-        float a = x[2 * i], b = x[2 * i + 1], c = turn[2 * i], s = turn[2 * i + 1];
-        x[2 * i] = a * c - b * s;
-        x[2 * i + 1] = a * s + b * c;
-    }
-}
-
-static void rope_halves(float *x, const float *turn, size_t n_pairs)
-{
-    for (size_t i = 0; i < n_pairs; i++) {
-        float a = x[i], b = x[n_pairs + i], c = turn[2 * i], s = turn[2 * i + 1];
-        x[i] = a * c - b * s;
-        x[n_pairs + i] = a * s + b * c;
     }
 }
 
@@ -278,15 +224,11 @@ void kernels_init_c(struct kernels *k)
     for (int w = 0; w < WEIGHT_N; w++)
         k->dot[w] = weight_info((enum weight)w)->dot;
     k->quant_q8 = quant_q8;
-    k->rms_norm = rms_norm;
+    take_loops(k);
     k->exp_sum = exp_sum;
     k->max = max_of;
     k->silu_mul = silu_mul;
     k->gelu_mul = gelu_mul;
-    k->add = add;
-    k->scale = scale;
-    k->rope_pairs = rope_pairs;
-    k->rope_halves = rope_halves;
     k->f16_of_f32 = f16_row;
     k->score_f16 = score_f16;
     k->score_f32 = score_f32;

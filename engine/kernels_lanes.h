@@ -8,6 +8,20 @@
 #define INLINE static inline __attribute__((always_inline))
 #endif
 
+/* Registers of LANES lanes of 32 bits, 8 or 16, and their instructions. */
+#ifndef LANES
+#define LANES 8
+#endif
+#if LANES == 16
+typedef __m512i vec;
+typedef __m512 vecf;
+#define V(op) _mm512_##op
+#else
+typedef __m256i vec;
+typedef __m256 vecf;
+#define V(op) _mm256_##op
+#endif
+
 /* The sum of eight lanes, always in the same order. */
 INLINE float sum8(__m256 v)
 {

@@ -15,19 +15,6 @@
 
 #include "engine/kernels_unpack.h"
 
-#ifndef LANES
-#define LANES 8
-#endif
-#if LANES == 16
-typedef __m512i vec;
-typedef __m512 vecf;
-#define V(op) _mm512_##op
-#else
-typedef __m256i vec;
-typedef __m256 vecf;
-#define V(op) _mm256_##op
-#endif
-
 #define FEW     8             /* so many tokens still go row by row */
 #define TOKENS  128           /* that a panel meets */
 #define CHUNKS  4             /* of a panel that are unpacked at a time and fit the first cache */

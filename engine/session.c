@@ -24,7 +24,6 @@
 #include "engine/timeline.h"
 
 #define CHUNK_DEFAULT 64
-#define CHUNK_TILES   512   /* where a pass unpacks all weights */
 #define CHUNK_MAX     512
 #define MARK_TOKENS   512
 
@@ -37,6 +36,14 @@ static uint64_t now_us(void)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+/* Where a pass unpacks all weights it has many tokens, but not so many that it takes seconds: what
+ * a pass has done is lost when it is stopped. */
+static int chunk_of_tiles(const struct engine *e)
+{
+    uint64_t n = ((uint64_t)1 << 39) / (e->info.weight_bytes + 1) / CHUNK_DEFAULT * CHUNK_DEFAULT;
+    return n > CHUNK_MAX ? CHUNK_MAX : n < CHUNK_DEFAULT ? CHUNK_DEFAULT : (int)n;
+}
+
 /* Defaults filled in. */
 static struct session_opts complete(const struct engine *e, const struct session_opts *opts)
 {
@@ -44,7 +51,7 @@ static struct session_opts complete(const struct engine *e, const struct session
     if (o.n_ctx == 0)
         o.n_ctx = e->model.n_ctx_train;
     if (o.chunk == 0)
-        o.chunk = e->kernels.pack_bf16 ? CHUNK_TILES : CHUNK_DEFAULT;
+        o.chunk = e->kernels.pack_bf16 ? chunk_of_tiles(e) : CHUNK_DEFAULT;
     return o;
 }
 

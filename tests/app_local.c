@@ -211,7 +211,7 @@ static int ask_and_cancel(struct run *r, const char *text, int slices)
 void test_local_cancel_keeps_what_was_read(void **state)
 {
     (void)state;
-    char text[600];
+    char text[1700];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = 0;
     for (size_t f = 0; f < N_FIXTURES; f++) {

@@ -14,6 +14,7 @@
 
 #define kernels_init_avxvnni kernels_model_avxvnni
 #define kernels_init_avx512  kernels_model_avx512
+#define kernels_init_avx512_floats kernels_model_avx512_floats
 #define kernels_init_amx     kernels_model_amx
 #define kernels_init_amx_attention kernels_model_amx_attention
 
@@ -82,6 +83,10 @@ MODEL_INT(unpacklo_epi64)
 MODEL_INT(unpackhi_epi64)
 MODEL_FLOAT(add_ps)
 MODEL_FLOAT(mul_ps)
+MODEL_FLOAT(sub_ps)
+MODEL_FLOAT(div_ps)
+MODEL_FLOAT(min_ps)
+MODEL_FLOAT(max_ps)
 MODEL_SHIFT(slli_epi32)
 MODEL_SHIFT(srli_epi32)
 MODEL_SHIFT(srai_epi32)
@@ -103,6 +108,22 @@ static inline __m512 model_cvtepi32_ps(__m512i a)
     union wide x = { a };
     for (int h = 0; h < 2; h++)
         x.half_f[h] = _mm256_cvtepi32_ps(x.half[h]);
+    return x.f;
+}
+
+static inline __m512i model_cvtps_epi32(__m512 a)
+{
+    union wide x = { .f = a };
+    for (int h = 0; h < 2; h++)
+        x.half[h] = _mm256_cvtps_epi32(x.half_f[h]);
+    return x.i;
+}
+
+static inline __m512 model_fnmadd_ps(__m512 a, __m512 b, __m512 c)
+{
+    union wide x = { .f = a }, y = { .f = b }, z = { .f = c };
+    for (int h = 0; h < 2; h++)
+        x.half_f[h] = _mm256_fnmadd_ps(x.half_f[h], y.half_f[h], z.half_f[h]);
     return x.f;
 }
 
@@ -216,6 +237,12 @@ static inline __m512i model_dpbusd_wide(__m512i sum, __m512i u, __m512i s)
 #define _mm512_set1_ps      model_set1_ps
 #define _mm512_cvtepi32_ps  model_cvtepi32_ps
 #define _mm512_fmadd_ps     model_fmadd_ps
+#define _mm512_fnmadd_ps    model_fnmadd_ps
+#define _mm512_cvtps_epi32  model_cvtps_epi32
+#define _mm512_sub_ps       model_sub_ps
+#define _mm512_div_ps       model_div_ps
+#define _mm512_min_ps       model_min_ps
+#define _mm512_max_ps       model_max_ps
 #define _mm512_loadu_ps     model_loadu_ps
 #define _mm512_cvtph_ps     model_cvtph_ps
 #define _mm512_permutexvar_epi16 model_permutexvar_epi16
