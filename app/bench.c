@@ -3,7 +3,8 @@
  * Token ids are i * 7919 mod n_vocab. Reading: N ids into an empty cache, once a repetition.
  * Decoding at depth D: the cache holds D ids, then `gen` times one id is read and the next one is
  * the largest logit. Every figure is the median of the repetitions, with the least and the most.
- * The hash of the last logits shows any change of arithmetic. */
+ * The hash of the last logits shows any change of arithmetic. What is held at a depth is told as it
+ * is counted, and as the kernel has it: rows of files in its page cache, the process. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "app/fronts.h"
 #include "app/json.h"
 #include "app/out.h"
+#include "app/resident.h"
 #include "app/sort.h"
 #include "app/subcommand.h"
 #include "app/tier.h"
@@ -45,7 +47,10 @@ struct figure {
     const char *what;
     int at, n;
     double seconds[REPS_MAX];
-    uint64_t bytes;         /* read for one token; 0 = not told */
+    uint64_t bytes;         /* read for one token; 0 = not told, nor what is held: */
+    struct far_stats far;
+    struct resident process;
+    uint64_t resident;      /* of the rows in files */
 };
 
 /* ---- options ------------------------------------------------------------------------------ */
@@ -115,6 +120,27 @@ static bool read_options(struct bench *b, int argc, char **argv, struct err *err
 
 /* ---- telling ------------------------------------------------------------------------------ */
 
+static void tell_held(const struct figure *f)
+{
+    const struct far_stats *far = &f->far;
+    printf("  held   %.1f MB of cache in memory, %.1f %% of f16; %.1f MB of rows in a file, "
+           "%.1f MB of these resident; process %.1f MB resident, %.1f MB its own\n",
+           (double)far->memory_bytes / 1e6,
+           100 * (double)far->memory_bytes / (double)far->f16_bytes,
+           (double)far->disk_bytes / 1e6, (double)f->resident / 1e6,
+           (double)f->process.all / 1e6, (double)f->process.own / 1e6);
+}
+
+static void json_held(struct json_line *j, const struct figure *f)
+{
+    json_int(j, "f16_bytes", (int64_t)f->far.f16_bytes);
+    json_int(j, "memory_bytes", (int64_t)f->far.memory_bytes);
+    json_int(j, "disk_bytes", (int64_t)f->far.disk_bytes);
+    json_int(j, "resident_rows_bytes", (int64_t)f->resident);
+    json_int(j, "process_bytes", (int64_t)f->process.all);
+    json_int(j, "process_own_bytes", (int64_t)f->process.own);
+}
+
 static void tell(struct bench *b, struct figure *f)
 {
     double median = sort_median(f->seconds, b->reps);
@@ -128,6 +154,8 @@ static void tell(struct bench *b, struct figure *f)
             printf("  %7.1f MB a token, %3.0f %% of the bandwidth", (double)f->bytes / 1e6,
                    share * 100);
         printf("  logits %016llx\n", (unsigned long long)hash);
+        if (f->bytes)
+            tell_held(f);
         fflush(stdout);
         return;
     }
@@ -148,6 +176,7 @@ static void tell(struct bench *b, struct figure *f)
     if (f->bytes) {
         json_int(&j, "token_bytes", (int64_t)f->bytes);
         json_double(&j, "bandwidth_share", share);
+        json_held(&j, f);
     }
     json_text(&j, "logits", text);
     json_end(&j);
@@ -192,7 +221,6 @@ static bool bench_prefill(struct bench *b, int n, struct err *err)
 
 static bool bench_decode(struct bench *b, int depth, struct err *err)
 {
-    struct far_stats far;
     int n_vocab = engine_info(b->engine)->n_vocab;
     struct figure f = {.what = "decode", .at = depth, .n = b->gen};
     if (depth > 0 && !read_to(b, depth, err))
@@ -213,8 +241,10 @@ static bool bench_decode(struct bench *b, int depth, struct err *err)
         }
         f.seconds[r] = clock_seconds() - start;
     }
-    session_far(b->session, &far);
-    f.bytes = engine_info(b->engine)->token_bytes + far.read_bytes;
+    session_far(b->session, &f.far);
+    f.resident = session_resident(b->session);
+    f.process = resident_now();
+    f.bytes = engine_info(b->engine)->token_bytes + f.far.read_bytes;
     if (ok)
         tell(b, &f);
     memcpy(b->ids + depth, tail, (size_t)b->gen * sizeof *tail);

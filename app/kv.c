@@ -239,7 +239,7 @@ static bool predict(struct kv_bench *b, const int32_t *ids, int from, int to, st
 /* The figures of a run, as they are told. */
 struct figures {
     struct far_stats far;
-    double share, read, disk, ppl, ratio, kld, p99, top1, tok_s, rows, mass;
+    double share, read, disk, resident, ppl, ratio, kld, p99, top1, tok_s, rows, mass;
 };
 
 static struct figures figures_of(struct kv_bench *b, struct run *r)
@@ -253,6 +253,7 @@ static struct figures figures_of(struct kv_bench *b, struct run *r)
     double f16 = (double)f.far.f16_bytes;
     f.share = 100 * (double)f.far.memory_bytes / f16;
     f.disk = 100 * (double)f.far.disk_bytes / f16;
+    f.resident = 100 * (double)session_resident(r->session) / f16;
     f.read = 100 * r->read_share / timed;
     f.ppl = exp(r->nll / n);
     f.ratio = exp((r->nll - b->run[0].nll) / n);
@@ -293,6 +294,7 @@ static void tell_json(struct kv_bench *b, const struct run *r, const struct figu
     json_double(&j, "share_pct", f->share);
     json_double(&j, "read_pct", f->read);
     json_double(&j, "disk_pct", f->disk);
+    json_double(&j, "resident_pct", f->resident);
     json_double(&j, "ppl", f->ppl);
     json_double(&j, "ppl_ratio", f->ratio);
     json_double(&j, "kld", f->kld);

@@ -510,6 +510,24 @@ void test_far_bytes(void **state)
     close_all(s);
 }
 
+/* However many rows there may be, no more are read than what is worth something: what is left has
+ * nearly none of the attention that is not the first tokens'. */
+void test_far_mass_left(void **state)
+{
+    (void)state;
+    enum { FAR = 19 * CODEC_BLOCK - KV_SINKS };
+    begin("tiny-llama-q4_1", 2, NULL);
+    struct session *s = open_far(64, KV_TIER_FLASH);
+    session_set_rows(s, SESSION_ROWS_MAX);
+    model_read(s, ids, N - 1);
+    model_read(s, ids, N);
+    struct far_stats far = far_of(s);
+    assert_true(far.by_index);
+    assert_true(far.chosen < 8 + 84 + FAR - 1);
+    assert_true(far.mass > 0.9975 && far.mass < 0.9999);
+    close_all(s);
+}
+
 /* Where no file can be written, the context is held in 4 bits, and that is told. */
 void test_far_no_file(void **state)
 {

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/resident.h"
 #include "engine/engine.h"
 
 enum { TAIL = 8, REPS = 20 };
@@ -47,22 +48,6 @@ static struct span since(struct span start)
 {
     struct span end = now();
     return (struct span){end.wall - start.wall, end.cpu - start.cpu};
-}
-
-struct resident {
-    uint64_t all, own;   /* own: of no file */
-};
-
-static struct resident resident_now(void)
-{
-    long all = 0, resident = 0, shared = 0;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f && fscanf(f, "%ld %ld %ld", &all, &resident, &shared) != 3)
-        resident = shared = 0;
-    if (f)
-        fclose(f);
-    return (struct resident){(uint64_t)resident * page, (uint64_t)(resident - shared) * page};
 }
 
 static void must(bool ok, const struct err *err)

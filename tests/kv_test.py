@@ -5,8 +5,8 @@ import json, os, signal, subprocess, sys, tempfile
 
 DUET = os.path.join(os.environ.get("BUILD", "build"), "duet")
 MODEL = "./tests/fixtures/tiny-llama-q4_1.gguf"
-FIELDS = {"tier", "length", "text", "share_pct", "read_pct", "disk_pct", "ppl", "ppl_ratio", "kld",
-          "kld_p99", "top1", "tok_s", "rows_asked", "rows", "mass"}
+FIELDS = {"tier", "length", "text", "share_pct", "read_pct", "disk_pct", "resident_pct", "ppl",
+          "ppl_ratio", "kld", "kld_p99", "top1", "tok_s", "rows_asked", "rows", "mass"}
 passed = failed = 0
 
 
@@ -39,6 +39,7 @@ def lines():
               (f16["ppl_ratio"], f16["kld"], f16["top1"], f16["read_pct"]) == (1, 0, 1, 100), f16)
         check("memory", f16["share_pct"] > q8["share_pct"] > q4["share_pct"] > few["share_pct"])
         check("in a file", q8["disk_pct"] == q4["disk_pct"] == 0 < few["disk_pct"] < 60, few)
+        check("resident", q8["resident_pct"] == 0 <= few["resident_pct"] <= few["disk_pct"], few)
         check("8 bits are nearer than 4", 0 < q8["kld"] < q4["kld"], (q8["kld"], q4["kld"]))
         check("rows", 16 < few["rows"] < 200 < many["rows"] < 500, (few["rows"], many["rows"]))
         check("mass", 0 < few["mass"] < many["mass"] < 1, (few["mass"], many["mass"]))
