@@ -25,7 +25,7 @@ MAKEFLAGS += -r
 ENGINE_TEXT := engine/err.c engine/mapfile.c engine/gguf.c engine/parts.c engine/pretok.c engine/vocabulary.c \
 	engine/merge.c engine/bpe.c engine/spm.c engine/tokenizer.c engine/utf8.c engine/chat.c
 ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/kernels_c.c engine/pool.c \
-	engine/matmul.c engine/experts.c engine/bind.c engine/model.c engine/attention.c engine/dense.c \
+	engine/peaks.c engine/matmul.c engine/experts.c engine/bind.c engine/model.c engine/attention.c engine/dense.c \
 	engine/deepseek4_bind.c engine/deepseek4_attn.c engine/deepseek4.c \
 	engine/codec.c engine/spool.c engine/kv.c engine/kv_far.c engine/kv_exact.c engine/kv_bias.c \
 	engine/kv_read.c engine/kv_indexed.c engine/kv_deepseek4.c engine/kv_file.c \

@@ -91,7 +91,7 @@ bool bind_matrix(const struct gguf_tensor *t, int rows, int cols, int stack, str
     if (!bind_shape(t, rows, cols, stack, err) || !aligned(t, err))
         return false;
     *out = (struct matrix){ type, t->data, rows, cols, weight_row_bytes(type, (size_t)cols),
-                            stack };
+                            stack, NULL };
     assert(out->row_bytes * (size_t)rows * (size_t)stack == t->bytes);
     return true;
 }

@@ -286,6 +286,8 @@ FLOAT_FORMAT(bf16)
         size_t d = 0;                                                                         \
         for (; d + 64 <= dim; d += 64)                                                        \
             mix_columns_##fn(8, w, rows + d, n, dim, out + d);                                \
+        for (; d + 32 <= dim; d += 32)                                                        \
+            mix_columns_##fn(4, w, rows + d, n, dim, out + d);                                \
         for (; d + 8 <= dim; d += 8)                                                          \
             mix_columns_##fn(1, w, rows + d, n, dim, out + d);                                \
         for (; d < dim; d++)                                                                  \

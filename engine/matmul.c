@@ -10,10 +10,11 @@
 
 #include <assert.h>
 #include <cblas.h>
+#include <string.h>
 
 #include "engine/mem.h"
 
-#define TILE_ROWS   32
+#define TILE_ROWS   PEAKS_ROWS
 #define TILE_TOKENS 128
 #define TALL_ROWS   96
 #define DEEP_COLS   1024
@@ -39,7 +40,8 @@ static size_t decoded_floats(size_t cols)
 size_t matmul_bytes(int n_max, int cols_max, int n_threads)
 {
     size_t cols = ((size_t)cols_max + 31) / 32 * 32;
-    return act_bytes(n_max, cols) + (size_t)n_threads * decoded_floats(cols) * sizeof(float);
+    return act_bytes(n_max, cols) + (size_t)n_max * sizeof(struct peaks) +
+           (size_t)n_threads * decoded_floats(cols) * sizeof(float);
 }
 
 bool matmul_init(struct matmul *m, const struct kernels *k, struct pool *pool, int n_max,
@@ -49,8 +51,9 @@ bool matmul_init(struct matmul *m, const struct kernels *k, struct pool *pool, i
     *m = (struct matmul){ .kernels = k, .pool = pool, .decoded_tile = decoded_floats(cols),
                           .exact = k->exact };
     m->act = mem_alloc(act_bytes(n_max, cols));
+    m->peaks = mem_alloc_n((size_t)n_max, sizeof *m->peaks);
     m->decoded = mem_alloc_n((size_t)pool_n_threads(pool) * m->decoded_tile, sizeof(float));
-    if (m->act && m->decoded) {
+    if (m->act && m->peaks && m->decoded) {
         openblas_set_num_threads(1);  /* threads are the pool's affair */
         return true;
     }
@@ -62,6 +65,7 @@ bool matmul_init(struct matmul *m, const struct kernels *k, struct pool *pool, i
 void matmul_release(struct matmul *m)
 {
     mem_free(m->act);
+    mem_free(m->peaks);
     mem_free(m->decoded);
     *m = (struct matmul){0};
 }
@@ -71,6 +75,7 @@ struct job {
     const struct matmul *m;
     const float *x;            /* [n][cols] */
     int n, cols;
+    bool has_peaks;            /* they are taken out of the rows */
     const struct product *p;
     const struct groups *g;    /* or NULL */
     int from;                  /* the first column of a pass by brain floats */
@@ -92,12 +97,35 @@ static int n_fine(const struct job *j)
     return j->g ? 0 : j->m->n_fine;
 }
 
-/* What 8 bits left of row i, to row `to`. */
-static void quantise_rest(const struct job *j, int i, int to, int thread)
+/* A row of floats for the thread to work in. */
+static float *scratch(const struct job *j, int thread)
 {
-    const float *x = x_row(j, i), *d = q8_scales(act_row(j, i), (size_t)j->cols);
+    return j->m->decoded + (size_t)thread * j->m->decoded_tile;
+}
+
+/* Quantises row i but for its peaks. Returns what was quantised. */
+static const float *quantise_even(const struct job *j, int i, int thread)
+{
+    size_t n = (size_t)j->cols;
+    char *row = act_row(j, i);
+    const float *x = x_row(j, i);
+    float *even = scratch(j, thread);
+    j->m->kernels->quant_q8(x, row, n);
+    if (!j->has_peaks)
+        return x;
+    memcpy(even, x, n * sizeof *even);
+    peaks_take(even, n, (float *)q8_scales(row, n), &j->m->peaks[i]);
+    if (j->m->peaks[i].n > 0)
+        j->m->kernels->quant_q8(even, row, n);
+    return even;
+}
+
+/* What 8 bits left of row i, which is x, to row `to`. */
+static void quantise_rest(const struct job *j, const float *x, int i, int to, int thread)
+{
+    const float *d = q8_scales(act_row(j, i), (size_t)j->cols);
     const int8_t *q = (const int8_t *)act_row(j, i);
-    float *rest = j->m->decoded + (size_t)thread * j->m->decoded_tile;
+    float *rest = scratch(j, thread);
     for (int c = 0; c < j->cols; c++)
         rest[c] = x[c] - d[c / QUANT_BLOCK] * q[c];
     j->m->kernels->quant_q8(rest, act_row(j, to), (size_t)j->cols);
@@ -106,10 +134,10 @@ static void quantise_rest(const struct job *j, int i, int to, int thread)
 static void quantise_row(void *data, int i, int thread)
 {
     const struct job *j = data;
-    j->m->kernels->quant_q8(x_row(j, i), act_row(j, i), (size_t)j->cols);
+    const float *x = quantise_even(j, i, thread);
     for (int k = 0; k < n_fine(j); k++)
         if (j->m->fine[k] == i)
-            quantise_rest(j, i, j->n + k, thread);
+            quantise_rest(j, x, i, j->n + k, thread);
 }
 
 static const void *tile_data(const struct matrix *w, int row)
@@ -141,7 +169,7 @@ static struct tile tile_of(const struct matrix *w, int row)
 /* The tile in floats. */
 static struct tile decoded(const struct job *j, struct tile t, int thread)
 {
-    float *d = j->m->decoded + (size_t)thread * j->m->decoded_tile;
+    float *d = scratch(j, thread);
     if (t.type == WEIGHT_F32)
         return t;
     weight_info(t.type)->decode(t.rows, d, (size_t)t.n * (size_t)j->cols);
@@ -184,6 +212,18 @@ static void tile_rest(const struct job *j, const struct tile *w, float *y)
     }
 }
 
+/* Adds what the peaks of all tokens give; the tile's columns are kept in t. */
+static void tile_peaks(const struct job *j, const struct tile *w, struct peak_tile *t, float *y)
+{
+    for (int i = 0; i < j->n; i++, y += w->y_step) {
+        const struct peaks *p = &j->m->peaks[i];
+        for (int k = 0; k < p->n; k++) {
+            const float *column = peaks_column(t, w->type, w->rows, w->row_bytes, w->n, p->col[k]);
+            j->m->kernels->mix_f32(&p->value[k], column, 1, (size_t)w->n, y);
+        }
+    }
+}
+
 /* A decoded tile against all tokens by OpenBLAS: Y[n][rows] = X[n][cols] times the transposed
  * tile. */
 static void tile_blas(const struct job *j, const struct tile *w, float *y)
@@ -214,6 +254,8 @@ static void multiply_tile(void *data, int item, int thread)
         tile_dot(j, &w, p->y + row, 0, j->n);
     if (!floats)
         tile_rest(j, &w, p->y + row);
+    if (!floats && p->w->columns)
+        tile_peaks(j, &w, p->w->columns + row / TILE_ROWS, p->y + row);
 }
 
 /* The same for groups: an item is one tile of one group's matrix. */
@@ -231,14 +273,20 @@ static void multiply_group(void *data, int item, int thread)
     tile_dot(j, &w, p->y + row, j->g->first[g], j->g->first[g + 1]);
 }
 
-/* Quantises n rows where a product wants it. Returns the tiles of all products. */
+/* Quantises n rows where a product wants it; all that want it have columns, or none has. Returns
+ * the tiles of all products. */
 static int prepare(struct job *j, int n_products, int n)
 {
     bool quantise = false;
     int n_tiles = 0;
+    j->has_peaks = false;
     for (int i = 0; i < n_products; i++) {
         assert(j->p[i].w->cols == j->cols);
-        quantise |= !takes_floats(j->m, j->p[i].w);
+        if (!takes_floats(j->m, j->p[i].w)) {
+            assert(!quantise || j->g || j->has_peaks == (j->p[i].w->columns != NULL));
+            quantise = true;
+            j->has_peaks = !j->g && j->p[i].w->columns;
+        }
         n_tiles += tiles(&j->p[i]);
     }
     if (quantise)
@@ -262,7 +310,7 @@ static const float *row_to_pack(const struct job *j, int i, int thread)
 {
     if (i < j->n)
         return x_row(j, i);
-    float *rest = j->m->decoded + (size_t)thread * j->m->decoded_tile;
+    float *rest = scratch(j, thread);
     return i < j->n + n_fine(j) ? rest_of_row(j, j->m->fine[i - j->n], rest) : NULL;
 }
 
@@ -295,7 +343,7 @@ static void multiply_tall(void *data, int item, int thread)
         .x = j->m->act, .x_n = (size_t)j->cols, .n_x = j->n + n_fine(j), .from = (size_t)j->from,
         .n = (size_t)(left < DEEP_COLS ? left : DEEP_COLS), .y = p->y + row,
         .y_step = (size_t)rows, .add = j->from > 0,
-        .tiles = j->m->decoded + (size_t)thread * j->m->decoded_tile });
+        .tiles = scratch(j, thread) });
     for (int k = 0; k < n_fine(j) && left <= DEEP_COLS; k++)
         j->m->kernels->add(p->y + (size_t)j->m->fine[k] * (size_t)rows + row,
                            p->y + (size_t)(j->n + k) * (size_t)rows + row, (size_t)n);

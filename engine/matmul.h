@@ -10,7 +10,8 @@
  * (matmul.exact). Nothing depends on the number of threads.
  *
  * A row of activations that much depends on may be called fine: what was rounded off is rounded
- * again and multiplied too. That costs as much as a second row. */
+ * again and multiplied too. That costs as much as a second row. Where a matrix says so, 8 bits
+ * leave the peaks of a row out, which are multiplied as floats (peaks.h). */
 #ifndef DUET_ENGINE_MATMUL_H
 #define DUET_ENGINE_MATMUL_H
 
@@ -19,6 +20,7 @@
 
 #include "engine/err.h"
 #include "engine/kernels.h"
+#include "engine/peaks.h"
 #include "engine/pool.h"
 #include "engine/quant.h"
 
@@ -33,6 +35,8 @@ struct matrix {
     int rows, cols;      /* of one matrix */
     size_t row_bytes;
     int n_stack;         /* matrices in the stack; not looked at where one is multiplied */
+    struct peak_tile *columns;  /* one for each PEAKS_ROWS rows, borrowed, changed where this is
+                                 * multiplied; NULL: activations have no peaks taken out */
 };
 
 /* What a multiplication needs besides its operands. Filled by matmul_init(). */
@@ -41,6 +45,7 @@ struct matmul {
     struct pool *pool;              /* borrowed; locked by the caller of matmul_run() */
     char *act;                      /* activations as kernels take them, [n_max] rows and as many
                                      * for what is left of fine ones, owned */
+    struct peaks *peaks;            /* [n_max] of the rows in 8 bits, owned */
     float *decoded;                 /* [n_threads] places for decoded weights, owned */
     size_t decoded_tile;            /* floats of one place */
     bool exact;                     /* of the kernels, or set by whoever wants it: no activation

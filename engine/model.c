@@ -329,6 +329,27 @@ static bool read_numbers(struct model *m, const struct gguf *g, struct err *err)
 
 /* ---- the door ------------------------------------------------------------------------------ */
 
+/* Where the columns of peaks are kept: for the matrices that meet normed rows, which have them. */
+static bool keep_columns(struct model *m, struct matrix *w)
+{
+    size_t n = ((size_t)w->rows + PEAKS_ROWS - 1) / PEAKS_ROWS;
+    if (weight_info(w->type)->act != ACT_Q8)
+        return true;
+    w->columns = arena_alloc(&m->arena, n, sizeof *w->columns);
+    return w->columns != NULL;
+}
+
+static bool keep_all_columns(struct model *m, struct err *err)
+{
+    bool ok = keep_columns(m, &m->output);
+    for (int i = 0; ok && i < m->n_layer; i++) {
+        struct layer *l = &m->layers[i];
+        ok = keep_columns(m, &l->q) && keep_columns(m, &l->k) && keep_columns(m, &l->v) &&
+             (m->n_expert || (keep_columns(m, &l->gate) && keep_columns(m, &l->up)));
+    }
+    return ok || err_set(err, ERR_NOMEM, "not enough memory for columns of the weights");
+}
+
 static bool bind_all(struct model *m, const struct gguf *g, struct err *err)
 {
     int n_bound = 0;
@@ -353,7 +374,7 @@ static bool bind_all(struct model *m, const struct gguf *g, struct err *err)
         return unknown_tensor(m, g, err);
     if (!m->output.data)
         m->output = m->embed;
-    return true;
+    return keep_all_columns(m, err);
 }
 
 bool model_bind(struct model *m, const struct gguf *g, struct err *err)

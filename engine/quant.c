@@ -337,6 +337,17 @@ static void add_group(const struct unpacked *u, size_t i, const struct dot *d, i
                 out[j] = u.scale * u.q[j] + u.add[j / 16];                                    \
         }                                                                                     \
     }                                                                                         \
+    static void column_##type(const void *w, size_t w_bytes, int n_w, size_t col, float *out) \
+    {                                                                                         \
+        size_t i = col / QUANT_BLOCK, j = col % QUANT_BLOCK;                                  \
+        for (int r = 0; r < n_w; r++) {                                                       \
+            const struct block_##type *b =                                                    \
+                (const void *)((const char *)w + (size_t)r * w_bytes);                        \
+            struct unpacked u;                                                                \
+            unpack_##type(b + i / groups, (int)(i % groups), &u);                             \
+            out[r] = u.scale * u.q[j] + u.add[j / 16];                                        \
+        }                                                                                     \
+    }                                                                                         \
     static void dot_##type(const struct dot *d)                                               \
     {                                                                                         \
         for (int r = 0; r < d->n_w; r++) {                                                    \
@@ -366,9 +377,13 @@ QUANTISED_FORMAT(q6_k, 8)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
+#define column_f32  NULL
+#define column_f16  NULL
+#define column_bf16 NULL
+
 static const struct weight_info table[WEIGHT_N] = {
 #define X(name, fn, id, elements, bytes, act) \
-    { #name, id, elements, bytes, act, decode_##fn, dot_##fn },
+    { #name, id, elements, bytes, act, decode_##fn, dot_##fn, column_##fn },
     WEIGHT_LIST(X)
 #undef X
 };

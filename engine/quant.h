@@ -199,6 +199,9 @@ struct weight_info {
     enum act act;
     void (*decode)(const void *w, float *out, size_t n);  /* n a multiple of the block */
     dot_fn *dot;                                          /* plain C: the definition of right */
+
+    /* out[r] = value col of row r, r < n_w; rows are w_bytes apart. NULL where act is ACT_F32. */
+    void (*column)(const void *w, size_t w_bytes, int n_w, size_t col, float *out);
 };
 
 const struct weight_info *weight_info(enum weight w);

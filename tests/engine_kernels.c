@@ -356,7 +356,7 @@ static void multiply_many(struct pool *pool, const struct many *a, float *y)
     struct matmul m;
     struct err err;
     struct matrix w = { a->type, a->w, a->rows, a->cols,
-                        weight_row_bytes(a->type, (size_t)a->cols), 1 };
+                        weight_row_bytes(a->type, (size_t)a->cols), 1, NULL };
     assert_true(matmul_init(&m, &fast, pool, a->n, a->cols, &err));
     m.bf16 = true;
     m.fine = (const int[]){ 1 };
@@ -370,7 +370,7 @@ static void check_many(const struct many *a, const float *y)
 {
     static float row[MANY_COLS];
     struct matrix w = { a->type, a->w, a->rows, a->cols,
-                        weight_row_bytes(a->type, (size_t)a->cols), 1 };
+                        weight_row_bytes(a->type, (size_t)a->cols), 1, NULL };
     for (int r = 0; r < a->rows; r++) {
         matrix_row(&w, r, row);
         for (int t = 0; t < a->n; t++) {

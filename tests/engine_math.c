@@ -228,6 +228,15 @@ static double product_limit(const struct kernels *k, enum weight type, bool fine
     return fine ? 2e-5 : 4e-3;
 }
 
+/* Small floats in every format: few high bits, and scales of their own kind for MXFP4. */
+static void fill_weights(enum weight type, uint8_t *data, size_t n, uint64_t *random)
+{
+    for (size_t i = 0; i < n; i++)
+        data[i] = (uint8_t)(test_random(random) & (i % 2 ? 0x3d : 0xff));
+    for (size_t i = 0; type == WEIGHT_MXFP4 && i < n; i += 17)
+        data[i] = 120;
+}
+
 static void check_products(struct pool *pool, const struct kernels *k, enum weight type, int n)
 {
     static float x[20 * COLS], y[2][20 * ROWS], row[COLS];
@@ -236,14 +245,11 @@ static void check_products(struct pool *pool, const struct kernels *k, enum weig
     struct err err;
     uint64_t random = 9;
     size_t row_bytes = weight_row_bytes(type, COLS);
-    for (size_t i = 0; i < sizeof data; i++)  /* small floats in every format: few high bits */
-        data[i] = (uint8_t)(test_random(&random) & (i % 2 ? 0x3d : 0xff));
-    for (size_t i = 0; type == WEIGHT_MXFP4 && i < sizeof data; i += 17)
-        data[i] = 120;                        /* a scale of its own kind */
+    fill_weights(type, data, sizeof data, &random);
     for (int i = 0; i < n * COLS; i++)
         x[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
-    struct matrix w = { type, data, ROWS, COLS, row_bytes, 1 };
-    struct matrix few = { type, data + 3 * row_bytes, 5, COLS, row_bytes, 1 };
+    struct matrix w = { type, data, ROWS, COLS, row_bytes, 1, NULL };
+    struct matrix few = { type, data + 3 * row_bytes, 5, COLS, row_bytes, 1, NULL };
     assert_true(matmul_init(&m, k, pool, 20, COLS, &err));
     m.fine = (const int[]){ 0, 3, 6, 9, 12, 15, 18 };
     m.n_fine = (n + 2) / 3;
@@ -285,6 +291,118 @@ void test_matmul_products(void **state)
     }
 }
 
+/* ---- peaks ---------------------------------------------------------------------------------- */
+
+#define PEAK_TOKENS 20
+#define PEAK        300.0f
+#define PEAK_TILES  ((ROWS + PEAKS_ROWS - 1) / PEAKS_ROWS)
+
+struct peak_case {
+    enum weight type;
+    uint8_t data[ROWS * COLS * 2];
+    float x[PEAK_TOKENS * COLS];
+    struct peak_tile tiles[PEAK_TILES];
+};
+
+/* Rows of values below 1, and in each one, two or three, in more columns than are kept. */
+static void make_peaks(struct peak_case *c)
+{
+    uint64_t random = 5;
+    fill_weights(c->type, c->data, sizeof c->data, &random);
+    memset(c->tiles, 0, sizeof c->tiles);
+    for (int i = 0; i < PEAK_TOKENS * COLS; i++)
+        c->x[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
+    for (int t = 0; t < PEAK_TOKENS; t++)
+        for (int i = 0; i <= t % 3; i++)
+            c->x[t * COLS + (t * 37 + i * 50) % COLS] = i % 2 ? -PEAK : PEAK;
+}
+
+/* A result is off by no more than the values below 1 alone would make it. */
+static void check_near(const struct peak_case *c, const struct matrix *w, const float *y)
+{
+    float row[COLS];
+    for (int r = 0; r < ROWS; r++) {
+        matrix_row(w, r, row);
+        for (int t = 0; t < PEAK_TOKENS; t++) {
+            double sum = 0, all = 0;
+            for (int i = 0; i < COLS; i++) {
+                double x = (double)c->x[t * COLS + i];
+                sum += (double)row[i] * x;
+                all += fabs((double)row[i]) * (fabs(x) > 1 ? 1e-6 * fabs(x) : 4e-3);
+            }
+            if (!(fabs((double)y[t * ROWS + r] - sum) <= all))
+                fail_msg("%s: row %d, token %d: %g, expected %g", weight_info(c->type)->name, r, t,
+                         (double)y[t * ROWS + r], sum);
+        }
+    }
+}
+
+static void check_peaks(struct pool *pool, const struct kernels *k, struct peak_case *c)
+{
+    static float y[PEAK_TOKENS * ROWS], alone[ROWS];
+    struct matmul m;
+    struct err err;
+    struct matrix w = { c->type, c->data, ROWS, COLS, weight_row_bytes(c->type, COLS), 1,
+                        c->tiles };
+    make_peaks(c);
+    assert_true(matmul_init(&m, k, pool, PEAK_TOKENS, COLS, &err));
+    matmul_run(&m, c->x, PEAK_TOKENS, &(struct product){ &w, y }, 1);
+    check_near(c, &w, y);
+    for (int t = PEAK_TOKENS - 1; t >= 0; t--) {  /* the kept columns are others by now */
+        matmul_run(&m, c->x + t * COLS, 1, &(struct product){ &w, alone }, 1);
+        assert_memory_equal(alone, y + t * ROWS, sizeof alone);
+    }
+    matmul_release(&m);
+}
+
+/* Activations far above the others do not make these coarse; what is done about them depends on
+ * their row alone. */
+void test_matmul_peaks(void **state)
+{
+    (void)state;
+    static struct peak_case c;
+    static const char *const sets[] = { "c", NULL };
+    for (int i = 0; i < 2; i++) {
+        struct kernels k;
+        struct pool *pool;
+        struct err err;
+        unsigned mask;
+        assert_int_equal(kernels_mask(sets[i], &mask), 1);
+        kernels_init(&k, cpu_flags() & mask);
+        assert_true(pool_new(&pool, 1 + i, &err));
+        for (int w = WEIGHT_Q8_0; w < WEIGHT_N; w++) {
+            c.type = (enum weight)w;
+            check_peaks(pool, &k, &c);
+        }
+        pool_free(&pool);
+    }
+}
+
+/* A row of equal values, of zeros, or of what is no number has no peaks or some, and no fault. */
+void test_matmul_peaks_odd(void **state)
+{
+    (void)state;
+    static const float values[] = { 0, 1, NAN, INFINITY, -INFINITY };
+    for (int i = 0; i < 5; i++)
+        for (int far = 0; far < 5; far++) {
+            float x[64], scale[2];
+            struct peaks p;
+            for (int j = 0; j < 64; j++)
+                x[j] = values[i];
+            x[40] = values[far];
+            for (int b = 0; b < 2; b++)
+                scale[b] = b ? fmaxf(fabsf(x[32]), fabsf(x[40])) / 127 : fabsf(x[0]) / 127;
+            peaks_take(x, 64, scale, &p);
+            assert_in_range(p.n, 0, PEAKS_MAX);
+            for (int k = 0; k < p.n; k++)
+                assert_true(p.col[k] >= 0 && p.col[k] < 64 && x[p.col[k]] == 0);
+            if (values[i] == 0 && values[far] == 1)
+                assert_true(p.n == 1 && p.col[0] == 40 && p.value[0] == 1);
+            else if (i < 2 && far < 2)
+                assert_int_equal(p.n, 0);
+        }
+}
+
 /* ---- experts ------------------------------------------------------------------------------- */
 
 #define STACK 5
@@ -300,13 +418,10 @@ static void check_groups(struct pool *pool, const struct kernels *k, enum weight
     struct matmul m;
     struct err err;
     uint64_t random = 4;
-    for (size_t i = 0; i < sizeof data; i++)
-        data[i] = (uint8_t)(test_random(&random) & (i % 2 ? 0x3d : 0xff));
-    for (size_t i = 0; type == WEIGHT_MXFP4 && i < sizeof data; i += 17)
-        data[i] = 120;
+    fill_weights(type, data, sizeof data, &random);
     for (int i = 0; i < 6 * COLS; i++)
         x[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
-    struct matrix w = { type, data, EXPERT_ROWS, COLS, weight_row_bytes(type, COLS), STACK };
+    struct matrix w = { type, data, EXPERT_ROWS, COLS, weight_row_bytes(type, COLS), STACK, NULL };
     assert_true(matmul_init(&m, k, pool, 6, COLS, &err));
     for (int own = 0; own < 2; own++) {
         struct groups g = { 3, matrix, first, own ? NULL : x_row };
