@@ -103,8 +103,9 @@ PROBE := $(call obj,tests/probe.c $(ENGINE))
 T_ENG := $(call obj,tests/run_engine.c $(TESTS_ENGINE) $(ENGINE))
 BENCH_SCREEN := $(call obj,tests/screen_bench.c $(UI))
 TRY_SCREEN := tests/screen_try.c tests/hostile.c
+TRY_STORE := tests/store_try.c $(TRY_SCREEN)
 T_UI  := $(call obj,tests/run_ui.c tests/hostile.c $(TESTS_UI) $(UI))
-T_APP := $(call obj,tests/run_app.c $(TRY_SCREEN) $(TESTS_APP) $(APP) $(UI) $(ENGINE))
+T_APP := $(call obj,tests/run_app.c $(TRY_STORE) $(TESTS_APP) $(APP) $(UI) $(ENGINE))
 
 # Calls that tests/fault.c makes fail in the test programs.
 FAULTS := malloc calloc realloc aligned_alloc mmap64 open64 openat64 write pwrite64 ftruncate64 fsync \
@@ -212,15 +213,19 @@ programs: $(PROGRAMS)
 screen-bench: $(BUILD)/tests/screen_bench $(BUILD)/duet ## what the screen costs, beside its limits
 	@BUILD=$(BUILD) tests/screen_bench.sh
 
-# The fuzzers of tests/fuzz_*.c, by clang, each for SECONDS. They begin with tests/corpus/ and with the
+# The fuzzers of tests/fuzz_*.c, by clang, each for SECONDS, or with RUNS short inputs: for many of
+# those FUZZ_FLAGS='-O2 -g -fno-sanitize-coverage=trace-cmp' is three times as fast. They begin with tests/corpus/ and with the
 # beginnings of the fixtures, as they are and without tensors; what is new goes to
 # build/fuzz/corpus/, what is a fault to build/fuzz/.
 FUZZERS := $(patsubst tests/%.c,build/fuzz/%,$(wildcard tests/fuzz_*.c))
 SECONDS ?= 60
+RUNS ?=
+FUZZ_FLAGS ?= -O2 -g
+FUZZ_HOW = $(if $(RUNS),-runs=$(RUNS) -max_len=64 -entropic=0,-max_total_time=$(SECONDS) -max_len=16384)
 
-fuzz: ## run the fuzzers with clang, SECONDS=60 each
+fuzz: ## run the fuzzers with clang, SECONDS=60 each or RUNS=n (FUZZERS= FUZZ_FLAGS=)
 	@app/packages.sh build fuzz
-	@$(AGAIN) CC=clang CFLAGS='-O2 -g' BUILD=build/fuzz SAN=fuzzer-no-link,address,undefined $(FUZZERS)
+	@$(AGAIN) CC=clang CFLAGS='$(FUZZ_FLAGS)' BUILD=build/fuzz SAN=fuzzer-no-link,address,undefined $(FUZZERS)
 	@mkdir -p build/fuzz/seeds
 	@for f in tests/fixtures/*.gguf tests/fixtures/vocab/spm*.gguf; do \
 		seed=build/fuzz/seeds/$$(basename $$f); \
@@ -230,12 +235,17 @@ fuzz: ## run the fuzzers with clang, SECONDS=60 each
 	@for f in $(FUZZERS); do \
 		own=$$(basename $$f); mkdir -p build/fuzz/corpus/$$own tests/corpus/$$own; \
 		[ $$own = fuzz_gguf ] && seeds=build/fuzz/seeds || seeds=; \
-		$$f -max_len=16384 -max_total_time=$(SECONDS) -print_final_stats=1 \
+		$$f $(FUZZ_HOW) -print_final_stats=1 \
 			-artifact_prefix=build/fuzz/ build/fuzz/corpus/$$own tests/corpus/$$own $$seeds || exit; \
 	done
 
-build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o $(call obj,tests/engine_try.c $(TRY_SCREEN) \
-	$(APP) $(UI) $(ENGINE))
+# A fuzzer has the rooms it needs and no more: after each try all counters of the program are looked at.
+FUZZ_UI := $(addprefix build/fuzz/fuzz_,keys markdown theme keyfile)
+FUZZ_ENGINE := $(addprefix build/fuzz/fuzz_,gguf text)
+$(FUZZ_UI): $(call obj,$(TRY_SCREEN) $(UI))
+$(FUZZ_ENGINE): $(call obj,tests/engine_try.c $(ENGINE))
+$(filter-out $(FUZZ_UI) $(FUZZ_ENGINE),$(FUZZERS)): $(call obj,$(TRY_STORE) $(APP) $(UI) $(ENGINE))
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz_%.o
 	$(Q)$(LINK) -fsanitize=fuzzer $(LIBS_ENGINE) $(LIBS_UI) $(LIBS_APP)
 
 # tests/run.h is a main program, included once with TESTS defined.

@@ -203,17 +203,28 @@ bool options_parse(struct options *o, int argc, char **argv, struct err *err)
 
 /* ---- the config file ------------------------------------------------------------------------- */
 
-/* A copy that lives as long as the program, and stays reachable. */
+/* Texts of config files, kept until options_forget(). */
+static struct kept {
+    struct kept *next;
+    char *text;
+} *kept;
+
 static const char *text_keep(const char *text)
 {
-    static struct kept {
-        struct kept *next;
-        char *text;
-    } *all;
     struct kept *k = mem_new(sizeof *k);
-    *k = (struct kept){.next = all, .text = mem_dup(text)};
-    all = k;
+    *k = (struct kept){.next = kept, .text = mem_dup(text)};
+    kept = k;
     return k->text;
+}
+
+void options_forget(void)
+{
+    while (kept) {
+        struct kept *k = kept;
+        kept = k->next;
+        free(k->text);
+        free(k);
+    }
 }
 
 /* Without the blanks around it, in place. */
@@ -326,15 +337,15 @@ static bool lines_read(struct lines *l, FILE *f,
 }
 
 /* The modes first: an option may name one. */
-static bool config_read(struct options *o, const char *path, FILE *f, struct err *err)
+bool options_read(struct options *o, FILE *f, const char *name, struct err *err)
 {
-    struct lines l = {o, mode_config_new(), path, err};
+    struct lines l = {o, mode_config_new(), name, err};
     struct buf said = {0}, text = {0};
     bool ok = lines_read(&l, f, take_mode);
     mode_config_end(&l.modes, &said);
     if (said.bytes) {
         char tail[110];
-        path_tail(path, tail, sizeof tail);
+        path_tail(name, tail, sizeof tail);
         buf_printf(&text, "%s, %s", tail, buf_text(&said));
         o->said = text_keep(buf_text(&text));
     }
@@ -354,7 +365,7 @@ bool options_config(struct options *o, const char *path, struct err *err)
     FILE *f = fopen(path, "r");
     if (!f)
         return err_errno(err, "cannot read", path);
-    bool ok = config_read(o, path, f, err ? err : &ignored);
+    bool ok = options_read(o, f, path, err ? err : &ignored);
     fclose(f);
     return ok;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "engine/err.h"
 
@@ -30,8 +31,11 @@ void options_init(struct options *o); /* defaults */
 
 /* Reads $XDG_CONFIG_HOME/duet/config: lines "name = value", '#' comments, then modes
  * (mode_config.h), which are added to the table. A missing file is fine. Errors name file and line;
- * one in a mode is no error, but told in o->said. Texts live as long as the program. */
+ * one in a mode is no error, but told in o->said. Texts live as long as the program, or until
+ * options_forget(), after which no options may be used. */
 bool options_config(struct options *o, const char *path, struct err *err);
+bool options_read(struct options *o, FILE *f, const char *name, struct err *err); /* once open */
+void options_forget(void);
 
 /* --name VALUE, --name=VALUE, -n VALUE. A single argument that is no option is ERR_INPUT. */
 bool options_parse(struct options *o, int argc, char **argv, struct err *err);

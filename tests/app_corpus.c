@@ -3,6 +3,7 @@
 #include <dirent.h>
 
 #include "tests/screen_try.h"
+#include "tests/store_try.h"
 #include "tests/test.h"
 
 static void each_file(const char *folder, const char *(*try)(const uint8_t *data, size_t bytes))

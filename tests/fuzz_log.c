@@ -1,5 +1,5 @@
 /* fuzz_log.c -- libFuzzer: a session's log. */
 #include "tests/fuzz.h"
-#include "tests/screen_try.h"
+#include "tests/store_try.h"
 
 FUZZ(log_try)
