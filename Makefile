@@ -50,8 +50,8 @@ APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read
 APP_RUN   := app/event.c app/out.c app/turn.c app/strand.c app/candidates.c app/both.c app/kept.c app/aside.c app/local.c app/worker.c app/tray.c \
 	app/talk.c app/fit.c app/fold.c app/set.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
 	app/program.c app/aloud.c \
-	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/bench.c app/bench_lookup.c app/bench_batch.c app/kv.c app/recall.c app/gate.c app/inspect.c app/trace.c
-APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/panes.c app/reader.c app/outside.c app/complete.c \
+	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/shell.c app/bench.c app/bench_lookup.c app/bench_batch.c app/kv.c app/recall.c app/gate.c app/inspect.c app/trace.c
+APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/panes.c app/copy.c app/attach.c app/tally.c app/reader.c app/outside.c app/complete.c \
 	app/look.c app/themes.c app/slices.c \
 	app/tray_view.c app/doubt_view.c app/cost.c
 APP := $(APP_STORE) $(APP_CHOOSE) $(APP_RUN) $(APP_SCREEN)
@@ -266,11 +266,16 @@ lint: ## check the doors between the rooms, headers, style and man page; print f
 	@$(foreach h,$(HEADERS),$(COMPILE) $(if $(filter engine/kernels_% tests/kernels_%,$(h)),$(AVX2)) -fsyntax-only -x c $(h) &&) true
 	@tests/length.sh
 
-install: $(BUILD)/duet ## copy program and man pages under PREFIX (default /usr/local)
+install: $(BUILD)/duet ## copy program, man pages and completions under PREFIX (default /usr/local)
 	install -D -m 755 $(BUILD)/duet $(DESTDIR)$(PREFIX)/bin/duet
 	for n in 1 5; do \
 		install -d $(DESTDIR)$(PREFIX)/share/man/man$$n && \
 			install -m 644 man/*.$$n $(DESTDIR)$(PREFIX)/share/man/man$$n/ || exit 1; \
+	done
+	for to in bash:bash-completion/completions/duet zsh:zsh/site-functions/_duet \
+		fish:fish/vendor_completions.d/duet.fish; do \
+		install -d $$(dirname $(DESTDIR)$(PREFIX)/share/$${to#*:}) && \
+			$(BUILD)/duet completion $${to%%:*} > $(DESTDIR)$(PREFIX)/share/$${to#*:} || exit 1; \
 	done
 
 clean: ## remove build/

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/copy.h"
 #include "app/out.h"
 #include "app/program.h"
 #include "app/signals.h"
-#include "ui/clip.h"
 #include "ui/find.h"
 #include "ui/history.h"
 #include "ui/transcript.h"
@@ -48,24 +48,12 @@ static struct transcript *transcript_of(const struct talk *t, bool thoughts)
     return out;
 }
 
-bool aloud_copy(const struct talk *t, const char *number, char *msg, size_t msg_bytes)
+bool aloud_copy(const struct talk *t, const char *what, char *msg, size_t msg_bytes)
 {
     struct transcript *all = transcript_of(t, false);
-    struct buf text = {0};
-    char file[480], *end;
-    struct err err;
-    long n = strtol(number, &end, 10);
-    bool found = !*number ? transcript_answer(all, &text)
-                          : !*end && n > 0 && n < 1000000 && transcript_code(all, (int)n, &text);
-    bool may = !t->options->no_save && paths_make(t->paths.state, &err);
-    snprintf(file, sizeof file, "%s/copied", t->paths.state);
-    if (found)
-        found = clip_copy(buf_text(&text), text.bytes, may ? file : NULL, msg, msg_bytes);
-    else
-        snprintf(msg, msg_bytes, "there is no such text to copy");
+    bool good = copy_text(t, all, what, msg, msg_bytes);
     transcript_free(&all);
-    buf_release(&text);
-    return found;
+    return good;
 }
 
 /* ---- searching ---------------------------------------------------------------------------- */

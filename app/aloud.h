@@ -7,9 +7,8 @@
 
 #include "app/talk.h"
 
-/* Copies the last answer, or its block of code with this number; msg says by which road, or why
- * not. */
-bool aloud_copy(const struct talk *t, const char *number, char *msg, size_t msg_bytes);
+/* As copy_text(); the last turn is the one in view. */
+bool aloud_copy(const struct talk *t, const char *what, char *msg, size_t msg_bytes);
 
 /* Prints the lines in which a text stands, each with its turn, and how many there are. */
 void aloud_search(const struct talk *t, const char *text);

@@ -1,7 +1,6 @@
 /* command.c -- see command.h. */
 #include "app/command.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "app/cost.h"
 #include "app/export.h"
 #include "app/import.h"
+#include "app/number.h"
 #include "app/set.h"
 #include "app/slices.h"
 #include "app/tier.h"
@@ -94,17 +94,6 @@ static void cmd_system(struct talk *t, const char *args)
     t->c.system = mem_dup(args);
 }
 
-static bool number(const char *text, uint64_t max, uint64_t *out)
-{
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(text, &end, 10);
-    if (errno || end == text || *end || *text == '-' || v > max)
-        return false;
-    *out = v;
-    return true;
-}
-
 static void cmd_set(struct talk *t, const char *args)
 {
     size_t n = strcspn(args, " ");
@@ -128,7 +117,7 @@ static bool cmd_candidates(struct talk *t, const char *args)
     uint64_t k;
     if (!*args && t->tray.n > 1)
         return false;
-    if (*args && number(args, TRAY_MAX, &k))
+    if (*args && number_read(args, TRAY_MAX, &k))
         talk_candidate(t, (int)k - 1);
     else if (*args)
         talk_say(t, true, "/candidates: '%.40s' is not the number of one", args);
@@ -198,7 +187,8 @@ static void cmd_export(struct talk *t, const char *args)
 char *command_branch(struct talk *t, const char *args, int at)
 {
     uint64_t n = (uint64_t)at + 1;
-    if (at < 0 || (*args && !number(args, INT32_MAX, &n)) || n < 1 || n > (uint64_t)t->c.n_turn) {
+    bool known = at >= 0 && (!*args || number_read(args, INT32_MAX, &n));
+    if (!known || n < 1 || n > (uint64_t)t->c.n_turn) {
         talk_say(t, true, "/branch N: there are %d questions", t->c.n_turn);
         return NULL;
     }
@@ -230,7 +220,7 @@ bool command_diff(struct talk *t, struct buf *heading, struct buf *lines)
 static void cmd_choose(struct talk *t, const char *args)
 {
     uint64_t n;
-    if (number(args, INT32_MAX, &n) && n > 0)
+    if (number_read(args, INT32_MAX, &n) && n > 0)
         talk_choose(t, (int)n - 1);
     else
         talk_say(t, true, "/choose N: the number of an answer to the last question");
@@ -241,7 +231,7 @@ static void cmd_split(struct talk *t, const char *args)
 {
     const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
     uint64_t n = last && last->n_reply ? (uint64_t)((last->chosen + 1) % last->n_reply) + 1 : 1;
-    if (!*args || (number(args, INT32_MAX, &n) && n > 0))
+    if (!*args || (number_read(args, INT32_MAX, &n) && n > 0))
         talk_split(t, (int)n - 1);
     else
         talk_say(t, true, "/split N: the number of an answer to the last question");
@@ -258,7 +248,7 @@ bool command_reread(struct talk *t, const char *args, struct reread *out)
     const char *rest = args + digits + strspn(args + digits, " ");
     *out = (struct reread){.to = t->ctx_used, .yes = strcmp(rest, "yes") == 0};
     slices_build(&s, &t->c, t->ctx_used, t->c.mode, SLICE_CODED, &t->exact);
-    bool good = (digits == 0 || number(number_text, INT32_MAX, &n)) && (!*rest || out->yes) &&
+    bool good = (digits == 0 || number_read(number_text, INT32_MAX, &n)) && (!*rest || out->yes) &&
                 (digits == 0 || slices_turn(&s, (int)n - 1, &out->from, &out->to));
     slices_release(&s);
     if (!good) {

@@ -127,6 +127,7 @@ static bool arguments(struct word *w, enum action a, const struct store_entry *e
     case ACTION_SETTINGS: candidate(w, "default"); return true;
     case ACTION_SUGGEST: words(w, answers, 4); return true;
     case ACTION_THEME: themes(w); return true;
+    case ACTION_ATTACH:
     case ACTION_IMPORT: files(w); return true;
     case ACTION_EXPORT:
         if (first < w->bytes) {

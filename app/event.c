@@ -23,6 +23,7 @@ static bool merge(struct event *a, struct event *b)
     if (a->kind == EVENT_PROGRESS) {
         a->done = b->done;
         a->total = b->total;
+        a->index = b->index;
     } else if (a->kind == EVENT_TOKENS && a->part == b->part && a->mode == b->mode &&
                a->folds == b->folds) {
         buf_append(&a->text, buf_text(&b->text), b->text.bytes);

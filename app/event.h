@@ -30,7 +30,7 @@ struct backend_info {
 enum event_kind {
     EVENT_LOADED,    /* info */
     EVENT_RENDERED,  /* index = message of the prompt, ids: rendered for the first time */
-    EVENT_PROGRESS,  /* done, total: prompt ids held by the cache */
+    EVENT_PROGRESS,  /* done, total: prompt ids held by the cache; index = before any was read */
     EVENT_TOKENS,    /* part, mode, text (maybe empty), ids (maybe none), tokens generated */
     EVENT_CANDIDATE, /* candidate, mark; text = its answer in short, or the demands not kept */
     EVENT_CHOSEN,    /* candidate is the reply, of total; text = why */

@@ -205,20 +205,6 @@ static bool read_toggle(struct reading *r, const struct json *j)
     return get_mode(r, j, "to", &r->c->mode);
 }
 
-/* A setting of all answers. */
-static void set_all(struct settings *s, const struct json *j, const char *name, const char *value)
-{
-    uint64_t v = 0;
-    bool given = value && json_unsigned(j, "value", &v);
-    if (strcmp(name, "seed") == 0) {
-        s->seed_given = given;
-        s->seed = v;
-    } else if (strcmp(name, "max-tokens") == 0 && v <= SETTINGS_TOKENS_MAX) {
-        s->max_tokens_given = given;
-        s->max_tokens = (int)v;
-    }
-}
-
 /* What is not known, or not allowed any more, changes nothing. */
 static bool read_set(struct reading *r, const struct json *j)
 {
@@ -226,9 +212,10 @@ static bool read_set(struct reading *r, const struct json *j)
     const char *value = json_string(j, "value");
     const struct mode *m = mode ? mode_find(mode, strlen(mode)) : NULL;
     const struct setting *s = name ? setting_find(name, strlen(name)) : NULL;
-    if (!mode && name)
-        set_all(&r->c->settings, j, name, value);
-    else if (m && !name)
+    for (int i = 0; !mode && name && i < SETTINGS_COMMON; i++)
+        if (strcmp(name, settings_common[i]) == 0)
+            settings_put_common(&r->c->settings, i, value, NULL);
+    if (m && !name)
         settings_reset(&r->c->settings, m->id);
     else if (m && s)
         settings_put(&r->c->settings, m->id, s, value, NULL);

@@ -1,9 +1,9 @@
 /* loop.c -- the full screen: the UI thread's event pump between terminal, worker and editor.
  *
  * The pump is libedit's input hook (see ui/editor.h): it drains the terminal and the worker, acts,
- * and draws at most one frame a thirtieth of a second, only when something changed and no key
- * waits. It returns when a key belongs to the editor. Actions change state and set `dirty`; only
- * draw() draws. */
+ * and draws at most one frame a thirtieth of a second, a sixtieth behind a key, only when something
+ * changed and no key waits. It returns when a key belongs to the editor. Actions change state and
+ * set `dirty`; only draw() draws. */
 #include "app/fronts.h"
 #include "app/loop.h"
 
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/attach.h"
 #include "app/clock.h"
 #include "app/command.h"
 #include "app/complete.h"
@@ -22,7 +23,7 @@
 #include "app/trace.h"
 #include "ui/term.h"
 
-enum { FRAME_MS = 33, SCROLL_ROWS = 3, THEME_ROWS = 9 };
+enum { FRAME_MS = 33, KEY_FRAME_MS = 16, SCROLL_ROWS = 3, THEME_ROWS = 9 };
 
 void loop_hint(struct loop *l, bool error, const char *text)
 {
@@ -63,7 +64,7 @@ static void view_draft(const struct loop *l, struct view *v)
     enum { BYTES_A_TOKEN = 4, AROUND = 8 };
     if (!v->draft.bytes || *v->draft.text == '/' || talk_busy(&l->talk))
         return;
-    v->draft_tokens = (int)((v->draft.bytes + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN) + AROUND;
+    v->draft_tokens = (int)((v->draft.whole + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN) + AROUND;
     v->re_read = l->cost;
     if (l->talk.read_tok_s > 0)
         v->first_s = (v->draft_tokens + l->cost) / l->talk.read_tok_s;
@@ -115,6 +116,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->ctx_used = t->ctx_used;
     v->ctx_total = t->info.n_ctx;
     v->kv_bytes = t->kv_bytes;
+    v->kv_share = t->far.f16_bytes ? (double)t->far.memory_bytes / (double)t->far.f16_bytes : 0;
     view_strip(l, v);
     v->transcript = l->transcript;
     v->list = l->list;
@@ -131,6 +133,8 @@ static void view_fill(struct loop *l, struct view *v)
     v->state = t->fold.running ? "folding" : talk_state_name(t->state);
     v->done = meter ? t->done : 0;
     v->total = meter ? t->total : 0;
+    v->held = meter ? t->held : 0;
+    v->read_tok_s = meter ? t->reading_tok_s : 0;
     v->tok_s = talk_busy(t) && l->turn_tokens > 1 && l->turn_seconds > 0
                    ? l->turn_tokens / l->turn_seconds
                    : t->tok_s;
@@ -173,7 +177,7 @@ static void draw(struct loop *l)
         screen_draw(&l->grid, &v, &row, &col);
     term_flush(&l->grid, row, col);
     trace_event("frame", cols);
-    l->dirty = false;
+    l->dirty = l->touched = false;
     l->frame_ms = clock_ms();
 }
 
@@ -287,6 +291,18 @@ static void ask_both(struct loop *l)
     buf_release(&draft);
 }
 
+/* A file into the draft, as if it were pasted. */
+static void attach(struct loop *l, const char *path)
+{
+    struct buf text = {0};
+    struct err err;
+    if (attach_file(path, &text, &err))
+        editor_insert(l->editor, buf_text(&text), text.bytes);
+    else
+        shown_note(l, true, err.msg);
+    buf_release(&text);
+}
+
 /* An earlier question into the draft, to be asked otherwise in a branch. */
 static void branch(struct loop *l, const char *args)
 {
@@ -351,7 +367,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_COPY: reader_copy(l, ""); return true;
     case ACTION_COPY_BLOCK:
         l->copying = true;
-        loop_hint(l, false, "the number of a block of code, 1 to 9");
+        loop_hint(l, false, "a block of code: 1 to 9; a the answer, t the turn in view");
         return true;
     case ACTION_EDIT: outside_edit(l); return true;
     case ACTION_BARE: outside_bare(l); return true;
@@ -394,6 +410,12 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     const char *args;
     command_line(&l->talk, line, &args);
     return true;
+}
+
+void loop_act(struct loop *l, enum action a)
+{
+    const struct key none = {0};
+    act(l, a, &none);
 }
 
 /* Keys that mean something only on an empty draft. */
@@ -447,7 +469,7 @@ static bool lasting(const struct key *k)
 static bool take_key(struct loop *l, const struct key *k)
 {
     bool asked = l->leave_asked;
-    l->dirty = true;
+    l->dirty = l->touched = true;
     worker_stir(l->talk.worker);
     if (k->code == KEYCODE_EOF) {
         l->leaving = true;
@@ -506,12 +528,18 @@ static bool take_key(struct loop *l, const struct key *k)
 
 /* ---- the pump ----------------------------------------------------------------------------- */
 
+/* What a person does is answered at 60 frames a second, what a model says at 30. */
+static int frame_wait(const struct loop *l)
+{
+    return l->touched ? KEY_FRAME_MS : FRAME_MS;
+}
+
 static int poll_ms(const struct loop *l)
 {
     int wait = term_wait_ms();
     if (!l->dirty)
         return wait;
-    int64_t due = l->frame_ms + FRAME_MS - clock_ms();
+    int64_t due = l->frame_ms + frame_wait(l) - clock_ms();
     int frame = due < 0 ? 0 : (int)due;
     return wait >= 0 && wait < frame ? wait : frame;
 }
@@ -532,7 +560,7 @@ static bool pump(void *data)
             talk_events(&l->talk);
         if (fed || l->leaving)
             return fed;
-        if (l->dirty && clock_ms() - l->frame_ms >= FRAME_MS)
+        if (l->dirty && clock_ms() - l->frame_ms >= frame_wait(l))
             draw(l);
         bool more = l->sessions && sessions_work(l);
         poll(fds, 3, more ? 0 : poll_ms(l));
@@ -551,7 +579,6 @@ static void look_for(struct loop *l, const char *text)
 static void send_line(struct loop *l, const char *line)
 {
     const char *args;
-    struct key none = {0};
     enum action a = command_line(&l->talk, line, &args);
     if (a == ACTION_THEME && *args)
         look_theme(l, args);
@@ -561,6 +588,8 @@ static void send_line(struct loop *l, const char *line)
         look_for(l, args);
     else if (a == ACTION_BRANCH)
         branch(l, args);
+    else if (a == ACTION_ATTACH)
+        attach(l, args);
     else if (a == ACTION_BOTH)
         panes_ask(l, args);
     else if (a == ACTION_FIND)
@@ -568,7 +597,7 @@ static void send_line(struct loop *l, const char *line)
     else if (a == ACTION_REREAD)
         overlay_exact(l, args);
     else if (a != ACTION_NONE)
-        act(l, a, &none);
+        loop_act(l, a);
     l->dirty = true;
 }
 

@@ -32,6 +32,7 @@ struct loop {
     struct names themes;        /* that list */
     struct list *welcome;       /* what an empty conversation shows */
     struct list *list;          /* the overlay, or NULL */
+    enum action help_action[ACTION_COUNT]; /* of the rows of OVERLAY_HELP, modes behind them */
     struct tray_text {          /* what the rows of the candidates say */
         struct buf left, right;
     } tray_text[TRAY_MAX];
@@ -54,6 +55,7 @@ struct loop {
     bool searching;             /* keys go into `search` */
     struct buf search;          /* what is looked for; empty = nothing */
     bool dirty;                 /* the screen is older than the state */
+    bool touched;               /* and a key is why */
     bool leaving;
     bool leave_asked;           /* Ctrl+C on an empty draft: the next one leaves */
     int status;
@@ -88,6 +90,8 @@ struct loop {
 
 /* A line at the right of the status row, until the next key. */
 void loop_hint(struct loop *l, bool error, const char *text);
+
+void loop_act(struct loop *l, enum action a); /* as if its key were pressed */
 
 /* ---- shown.c ------------------------------------------------------------------------------- */
 
@@ -162,8 +166,7 @@ void look_take(struct loop *l, const struct theme *t);
 
 /* ---- reader.c ------------------------------------------------------------------------------ */
 
-/* Copies the last answer, or its block of code with this number ("3"). */
-void reader_copy(struct loop *l, const char *number);
+void reader_copy(struct loop *l, const char *what); /* as copy_text() */
 
 /* Looks for a text from now on; "" for nothing. */
 void reader_find(struct loop *l, const char *text);

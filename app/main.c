@@ -59,6 +59,8 @@ static bool options_check(const struct options *o, struct err *err)
         return err_set(err, ERR_INPUT, "--session and --continue exclude each other");
     if (o->json && !o->prompt)
         return err_set(err, ERR_INPUT, "--json needs -p");
+    if (o->prompt && o->command)
+        return err_set(err, ERR_INPUT, "-p and --command exclude each other");
     if (o->prompt && !*o->prompt)
         return err_set(err, ERR_INPUT, "-p needs a question");
     return true;
@@ -78,7 +80,7 @@ static int chat(const struct options *o, const char *model)
     bool started = false;
     if (o->prompt)
         return oneshot_run(o, model);
-    if (wants_screen(o)) {
+    if (!o->command && wants_screen(o)) {
         int status = screen_run(o, model, &started);
         if (started)
             return status;

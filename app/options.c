@@ -370,6 +370,17 @@ bool options_config(struct options *o, const char *path, struct err *err)
     return ok;
 }
 
+/* ---- looking at the table -------------------------------------------------------------------- */
+
+bool options_row(int i, struct option_row *out)
+{
+    if (i >= N_OPTION)
+        return false;
+    const struct option *o = &table[i];
+    *out = (struct option_row){o->name, o->arg, o->help, o->letter};
+    return true;
+}
+
 /* ---- help ------------------------------------------------------------------------------------ */
 
 /* A row of two columns: the right one starts at `column` and is wrapped at words. */

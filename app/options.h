@@ -40,6 +40,13 @@ void options_forget(void);
 /* --name VALUE, --name=VALUE, -n VALUE. A single argument that is no option is ERR_INPUT. */
 bool options_parse(struct options *o, int argc, char **argv, struct err *err);
 
+/* Row i of the table; false behind the last. arg NULL = a flag; letter 0 = none. */
+struct option_row {
+    const char *name, *arg, *help;
+    char letter;
+};
+bool options_row(int i, struct option_row *out);
+
 /* The help screen as text, malloc'd; generated from the table, the modes and the commands. */
 char *options_help(void);
 

@@ -28,8 +28,9 @@ static const char *keys_here(const struct loop *l, const struct action_help *h)
     return l->reader ? h->keys_reader : h->keys_editor;
 }
 
-static void help_action(struct loop *l, const struct action_help *h)
+static void help_action(struct loop *l, enum action a)
 {
+    const struct action_help *h = keymap_help(a);
     const char *keys = keys_here(l, h);
     char left[120];
     snprintf(left, sizeof left, "%s%s%s%s%s", keys, *keys && *h->command ? "  " : "", h->command,
@@ -37,7 +38,7 @@ static void help_action(struct loop *l, const struct action_help *h)
     if (!*left)
         snprintf(left, sizeof left, "%s (%s)", l->reader ? h->keys_editor : h->keys_reader,
                  l->reader ? "editor" : "reader");
-    list_add(l->list, left, h->help);
+    l->help_action[list_add(l->list, left, h->help)] = a;
 }
 
 /* What has a key here comes first. */
@@ -48,9 +49,8 @@ void overlay_help(struct loop *l)
     l->list = list_new(l->reader ? "Help for the reader" : "Help", false);
     for (int keys = 1; keys >= 0; keys--)
         for (int a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
-            const struct action_help *h = keymap_help((enum action)a);
-            if ((*keys_here(l, h) != 0) == keys)
-                help_action(l, h);
+            if ((*keys_here(l, keymap_help((enum action)a)) != 0) == keys)
+                help_action(l, (enum action)a);
         }
     for (int i = 0; i < mode_count(); i++) {
         char left[80];
@@ -95,7 +95,8 @@ static void add_draft(void *data, const char *text, size_t bytes)
     enum { LABEL_BYTES = 1000 };
     struct loop *l = data;
     struct buf label = {0};
-    if (l->n_draft && strcmp(l->draft[l->n_draft - 1], text) == 0)
+    if (!text[strspn(text, " \t\n")] ||
+        (l->n_draft && strcmp(l->draft[l->n_draft - 1], text) == 0))
         return;
     if (l->n_draft == l->cap_draft) {
         l->cap_draft = l->cap_draft ? l->cap_draft * 2 : 64;
@@ -227,6 +228,26 @@ static void choose(struct loop *l, int i)
     overlay_close(l);
 }
 
+/* What was found first: a command goes into the draft, another action is done. */
+static bool take_help(struct loop *l)
+{
+    int i = list_first(l->list);
+    if (!*list_filter(l->list) || i < 0 || i >= ACTION_COUNT - 1)
+        return false;
+    enum action a = l->help_action[i];
+    const struct action_help *h = keymap_help(a);
+    overlay_close(l);
+    if (!*h->command) {
+        loop_act(l, a);
+        return true;
+    }
+    char line[64];
+    int n = snprintf(line, sizeof line, "%s%s", h->command, *h->args ? " " : "");
+    l->reader = false;
+    editor_set(l->editor, line, (size_t)n);
+    return true;
+}
+
 const char *overlay_hint(struct loop *l)
 {
     static const char *const takes[] = {[OVERLAY_SLICES] = "read it again exactly",
@@ -242,7 +263,9 @@ const char *overlay_hint(struct loop *l)
     overmap_short(OVER_LIST, "close", close_key, sizeof close_key);
     overmap_short(OVER_LIST, "page-down", down, sizeof down);
     buf_clear(&l->tips);
-    if (l->overlay == OVERLAY_HELP)
+    if (l->overlay == OVERLAY_HELP && *list_filter(l->list))
+        buf_printf(&l->tips, "%s take it  %s back", choose_key, close_key);
+    else if (l->overlay == OVERLAY_HELP)
         buf_printf(&l->tips, "%s more  type to find  %s back", down, close_key);
     else
         buf_printf(&l->tips, "%s %s  %s back", choose_key, takes[l->overlay], close_key);
@@ -270,6 +293,8 @@ bool overlay_key(struct loop *l, const struct key *pressed)
     l->dirty = true;
     if (sessions && sessions_key(l, k))
         return false;
+    if (l->overlay == OVERLAY_HELP && k->code == KEYCODE_ENTER && take_help(l))
+        return true;
     buf_puts(&filter, list_filter(l->list));
     enum list_result result = list_key(l->list, k);
     bool filtered = strcmp(buf_text(&filter), list_filter(l->list)) != 0;

@@ -5,11 +5,17 @@
 #include <string.h>
 
 #include "app/loop.h"
+#include "app/tally.h"
 #include "ui/overmap.h"
 
 static const struct tray_row *row(const struct loop *l, int k)
 {
     return &l->talk.tray.row[k];
+}
+
+static enum mode_id pane_mode(int k)
+{
+    return k == 0 ? MODE_FLASH : mode_toggle(MODE_FLASH);
 }
 
 static int sibling(const struct loop *l, int k)
@@ -32,12 +38,16 @@ bool panes_ask(struct loop *l, const char *text)
     if (!talk_both(&l->talk, text))
         return false;
     overlay_close(l);
+    const char *question = l->talk.c.turn[l->talk.c.n_turn - 1].question;
+    if (!*text) { /* both panes begin with it */
+        shown_entry(l->transcript, ENTRY_USER, "you", STYLE_USER, question);
+        transcript_to(l->transcript, true);
+    }
     l->panes = true;
     l->beside = transcript_new();
     l->beside_entry = -1;
     transcript_fold(l->beside, transcript_folded(l->transcript));
-    shown_entry(l->beside, ENTRY_USER, "you", STYLE_USER,
-                l->talk.c.turn[l->talk.c.n_turn - 1].question);
+    shown_entry(l->beside, ENTRY_USER, "you", STYLE_USER, question);
     l->dirty = true;
     return true;
 }
@@ -86,10 +96,10 @@ void panes_event(struct loop *l, const struct event *e)
 void panes_heading(const struct loop *l, int k, char *out, size_t bytes)
 {
     const struct tray_row *r = row(l, k);
-    enum mode_id mode = k == 0 ? MODE_FLASH : mode_toggle(MODE_FLASH);
     bool over = r->mark.state == CANDIDATE_FINISHED;
-    snprintf(out, bytes, "%d %s  %d tok  %.1f s  kv %.1f MB%s", k + 1, mode_get(mode)->title,
-             r->tokens, r->seconds, (double)r->kv_bytes / 1e6, over ? "  done" : "");
+    snprintf(out, bytes, "%d %s  %d tok  %.1f s  kv %.1f MB%s", k + 1,
+             mode_get(pane_mode(k))->title, r->tokens, r->seconds, (double)r->kv_bytes / 1e6,
+             over ? "  done" : "");
 }
 
 const char *panes_hint(struct loop *l)
@@ -111,6 +121,24 @@ const char *panes_hint(struct loop *l)
     return buf_text(&l->tips);
 }
 
+/* Counts which one was kept, and says how often it was so. */
+static void count(struct loop *l, int k)
+{
+    const struct mode *kept = mode_get(pane_mode(k)), *left = mode_get(pane_mode(1 - k));
+    const struct paths *p = &l->talk.paths;
+    struct err err;
+    char path[480], text[160];
+    int n[2];
+    snprintf(path, sizeof path, "%s/kept", p->state);
+    if (l->talk.options->no_save || !paths_make(p->state, &err) ||
+        !tally_add(path, kept->name, left->name, &err))
+        return;
+    tally_count(path, kept->name, left->name, n);
+    snprintf(text, sizeof text, "%s kept; so far %s %d, %s %d", kept->title, kept->title, n[0],
+             left->title, n[1]);
+    loop_hint(l, false, text);
+}
+
 /* What was shown as it grew is shown as it is kept. */
 static void keep(struct loop *l, int k)
 {
@@ -120,6 +148,15 @@ static void keep(struct loop *l, int k)
         talk_choose(&l->talk, which);
     else if (l->talk.front.reset)
         l->talk.front.reset(l->talk.front.data, &l->talk);
+}
+
+/* One of the two, for the answer it is. */
+static void decide(struct loop *l, int k)
+{
+    bool two = sibling(l, 0) >= 0 && sibling(l, 1) >= 0;
+    keep(l, k);
+    if (two)
+        count(l, k);
 }
 
 static void keep_both(struct loop *l)
@@ -133,7 +170,7 @@ static void keep_both(struct loop *l)
 void panes_point(struct loop *l, int k)
 {
     if (!talk_busy(&l->talk))
-        keep(l, k);
+        decide(l, k);
 }
 
 bool panes_key(struct loop *l, const struct key *pressed)
@@ -145,10 +182,10 @@ bool panes_key(struct loop *l, const struct key *pressed)
     bool over = !talk_busy(&l->talk), plain = k->code == KEYCODE_CHAR && !k->mod;
     if (k->code == KEYCODE_TAB)
         l->pane_second = !l->pane_second;
-    else if (over && (k->code == KEYCODE_ESC || (plain && k->ch == '1')))
+    else if (over && k->code == KEYCODE_ESC)
         keep(l, 0);
-    else if (over && plain && k->ch == '2')
-        keep(l, 1);
+    else if (over && plain && (k->ch == '1' || k->ch == '2'))
+        decide(l, k->ch == '2');
     else if (over && plain && k->ch == 'b')
         keep_both(l);
     else

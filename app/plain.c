@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/aloud.h"
+#include "app/attach.h"
 #include "app/command.h"
 #include "app/out.h"
 #include "app/search.h"
@@ -24,6 +25,7 @@ struct plain {
     struct talk talk;
     struct buf input;       /* bytes read and not yet made into lines */
     struct buf draft;       /* lines that went on */
+    struct buf attached;    /* what stands before the next message */
     bool end_of_input;
     bool leaving;
     bool folded;            /* thinking is not printed */
@@ -45,7 +47,10 @@ static void send_line(struct plain *p, const char *line);
 
 static void on_note(void *data, bool error, const char *text)
 {
-    line_end(data);
+    struct plain *p = data;
+    line_end(p);
+    if (error && p->talk.options->command)
+        p->status = STATUS_TURN;
     out_printf(stdout, "%s %s\n", error ? "!" : "-", text);
 }
 
@@ -331,6 +336,19 @@ static void read_command(struct plain *p, enum action a, const char *args)
     on_note(p, true, msg);
 }
 
+/* The next message begins with the file. */
+static void attach(struct plain *p, const char *path)
+{
+    struct err err;
+    char text[80];
+    if (!attach_file(path, &p->attached, &err)) {
+        on_note(p, true, err.msg);
+        return;
+    }
+    snprintf(text, sizeof text, "the next message begins with %zu bytes", p->attached.bytes);
+    on_note(p, false, text);
+}
+
 static void send_line(struct plain *p, const char *line)
 {
     const char *args;
@@ -345,6 +363,8 @@ static void send_line(struct plain *p, const char *line)
         unqueue(p);
     } else if (a == ACTION_BOTH) {
         talk_both(&p->talk, args);
+    } else if (a == ACTION_ATTACH) {
+        attach(p, args);
     } else if (a == ACTION_DIFF) {
         show_diff(p);
     } else if (a == ACTION_DOUBT) {
@@ -365,11 +385,17 @@ static void send_line(struct plain *p, const char *line)
     }
 }
 
+/* A person types the lines. */
+static bool typed_in(const struct plain *p)
+{
+    return !p->talk.options->command && isatty(STDIN_FILENO);
+}
+
 /* Messages of a person join those of the screen. */
 static void keep(const struct plain *p, const char *line)
 {
     struct err err;
-    if (*line && isatty(STDIN_FILENO) && !p->talk.options->no_save &&
+    if (*line && typed_in(p) && !p->talk.options->no_save &&
         paths_make(p->talk.paths.state, &err))
         history_append(p->talk.paths.history, line, strlen(line));
 }
@@ -388,7 +414,13 @@ static void take_line(struct plain *p, char *line, size_t bytes)
     p->prompted = false;
     p->midline = false;
     keep(p, buf_text(&p->draft));
-    send_line(p, buf_text(&p->draft));
+    if (p->attached.bytes && *buf_text(&p->draft) != '/') {
+        buf_puts(&p->attached, buf_text(&p->draft));
+        send_line(p, buf_text(&p->attached));
+        buf_clear(&p->attached);
+    } else {
+        send_line(p, buf_text(&p->draft));
+    }
     buf_clear(&p->draft);
 }
 
@@ -396,7 +428,7 @@ static void take_line(struct plain *p, char *line, size_t bytes)
  * out one after the other. */
 static bool takes_lines(const struct plain *p)
 {
-    return isatty(STDIN_FILENO) || (!talk_busy(&p->talk) && p->talk.state == TALK_IDLE);
+    return typed_in(p) || (!talk_busy(&p->talk) && p->talk.state == TALK_IDLE);
 }
 
 static void take_lines(struct plain *p)
@@ -431,7 +463,7 @@ static void take_input(struct plain *p)
 /* A script is read ahead by one line at most: what it asks must not fill the memory. */
 static bool reads_on(const struct plain *p)
 {
-    return !p->end_of_input && (isatty(STDIN_FILENO) || !memchr(buf_text(&p->input), '\n',
+    return !p->end_of_input && (typed_in(p) || !memchr(buf_text(&p->input), '\n',
                                                                  p->input.bytes));
 }
 
@@ -503,6 +535,10 @@ int plain_run(const struct options *o, const char *model)
                           .flipped = on_flipped, .event = on_event};
     struct err err;
     signals_init(NULL);
+    if (o->command) {
+        buf_printf(&p.input, "%s\n", o->command);
+        p.end_of_input = true;
+    }
     if (!talk_open(&p.talk, o, &front, &err) ||
         !talk_start(&p.talk, local_new(model, o), &err)) {
         out_printf(stderr, "duet: %s\n", err.msg);
@@ -515,5 +551,6 @@ int plain_run(const struct options *o, const char *model)
     fflush(stdout);
     buf_release(&p.input);
     buf_release(&p.draft);
+    buf_release(&p.attached);
     return p.status;
 }

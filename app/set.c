@@ -4,16 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/number.h"
-
-/* What is of all modes. */
-static const char *const common[] = {"seed", "max-tokens"};
-enum { COMMON_SEED, COMMON_MAX_TOKENS, N_COMMON };
-
 const char *set_name(int i)
 {
-    const struct setting *s = i < N_COMMON ? NULL : setting_at(i - N_COMMON);
-    return i < N_COMMON ? common[i] : s ? s->name : NULL;
+    const struct setting *s = i < SETTINGS_COMMON ? NULL : setting_at(i - SETTINGS_COMMON);
+    return i < SETTINGS_COMMON ? settings_common[i] : s ? s->name : NULL;
 }
 
 static bool is_default(const char *value)
@@ -73,7 +67,7 @@ static void tell_common(struct talk *t, int which, const char *more)
 {
     const struct settings *s = &t->c.settings;
     bool own = s->seed_given || t->seed_given;
-    if (which == COMMON_MAX_TOKENS) {
+    if (which == SETTING_MAX_TOKENS) {
         int n = s->max_tokens_given ? s->max_tokens : t->max_tokens;
         if (n)
             talk_say(t, false, "max-tokens %d%s", n, more);
@@ -89,23 +83,14 @@ static void tell_common(struct talk *t, int which, const char *more)
 
 static void set_common(struct talk *t, int which, const char *value)
 {
-    struct settings *s = &t->c.settings;
-    uint64_t v = 0, most = which == COMMON_SEED ? UINT64_MAX : SETTINGS_TOKENS_MAX;
-    bool given = *value && !is_default(value);
-    if (given && !number_read(value, most, &v)) {
-        talk_say(t, true, "%s: '%.40s' is not a number up to %llu", common[which], value,
-                 (unsigned long long)most);
+    struct err err;
+    const char *typed = is_default(value) ? NULL : value;
+    if (*value && !settings_put_common(&t->c.settings, which, typed, &err)) {
+        talk_say(t, true, "%s", err.msg);
         return;
     }
-    if (*value && which == COMMON_SEED) {
-        s->seed_given = given;
-        s->seed = v;
-    } else if (*value) {
-        s->max_tokens_given = given;
-        s->max_tokens = (int)v;
-    }
     if (*value)
-        keep(t, NULL, common[which], given ? value : NULL);
+        keep(t, NULL, settings_common[which], typed);
     tell_common(t, which, *value ? when(t) : "");
 }
 
@@ -114,8 +99,8 @@ static void set_common(struct talk *t, int which, const char *value)
 bool set_one(struct talk *t, const char *name, size_t bytes, const char *value)
 {
     const struct setting *s = setting_find(name, bytes);
-    for (int i = 0; i < N_COMMON; i++)
-        if (strlen(common[i]) == bytes && memcmp(common[i], name, bytes) == 0) {
+    for (int i = 0; i < SETTINGS_COMMON; i++)
+        if (strlen(settings_common[i]) == bytes && memcmp(settings_common[i], name, bytes) == 0) {
             set_common(t, i, value);
             return true;
         }
@@ -128,8 +113,8 @@ static void reset(struct talk *t)
 {
     settings_reset(&t->c.settings, t->c.mode);
     keep(t, mode_get(t->c.mode)->name, NULL, NULL);
-    for (int i = 0; i < N_COMMON; i++)
-        keep(t, NULL, common[i], NULL);
+    for (int i = 0; i < SETTINGS_COMMON; i++)
+        keep(t, NULL, settings_common[i], NULL);
     t->c.settings.seed_given = t->c.settings.max_tokens_given = false;
     talk_say(t, false, "%s: all as the mode has it%s", mode_get(t->c.mode)->title, when(t));
 }
@@ -151,7 +136,7 @@ void set_all(struct talk *t, const char *args)
         describe(t, s, &line);
     }
     talk_say(t, false, "%s: %s", mode_get(t->c.mode)->title, buf_text(&line));
-    for (int i = 0; i < N_COMMON; i++)
+    for (int i = 0; i < SETTINGS_COMMON; i++)
         tell_common(t, i, "");
     buf_release(&line);
 }

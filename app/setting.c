@@ -2,9 +2,10 @@
 #include "app/setting.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "app/number.h"
 
 enum setting_type { TYPE_INT, TYPE_REAL, TYPE_WORD };
 
@@ -163,6 +164,24 @@ bool settings_put(struct settings *s, enum mode_id mode, const struct setting *w
         r->changed &= ~bit;
     else
         r->changed |= bit;
+    return true;
+}
+
+const char *const settings_common[] = {"seed", "max-tokens"};
+
+bool settings_put_common(struct settings *s, int which, const char *value, struct err *err)
+{
+    uint64_t v = 0, most = which == SETTING_SEED ? UINT64_MAX : SETTINGS_TOKENS_MAX;
+    if (value && !number_read(value, most, &v))
+        return err_set(err, ERR_INPUT, "%s: '%.40s' is not a number up to %llu",
+                       settings_common[which], value, (unsigned long long)most);
+    if (which == SETTING_SEED) {
+        s->seed_given = value;
+        s->seed = v;
+    } else {
+        s->max_tokens_given = value;
+        s->max_tokens = (int)v;
+    }
     return true;
 }
 

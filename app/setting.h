@@ -37,6 +37,14 @@ struct settings {
     int max_tokens;            /* of an answer; 0 = the mode's */
 };
 
+/* What is of all modes, by name. */
+enum { SETTING_SEED, SETTING_MAX_TOKENS, SETTINGS_COMMON };
+extern const char *const settings_common[SETTINGS_COMMON];
+
+/* Changes one of those, or, for value NULL, takes the change back. False: *err says what is
+ * allowed, and nothing has changed. */
+bool settings_put_common(struct settings *s, int which, const char *value, struct err *err);
+
 /* The row of a mode with what was changed of it. */
 const struct mode *settings_row(const struct settings *s, enum mode_id mode);
 

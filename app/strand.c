@@ -391,6 +391,7 @@ bool strand_read(struct strand *s, struct event_list *out, struct err *err)
      * them. */
     int held = session_held(s->session, s->line.id, s->line.n);
     session_set_index(s->session, !s->progress && s->line.n - held <= INDEX_TOKENS);
+    s->held = s->progress ? s->held : held;
     int n = session_read(s->session, s->line.id, s->line.n, err);
     if (n < 0)
         return false;
@@ -401,6 +402,7 @@ bool strand_read(struct strand *s, struct event_list *out, struct err *err)
         struct event *e = strand_event(s, out, EVENT_PROGRESS);
         e->done = n;
         e->total = s->line.n;
+        e->index = s->held;
     }
     return true;
 }

@@ -24,6 +24,7 @@ struct strand {
     struct session *session;    /* the holder's */
     struct tokens line;         /* owned: the timeline wanted */
     bool progress;              /* a reading that takes several slices is under way */
+    int held;             /* ids the cache had before it began to read */
     bool unread;                /* line has ids that session_read() has not seen */
     int candidate;              /* its number in the turn */
 

@@ -6,6 +6,8 @@
 static const struct subcommand table[] = {
     {"bench", "[MODEL]", "Measure speed: reading, and decoding at depths", bench_run},
     {"kv", "[MODEL]", "Measure what each tier of the cache costs in quality", kv_run},
+    {"completion", "bash|zsh|fish", "What that shell needs to complete the line",
+     shell_run},
     {"import", "FILE", "Make a session of an exported conversation: JSON or Markdown", import_run},
     {"inspect", "MODEL [--json]", "What a file holds, and whether it can be run", inspect_run},
 };

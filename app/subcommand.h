@@ -18,6 +18,7 @@ const struct subcommand *subcommand_at(int i);
 
 int bench_run(const struct paths *p, int argc, char **argv);
 int import_run(const struct paths *p, int argc, char **argv);
+int shell_run(const struct paths *p, int argc, char **argv);
 int kv_run(const struct paths *p, int argc, char **argv);
 int inspect_run(const struct paths *p, int argc, char **argv);
 

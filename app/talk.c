@@ -1,4 +1,5 @@
 /* talk.c -- see talk.h. */
+#include "app/clock.h"
 #include "app/talk.h"
 
 #include <assert.h>
@@ -262,6 +263,13 @@ static int max_tokens(const struct talk *t)
     return t->c.settings.max_tokens_given ? t->c.settings.max_tokens : t->max_tokens;
 }
 
+static void progress_begin(struct talk *t)
+{
+    t->done = t->total = t->held = 0;
+    t->reading_tok_s = 0;
+    t->reading_from = clock_seconds();
+}
+
 void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how)
 {
     struct turn_request r = {0};
@@ -286,7 +294,7 @@ void talk_send(struct talk *t, int turn, enum mode_id mode, unsigned how)
     t->turn_seed = r.seed;
     t->turn_how = how;
     t->state = TALK_READING;
-    t->done = t->total = 0;
+    progress_begin(t);
     worker_turn(t->worker, &r, t->epoch);
 }
 
@@ -440,6 +448,7 @@ static void resume(struct talk *t, const char *kv)
     t->kept = t->kept && t->resumes_file;
     conversation_prompt(&t->c, -1, &p);
     t->state = TALK_RESUMING;
+    progress_begin(t);
     worker_resume(t->worker, &p, t->resumes_file ? kv : NULL, t->epoch);
 }
 
@@ -612,6 +621,16 @@ static void on_saved(struct talk *t, const struct event *e)
         talk_say(t, true, "the cache was not saved (the conversation is): %s", buf_text(&e->text));
 }
 
+static void on_progress(struct talk *t, const struct event *e)
+{
+    double seconds = clock_seconds() - t->reading_from;
+    int read = e->done - e->index;
+    t->done = e->done;
+    t->total = e->total;
+    t->held = e->index;
+    t->reading_tok_s = read > 0 && seconds > 0 ? read / seconds : 0;
+}
+
 static void on_gate(struct talk *t, const struct event *e)
 {
     struct err err;
@@ -642,7 +661,7 @@ static void on_event(struct talk *t, const struct event *e)
     switch (e->kind) {
     case EVENT_LOADED: on_loaded(t, e); break;
     case EVENT_RENDERED: on_rendered(t, e); break;
-    case EVENT_PROGRESS: t->done = e->done; t->total = e->total; break;
+    case EVENT_PROGRESS: on_progress(t, e); break;
     case EVENT_TOKENS: if (t->turn >= 0) on_tokens(t, e); break;
     case EVENT_CANDIDATE: if (t->turn >= 0) on_candidate(t, e); break;
     case EVENT_CHOSEN: if (t->turn >= 0) tray_choose(&t->tray, e); break;

@@ -81,6 +81,9 @@ struct talk {
     struct question *queue, *queue_tail; /* typed while busy */
     int n_queue;
     int done, total;        /* progress of reading */
+    int held;               /* of done: held before it began */
+    double reading_from;    /* when it began, by the clock */
+    double reading_tok_s;   /* how fast it goes; 0 = not known yet */
     int ctx_used;
     uint64_t kv_bytes;
     struct far_stats far;     /* how it is held and read */

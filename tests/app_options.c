@@ -83,7 +83,7 @@ void test_options_refused(void **state)
         {"--promp", "x", "there is no option '--promp'; --help lists them"},
         {"--", NULL, "'--' is not an option; a question goes behind -p"},
         {"-", NULL, "'-' is not an option; a question goes behind -p"},
-        {"-cx", NULL, "there is no option '-x'; --help lists them"},
+        {"-cy", NULL, "there is no option '-y'; --help lists them"},
         {"hello", NULL, "'hello' is not an option; a question goes behind -p"},
         {"", NULL, "'' is not an option; a question goes behind -p"},
         {"--\x1b[31m", NULL, "there is no option '--?[31m'; --help lists them"},

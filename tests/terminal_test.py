@@ -628,7 +628,7 @@ def test_dumb_terminal(t):
     for command, wanted in (("/search HELL", "- turn 1, you: hello\n- found in 1 lines"),
                             ("/bare", "you:\nhello\n\nFlash:"),
                             ("/copy", "bytes copied by tmux"),
-                            ("/copy 7", "! there is no such text to copy"),
+                            ("/copy 7", "! there is no block 7 to copy"),
                             ("/history", "- hello\n- /search HELL"),
                             ("/fold", "- thinking is not printed"),
                             ("/theme dark", "! plain lines have no colours"),

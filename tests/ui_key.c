@@ -143,6 +143,13 @@ void test_decode_keys(void **state)
     DECODES("F1 F4 F5 F12 F1 F2", "\033OP\033OS\033[15~\033[24~\033[[A\033[[B");
     DECODES("Backtab", "\033[Z");
     DECODES("Shift+Enter Shift+Enter Ctrl+T", "\033[13;2u\033[27;2;13~\033[116;5u");
+    DECODES("Ctrl+S Ctrl+S Alt+S", "\033[115;6u\033[83;5u\033[115;4u"); /* one key for Ctrl+s */
+    struct key typed, named;
+    struct decode d = {0};
+    decode_feed(&d, "\033[115;6u", 8, 0);
+    assert_true(decode_key(&d, 0, &typed) && key_parse("Ctrl+S", &named));
+    assert_true(key_same(&typed, &named));
+    decode_release(&d);
     DECODES("Alt+Up", "\033\033[A");
     DECODES("WheelUp WheelDown", "\033[<64;1;1M\033[<65;10;10M");
     /* Pressed; let go, moved, another button, with a modifier, in no place: nothing. */
@@ -253,6 +260,25 @@ static struct decode_answers answers(const char *bytes)
     struct decode_answers a;
     decode_answers(bytes, strlen(bytes), &a);
     return a;
+}
+
+/* A paste that is not marked goes on behind the end of a line; what a person types does not. */
+void test_decode_burst(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool paste;
+    } rows[] = {{"int main(void)\rreturn 0; /* and so on */\r", true},
+                {"a line of text that is longer\nthan most and its second one", true},
+                {"one long line that was typed ahead, and sent\r", false},
+                {"yes\rno\r", false},
+                {"\033[A\033[B a line of text that is longer\rthan most", false},
+                {"all of it without the end of a line, however long it gets", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (decode_burst(rows[i].text, strlen(rows[i].text)) != rows[i].paste)
+            fail_msg("'%s'", rows[i].text);
+    assert_false(decode_burst("", 0));
 }
 
 /* What a terminal says of itself; what it says too late is no text. */

@@ -35,6 +35,24 @@ static void draws(struct list *l, int rows, int cols, const char *expect)
     grid_release(&g);
 }
 
+/* In a text to read the first row that is found can be asked for. */
+void test_list_first(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct list *l = list_new("Help", false);
+    assert_int_equal(list_first(l), -1);
+    list_add(l, "F1", "this help");
+    list_add(l, "F2", "another mode");
+    assert_int_equal(list_first(l), 0);
+    list_filter_set(l, "mode");
+    assert_int_equal(list_first(l), 1);
+    assert_int_equal(list_chosen(l), -1);
+    list_filter_set(l, "nothing");
+    assert_int_equal(list_first(l), -1);
+    list_free(&l);
+}
+
 void test_list_moves(void **state)
 {
     (void)state;
@@ -231,7 +249,8 @@ static struct view idle_view(struct transcript *t, bool ascii)
         .ascii = ascii, .mode = "Pro-Max", .mode_style = STYLE_PRO_MAX,
         .title = "deadlock in the lock order", .model = "SmolLM2-135M", .ctx_used = 1234,
         .ctx_total = 8192, .kv_bytes = 28311552, .transcript = t,
-        .draft = {draft, sizeof draft - 1, 11}, .state = "idle", .tok_s = 41.03, .re_read = 0,
+        .draft = {.text = draft, .bytes = sizeof draft - 1, .caret = 11}, .state = "idle",
+        .tok_s = 41.03, .re_read = 0,
         .hint = "F2 mode  Esc stop  F1 help",
     };
 }
@@ -300,7 +319,7 @@ void test_screen_busy(void **state)
     ui_locale();
     struct transcript *t = talk();
     struct view v = idle_view(t, false);
-    v.draft = (struct editor_view){"", 0, 0};
+    v.draft = (struct editor_view){.text = ""};
     v.state = "reading";
     v.done = 512;
     v.total = 2048;
@@ -310,6 +329,17 @@ void test_screen_busy(void **state)
     v.accepted = 41;
     v.drafted = 56;
     matches("reading-80x24", &v, 24, 80, 22, 2);
+    v.held = 300;
+    v.read_tok_s = 96;
+    v.queued = 0;
+    v.kv_bytes = 2400000;
+    v.kv_share = 0.047;
+    matches("reading-speed-80x24", &v, 24, 80, 22, 2);
+    v.held = 0;
+    v.read_tok_s = 0;
+    v.queued = 2;
+    v.kv_bytes = 28311552;
+    v.kv_share = 0;
     v.ascii = true;
     v.hint = "cannot write /home/me/.local/share/duet/sessions/1/log.jsonl: No space left";
     v.hint_is_error = true;
@@ -353,7 +383,7 @@ void test_screen_search(void **state)
     struct transcript *t = talk();
     struct view v = idle_view(t, false);
     transcript_find(t, "LOCK", 4);
-    v.draft = (struct editor_view){"", 0, 0};
+    v.draft = (struct editor_view){.text = ""};
     v.reader = v.search_typed = true;
     v.search = "LOCK";
     v.hint = "Enter keep  Esc end";
@@ -382,7 +412,7 @@ void test_screen_empty(void **state)
     ui_locale();
     struct transcript *t = transcript_new();
     struct view v = idle_view(t, false);
-    v.draft = (struct editor_view){"", 0, 0};
+    v.draft = (struct editor_view){.text = ""};
     v.empty = list_new("A new conversation", false);
     list_add(v.empty, "Enter", "Send the message");
     v.waiting[0] = "first of two\nmore of it";
@@ -402,7 +432,7 @@ void test_screen_beside(void **state)
     struct view v = idle_view(t, false);
     say(other, ENTRY_USER, "you", STYLE_USER, "An earlier question?");
     say(other, ENTRY_ANSWER, "Flash", STYLE_FLASH, "And what was *said* then.");
-    v.draft = (struct editor_view){"", 0, 0};
+    v.draft = (struct editor_view){.text = ""};
     v.beside = other;
     v.heading = "the other one";
     v.list = fruits(true);
@@ -442,7 +472,8 @@ void test_screen_sizes(void **state)
             struct grid g;
             int row, col;
             grid_init(&g, rows, cols);
-            v.draft = (struct editor_view){buf_text(&draft), draft.bytes, draft.bytes / 2};
+            v.draft = (struct editor_view){
+                .text = buf_text(&draft), .bytes = draft.bytes, .caret = draft.bytes / 2};
             v.list = (rows + cols) % 3 ? NULL : l;
             v.beside = cols % 2 ? NULL : t;
             v.heading_first = cols % 4 ? "first" : NULL;
@@ -501,7 +532,7 @@ void test_screen_resizes(void **state)
     struct transcript *t = transcript_new();
     struct view v = idle_view(t, false);
     struct buf all = {0};
-    v.draft = (struct editor_view){"", 0, 0};
+    v.draft = (struct editor_view){.text = ""};
     say(t, ENTRY_USER, "you", STYLE_USER, "Tell me.");
     int entry = transcript_add(t, ENTRY_ANSWER, "Flash", STYLE_FLASH);
     for (int i = 0, n = many ? atoi(many) : 300; i < n; i++) {
@@ -536,7 +567,7 @@ static struct slice pieces[] = {{300, STYLE_USER, SLICE_EXACT}, {800, STYLE_FLAS
 static void make_draft(struct view *v)
 {
     static const char draft[] = "What about 漢字 in the draft?\nA second line.";
-    v->draft = (struct editor_view){draft, sizeof draft - 1, 11};
+    v->draft = (struct editor_view){.text = draft, .bytes = sizeof draft - 1, .caret = 11};
     v->draft_tokens = 14;
     v->first_s = 0.4;
 }
@@ -725,7 +756,7 @@ void test_screen_views(void **state)
         struct view v = idle_view(t, ascii);
         char name[60];
         v.strip = (struct strip){.slice = pieces, .n = 4, .total = 8192};
-        v.draft = (struct editor_view){"", 0, 0};
+        v.draft = (struct editor_view){.text = ""};
         views[n / 6].make(&v);
         snprintf(name, sizeof name, "view-%s-%dx%d%s", views[n / 6].name, size[1], size[0],
                  ascii ? "-ascii" : "");

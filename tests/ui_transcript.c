@@ -388,6 +388,14 @@ void test_transcript_copies(void **state)
     add(t, ENTRY_ANSWER, "Flash", "```\nlast\n```\n");
     shows(t, 2, 20, "                 ⟨1⟩\n  last\n");
     buf_clear(&out);
+    assert_true(transcript_turn_text(t, 0, &out));
+    assert_string_equal(buf_text(&out), "q\n\n*one*\n```\nfirst\n```\n```\nother\n```\n"
+                                        "\nand\033[2J\n");
+    buf_clear(&out);
+    assert_true(transcript_turn_text(t, 1, &out));
+    assert_string_equal(buf_text(&out), "q\n\n```\nlast\n```\n");
+    assert_false(transcript_turn_text(t, 2, &out));
+    buf_clear(&out);
     assert_true(transcript_code(t, 1, &out)); /* of the answer in view */
     assert_string_equal(buf_text(&out), "last\n");
     buf_clear(&out);
@@ -400,6 +408,29 @@ void test_transcript_copies(void **state)
     assert_false(transcript_code(t, 3, &out));
     buf_release(&out);
     transcript_free(&t);
+}
+
+/* A folded thought names the heading it is at. */
+void test_transcript_thought_heading(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *shows;
+    } rows[] = {{"so it is", "▸ 9 tok\n"},
+                {"## The plan\nfirst\n", "▸ 9 tok · The plan\n"},
+                {"# One\n\n**Two**\nand", "▸ 9 tok · Two\n"},
+                {"Step 1:\nx\nStep 2:\ny = 3\n", "▸ 9 tok · Step 2\n"},
+                {"**", "▸ 9 tok\n"}, {":", "▸ 9 tok\n"}};
+    ui_locale();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct transcript *t = transcript_new();
+        transcript_fold(t, true);
+        int entry = transcript_add(t, ENTRY_THINKING, "", STYLE_THINK);
+        transcript_append(t, entry, rows[i].text, strlen(rows[i].text));
+        transcript_summary(t, entry, "9 tok");
+        shows(t, 1, 40, rows[i].shows);
+        transcript_free(&t);
+    }
 }
 
 /* Words that markup or a line end stands between. */

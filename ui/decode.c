@@ -141,7 +141,7 @@ static struct key code_key(int ch, unsigned mod)
         k.ch = (uint32_t)ch;
         if ((mod & KEY_CTRL) && ch >= 'A' && ch <= 'Z')
             k.ch += 32;
-        else if ((mod & KEY_SHIFT) && ch >= 'a' && ch <= 'z')
+        else if ((mod & KEY_SHIFT) && !(mod & KEY_CTRL) && ch >= 'a' && ch <= 'z')
             k.ch -= 32;
         k.mod &= ~(unsigned)KEY_SHIFT;
     }
@@ -515,6 +515,15 @@ bool decode_key(struct decode *d, int64_t now_ms, struct key *k)
         *k = t.key;
         return true;
     }
+}
+
+bool decode_burst(const char *bytes, size_t n)
+{
+    enum { BURST_BYTES = 32 };
+    size_t at = 0;
+    while (at < n && bytes[at] != '\r' && bytes[at] != '\n')
+        at++;
+    return n >= BURST_BYTES && at + 1 < n && !memchr(bytes, ESC, n);
 }
 
 int decode_wait_ms(const struct decode *d, int64_t now_ms)

@@ -50,6 +50,10 @@ void decode_feed(struct decode *d, const char *bytes, size_t n, int64_t now_ms);
 /* The next key, if one is complete (or given up waiting for) at this time. */
 bool decode_key(struct decode *d, int64_t now_ms, struct key *k);
 
+/* Whether bytes that came at once are a paste that the terminal did not mark: text that goes on
+ * behind the end of a line, faster than anybody types. */
+bool decode_burst(const char *bytes, size_t n);
+
 /* The answers of a terminal to what term.c asks it, among bytes that may hold anything else. */
 struct decode_answers {
     bool background; /* OSC 11: the colour behind the text is known */

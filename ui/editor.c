@@ -936,7 +936,10 @@ void editor_view(struct editor *ed, struct editor_view *v)
         buf_clear(&ed->view);
         kept_line(ed, &ed->view, ed->draft.bytes, false);
     }
-    *v = (struct editor_view){buf_text(&ed->view), ed->view.bytes, caret};
+    *v = (struct editor_view){buf_text(&ed->view), ed->view.bytes, caret, ed->view.bytes};
+    for (int i = 0; i < ed->n_stub; i++)
+        if (strstr(v->text, ed->stub[i].label)) /* it may have been deleted */
+            v->whole += ed->stub[i].bytes - strlen(ed->stub[i].label);
 }
 
 void editor_whole(struct editor *ed, struct buf *out)

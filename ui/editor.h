@@ -66,6 +66,7 @@ struct editor_view {
     const char *text;   /* UTF-8, terminated */
     size_t bytes;
     size_t caret;       /* byte offset of the caret in text */
+    size_t whole;       /* bytes with its pastes unfolded */
 };
 void editor_view(struct editor *ed, struct editor_view *v);
 

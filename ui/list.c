@@ -155,6 +155,11 @@ int list_chosen(const struct list *l)
     return l->choose && l->at < l->n_shown ? l->shown[l->at] : -1;
 }
 
+int list_first(const struct list *l)
+{
+    return l->n_shown ? l->shown[0] : -1;
+}
+
 /* ---- a text to read: left and right side by side, the right one in as many rows as it takes -- */
 
 static int longest_left(const struct list *l)
@@ -340,12 +345,15 @@ struct pen {
     int row, end, col;
 };
 
+/* The first one that was found stands out: Enter may take it. */
 static void draw_text(const struct list *l, struct grid *g, const struct item *it, struct pen *p)
 {
+    bool first = l->filter.bytes && it == &l->item[list_first(l)];
     struct wrap_row w = {.more = true};
     size_t bytes = strlen(it->right);
     int next = p->row + item_rows(l, it);
-    put_shown(g, p->row, p->col + LEFT_MARGIN, l->cols - LEFT_MARGIN, STYLE_LABEL, it->left);
+    put_shown(g, p->row, p->col + LEFT_MARGIN, l->cols - LEFT_MARGIN,
+              first ? STYLE_SELECTED : STYLE_LABEL, it->left);
     for (int row = p->row + right_row(l, it); bytes && w.more && row < p->end; row++) {
         wrap_row(it->right, bytes, w.next, right_cols(l), WRAP_WORDS, &w);
         struct buf shown = {0};

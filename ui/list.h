@@ -22,6 +22,7 @@ int list_add(struct list *l, const char *left, const char *right);
 /* Arrows, PgUp, PgDn, Home, End; typing filters (case folded substring of both texts),
  * Backspace; Enter chooses, Esc closes. */
 enum list_result list_key(struct list *l, const struct key *k);
+int list_first(const struct list *l);  /* the number of the first row that passes, -1 = none does */
 int list_chosen(const struct list *l); /* the number of the row the bar is on, -1 = none */
 
 /* The text that filters, and another one. A row that passes by what the caller knows of it is

@@ -40,6 +40,7 @@ struct view {
     const char *model;      /* short name, "" while unknown */
     int ctx_used, ctx_total; /* tokens; total 0 = not known yet */
     uint64_t kv_bytes;
+    double kv_share;        /* of what the exact cache would take; 0 = not told */
     struct strip strip;     /* the gauge, slice by slice; n = 0: how full it is, alone */
 
     /* middle */
@@ -68,6 +69,8 @@ struct view {
     int found, found_now;   /* places, and which of them it stands at (0 = none) */
     const char *state;      /* "idle", "reading", "thinking", "answering", "loading" */
     int done, total;        /* progress of loading or reading; total 0 = none to show */
+    int held;               /* of done: what need not be read */
+    double read_tok_s;      /* how fast that goes; 0 = not measured yet */
     double tok_s;           /* 0 = not measured yet */
     int drafted, accepted;  /* by the last turn: ids tried ahead, those that followed */
     int re_read;            /* tokens re-read by the last turn or toggle; -1 = nothing to say */

@@ -110,10 +110,13 @@ static void context_text(const struct view *v, int gauge_room, struct buf *out)
 
 static void kv_text(const struct view *v, struct buf *out)
 {
+    int percent = (int)(v->kv_share * 100 + 0.5);
     if (v->kv_bytes >= 10000000)
         buf_printf(out, "kv %llu MB", (unsigned long long)(v->kv_bytes / 1000000));
     else if (v->kv_bytes)
         buf_printf(out, "kv %.1f MB", (double)v->kv_bytes / 1e6);
+    if (v->kv_bytes && percent > 0 && percent < 100)
+        buf_printf(out, " (%d %%)", percent);
 }
 
 static void add_part(struct buf *out, const char *text)
@@ -223,6 +226,23 @@ static void first_word(const struct view *v, int room, struct buf *out)
     put_if_fits(out, room, text);
 }
 
+/* What of it need not be read, how fast the rest goes, and when it is over. */
+static void reading(const struct view *v, int room, struct buf *out)
+{
+    char text[60], held[16];
+    double left = v->read_tok_s > 0 ? (v->total - v->done) / v->read_tok_s : 0;
+    if (v->read_tok_s > 0) {
+        snprintf(text, sizeof text, "%s%.0f tok/s%s%.0f s left", dot(v), v->read_tok_s, dot(v),
+                 left);
+        put_if_fits(out, room, text);
+    }
+    if (v->held > 0) {
+        status_count(held, sizeof held, (uint64_t)v->held);
+        snprintf(text, sizeof text, "%s%s from the cache", dot(v), held);
+        put_if_fits(out, room, text);
+    }
+}
+
 /* How many ids were tried ahead, and how many of them came. The hint is worth more. */
 static void ahead(const struct view *v, int room, struct buf *out)
 {
@@ -243,8 +263,8 @@ static void status_left(const struct view *v, int room, struct buf *out)
     if (v->total > 0) {
         buf_puts(out, " ");
         progress_text(v, out);
-    }
-    if (v->draft_tokens > 0)
+        reading(v, room, out);
+    } else if (v->draft_tokens > 0)
         buf_printf(out, "%sdraft ~%d tok", dot(v), v->draft_tokens);
     else if (v->tok_s > 0)
         buf_printf(out, "%s%.1f tok/s", dot(v), v->tok_s);

@@ -48,6 +48,7 @@ static struct {
     struct grid shown; /* what curses was given last */
     bool all;          /* the next flush puts every row */
     bool color;
+    bool unmarked;     /* it does not say what is pasted */
     int rows, cols;
     int cursor_row, cursor_col; /* as of the last flush, -1 = hidden */
     bool saves;        /* the terminal can save the place of its cursor */
@@ -254,6 +255,17 @@ static void modes(bool on)
         write_all(on ? mouse_on : mouse_off, on ? sizeof mouse_on - 1 : sizeof mouse_off - 1);
 }
 
+/* Terminals older than the marks around a paste. */
+static bool marks_no_paste(void)
+{
+    static const char *const old[] = {"linux", "vt", "ansi", "cons", "sun"};
+    const char *name = getenv("TERM");
+    for (size_t i = 0; name && i < sizeof old / sizeof *old; i++)
+        if (strncmp(name, old[i], strlen(old[i])) == 0)
+            return true;
+    return false;
+}
+
 bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
 {
     if (term.on)
@@ -280,6 +292,7 @@ bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
     if (term.color)
         use_default_colors();
     define_keys();
+    term.unmarked = marks_no_paste();
     decode_feed(&term.decode, buf_text(&asked.typed), asked.typed.bytes, now_ms());
     buf_release(&asked.typed);
     refresh();
@@ -452,6 +465,17 @@ static bool size_changed(void)
     return true;
 }
 
+/* Where a paste is not marked by the terminal, it is told by its coming at once. */
+static void feed(const char *bytes, size_t n)
+{
+    bool paste = term.unmarked && decode_burst(bytes, n);
+    if (paste)
+        decode_feed(&term.decode, "\033[200~", 6, now_ms());
+    decode_feed(&term.decode, bytes, n, now_ms());
+    if (paste)
+        decode_feed(&term.decode, "\033[201~", 6, now_ms());
+}
+
 /* Takes what the terminal has sent, a few megabytes at most; false when it is gone. */
 static bool take_input(void)
 {
@@ -468,7 +492,7 @@ static bool take_input(void)
             return true;
         if (n <= 0)
             return false;
-        decode_feed(&term.decode, bytes, (size_t)n, now_ms());
+        feed(bytes, (size_t)n);
     }
     return true;
 }

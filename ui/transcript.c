@@ -520,12 +520,55 @@ struct strip {
     int row, col, cols;
 };
 
+/* A line that heads what follows: "## Plan", "**Plan**", "Step 2:". Without its signs. */
+static bool is_heading(const char **line, size_t *bytes)
+{
+    enum { HEADING_MAX = 80 };
+    const char *s = *line;
+    size_t n = *bytes;
+    if (n < 2 || n > HEADING_MAX || (*s != '#' && memcmp(s, "**", 2) != 0 && s[n - 1] != ':'))
+        return false;
+    while (n && strchr("#* ", *s))
+        s++, n--;
+    while (n && strchr("*: ", s[n - 1]))
+        n--;
+    *line = s;
+    *bytes = n;
+    return n > 0;
+}
+
+/* The last heading of a text; 0 bytes: it has none. */
+static size_t last_heading(const struct buf *text, const char **out)
+{
+    size_t end = text->bytes;
+    while (end) {
+        size_t at = end;
+        while (at && text->data[at - 1] != '\n')
+            at--;
+        size_t n = end - at;
+        *out = text->data + at;
+        if (is_heading(out, &n))
+            return n;
+        end = at ? at - 1 : 0;
+    }
+    return 0;
+}
+
 static void draw_folded(const struct transcript *t, const struct entry *e, struct grid *g,
                         const struct strip *at)
 {
     const char *sign = t->ascii ? "> " : "▸ ", *text = e->summary ? e->summary : "thinking";
     int n = grid_put(g, at->row, at->col, at->cols, STYLE_THINK, sign, strlen(sign));
-    put_text(g, at->row, at->col + n, at->cols - n, STYLE_THINK, text, strlen(text));
+    struct buf line = {0};
+    const char *heading;
+    size_t bytes = last_heading(&e->raw, &heading);
+    buf_puts(&line, text);
+    if (bytes) {
+        buf_puts(&line, t->ascii ? " - " : " · ");
+        buf_append(&line, heading, bytes);
+    }
+    put_text(g, at->row, at->col + n, at->cols - n, STYLE_THINK, buf_text(&line), line.bytes);
+    buf_release(&line);
 }
 
 /* A row being drawn. */
@@ -813,6 +856,23 @@ bool transcript_answer(const struct transcript *t, struct buf *out)
         if (t->entry[i].kind == ENTRY_ANSWER)
             buf_append(out, buf_text(&t->entry[i].raw), t->entry[i].raw.bytes);
     return last >= 0;
+}
+
+bool transcript_turn_text(const struct transcript *t, int i, struct buf *out)
+{
+    int at = 0;
+    for (; at < t->n && (t->entry[at].kind != ENTRY_USER || i-- > 0); at++)
+        ;
+    if (at == t->n)
+        return false;
+    buf_append(out, buf_text(&t->entry[at].raw), t->entry[at].raw.bytes);
+    buf_puts(out, "\n");
+    for (at++; at < t->n && t->entry[at].kind != ENTRY_USER; at++)
+        if (t->entry[at].kind == ENTRY_ANSWER) {
+            buf_puts(out, "\n");
+            buf_append(out, buf_text(&t->entry[at].raw), t->entry[at].raw.bytes);
+        }
+    return true;
 }
 
 /* The entry of the last row that is shown. */

@@ -96,6 +96,9 @@ void transcript_show(struct transcript *t, int entry, size_t at);
  * answer in view: the last one shown that has it, else the nearest before, else behind. False:
  * there is none. */
 bool transcript_answer(const struct transcript *t, struct buf *out);
+
+/* Appends question i, from 0, and all that was answered to it. False: there is none. */
+bool transcript_turn_text(const struct transcript *t, int i, struct buf *out);
 bool transcript_code(struct transcript *t, int n, struct buf *out);
 
 /* Appends all of it with its labels, as it was written but fit to be sent to a terminal. Folded
