@@ -310,7 +310,7 @@ static bool cmd_doubt(struct talk *t, const char *args)
     if (!*args)
         return false;
     const struct reply *r = command_doubts(t, &d);
-    if (r && number(args, INT32_MAX, &k) && k > 0 && k <= (uint64_t)d.n)
+    if (r && number_read(args, INT32_MAX, &k) && k > 0 && k <= (uint64_t)d.n)
         command_doubt(t, r, &d.place[k - 1]);
     else if (r)
         talk_say(t, true, "/doubt N: there are places 1 to %d", d.n);
