@@ -136,7 +136,7 @@ static void count(struct loop *l, int k)
     tally_count(path, kept->name, left->name, n);
     snprintf(text, sizeof text, "%s kept; so far %s %d, %s %d", kept->title, kept->title, n[0],
              left->title, n[1]);
-    loop_hint(l, false, text);
+    shown_note(l, false, text);
 }
 
 /* What was shown as it grew is shown as it is kept. */

@@ -41,6 +41,8 @@ void test_markdown_blocks(void **state)
     (void)state;
     ui_locale();
     lays("", 20, false, "");
+    lays("```diff\n+two words\n```\n```c\ntwo words\n```\n", 10, false,
+         "diff   ⟨1⟩\n  +two\n  words\n\nc      ⟨2⟩\n  two word\n  s\n");
     lays("# Head\nText that\nhas lines and is long\n\n\nMore\n***\n", 20, true,
          "Head\n|hhhh\nText that\n|.........\nhas lines and is\n|................\nlong\n|....\n"
          "\n|\nMore\n|....\n\n|\n────────────────────\n|"

@@ -304,6 +304,10 @@ void test_screen_frames(void **state)
     struct transcript *t = talk();
     struct view v = idle_view(t, false);
     matches("idle-80x24", &v, 24, 80, 21, 13);
+    v.draft_tokens = 10357; /* more than there is room for */
+    v.first_s = 2;
+    matches("draft-long-80x24", &v, 24, 80, 21, 13);
+    v.draft_tokens = 0;
     matches("idle-40x12", &v, 12, 40, 9, 13);
     matches("idle-200x60", &v, 60, 200, 57, 13);
     v.ascii = true;

@@ -3,8 +3,12 @@
 command: is the program still there, did it know the command? The screen after each step is written
 down, to be read.
 
-    tests/walk.py [FOLDER]     screens to FOLDER (default build/walk); BUILD = folder of the program
+    tests/walk.py [FOLDER] [--size 80x24] [--env NO_COLOR=1]... [--duet=--ascii]... [--lines]
+
+Screens go to FOLDER (default build/walk); BUILD = folder of the program. --lines: the program has
+no screen there (--plain, TERM=dumb), and only commands are typed.
 """
+import argparse
 import os
 import re
 import sys
@@ -18,7 +22,7 @@ KEYS = {"PgUp": "PPage", "PgDn": "NPage", "Esc": "Escape", "Del": "DC", "Ins": "
 # What a command needs to do something.
 ARGUMENTS = {"MODE": "pro", "RENAME": "a walk", "SYSTEM": "Be brief.", "SET": "seed 7",
              "THEME": "mono", "SEARCH": "question", "FIND": "question", "COPY": "1",
-             "EXPORT": "md walk.md", "IMPORT": "walk.md", "DELETE": "no-such", "BEST": "1",
+             "EXPORT": "md walk.md", "ATTACH": "walk.md", "IMPORT": "walk.md", "DELETE": "no-such", "BEST": "1",
              "THINK": "16"}
 LAST = ("SUSPEND", "QUIT")
 # Behind these there may be nothing to talk about.
@@ -41,10 +45,13 @@ def tmux_key(name):
 
 
 class Walk:
-    def __init__(self, folder):
-        self.folder, self.steps, self.failed = folder, 0, []
-        os.makedirs(folder, exist_ok=True)
-        self.t = tt.Terminal(env={"EDITOR": "true", "PAGER": "true"})
+    def __init__(self, o):
+        self.folder, self.steps, self.failed = o.folder, 0, []
+        self.lines, self.options = o.lines, o.duet
+        cols, rows = map(int, o.size.split("x"))
+        os.makedirs(self.folder, exist_ok=True)
+        self.t = tt.Terminal(rows, cols, env=dict({"EDITOR": "true", "PAGER": "true"},
+                                                  **dict(e.split("=", 1) for e in o.env)))
 
     def settle(self):
         """The screen, once it has stayed the same for a moment."""
@@ -64,22 +71,26 @@ class Walk:
         with open(os.path.join(self.folder, "%03d-%s.screen" % (self.steps, name)), "w",
                   encoding="utf-8") as f:
             f.write(s)
-        if not self.t.pid() or "there is no command" in s or "needs the screen" in s:
+        unknown = "there is no command" in s or ("needs the screen" in s and not self.lines)
+        if not self.t.pid() or unknown:
             self.failed.append(name)
         return s
 
     def start(self):
-        self.t.duet("--max-tokens 8", "--session walk%d" % self.steps)
-        self.t.idle()
+        self.t.duet("--max-tokens 8", "--session walk%d" % self.steps, *self.options)
+        self.t.wait("idle", lambda s: re.search(r"^\S+> *$" if self.lines else "^ idle", s, re.M))
         self.ask()
 
     def ask(self):
         self.t.type("a question")
         self.t.keys("Enter")
-        self.t.wait("an answer", lambda s: re.search(r"^ (idle · (?!draft).*re-read|/)", s, re.M))
+        shown = r"\d drafted" if self.lines else r"^ (idle (·|-) (?!draft).*re-r|idle$|/)"
+        self.t.wait("an answer", lambda s: re.search(shown, s, re.M))
 
     def home(self):
         """Back to an empty draft, whatever is open; a program that has left is started again."""
+        if self.lines and self.t.pid():
+            return
         for key in ("Escape", "Escape", "C-c"):
             self.t.keys(key)
             self.settle()
@@ -110,19 +121,29 @@ class Walk:
 
 def walk(w, row):
     name, command, _, editor, reader, _ = row
-    for i, keys in enumerate(editor.split()):
+    for i, keys in enumerate([] if w.lines else editor.split()):
         if name in ("SEND", "COMPLETE"):
             w.t.type("/tog" if name == "COMPLETE" else "another question")
         w.press("%s-editor-%d" % (name.lower(), i), keys, False)
-    for i, keys in enumerate(reader.split()):
+    for i, keys in enumerate([] if w.lines else reader.split()):
         w.press("%s-reader-%d" % (name.lower(), i), keys, True)
     if command:
         text = "/%s %s" % (command, ARGUMENTS.get(name, ""))
         w.command(name.lower() + "-command", text.strip())
 
 
+def arguments():
+    p = argparse.ArgumentParser()
+    p.add_argument("folder", nargs="?", default=os.path.join(tt.TOP, tt.BUILD, "walk"))
+    p.add_argument("--size", default="80x24")
+    p.add_argument("--env", action="append", default=[])
+    p.add_argument("--duet", action="append", default=[])
+    p.add_argument("--lines", action="store_true")
+    return p.parse_args()
+
+
 def main():
-    w = Walk(sys.argv[1] if len(sys.argv) > 1 else os.path.join(tt.TOP, tt.BUILD, "walk"))
+    w = Walk(arguments())
     try:
         w.start()
         for row in [r for r in actions() if r[0] not in LAST]:
@@ -130,12 +151,13 @@ def main():
             if row[0] in EMPTIES:
                 w.settle()
                 w.ask()
-        w.t.keys("C-z")
-        w.t.wait("the shell", lambda s: "topped" in s)
-        w.t.type("fg")
-        w.t.keys("Enter")
-        w.look("suspend")
-        w.home()
+        if not w.lines:
+            w.t.keys("C-z")
+            w.t.wait("the shell", lambda s: "topped" in s)
+            w.t.type("fg")
+            w.t.keys("Enter")
+            w.look("suspend")
+            w.home()
         w.t.type("/quit")
         w.t.keys("Enter")
         w.t.shell()

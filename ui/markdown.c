@@ -177,7 +177,8 @@ static unsigned code_rows(struct markdown *m, const struct code_lang *lang, unsi
         leaf_add(&m->leaf, &m->rows, s, line + at, n);
         at += n;
     }
-    leaf_wrap(&m->leaf, &m->rows, indent, width - indent, WRAP_CELLS);
+    bool words = lang && lang == code_lang("diff", 4); /* often of prose */
+    leaf_wrap(&m->leaf, &m->rows, indent, width - indent, words ? WRAP_WORDS : WRAP_CELLS);
     leaf_clear(&m->leaf);
     return c.state;
 }

@@ -46,7 +46,7 @@ static void draw_draft(struct grid *g, const struct view *v, const struct rect *
     buf_release(&shown);
     const char *sign = v->ascii ? "> " : "❯ ";
     if (indent && !top)
-        grid_put(g, box->row, box->col, indent, STYLE_PROMPT, sign, strlen(sign));
+        grid_put(g, box->row, box->col, indent, v->mode_style, sign, strlen(sign));
     *cursor_row = box->row + row - top;
     *cursor_col = box->col + indent + col;
     if (*cursor_col >= box->col + box->cols)

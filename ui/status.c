@@ -218,6 +218,12 @@ static void put_if_fits(struct buf *out, int room, const char *text)
         buf_puts(out, text);
 }
 
+/* Whether the context has room for the draft; as long as its size is not known it has. */
+static bool fits(const struct view *v)
+{
+    return v->ctx_total <= 0 || v->ctx_used + v->draft_tokens <= v->ctx_total;
+}
+
 /* When an answer would begin. */
 static void first_word(const struct view *v, int room, struct buf *out)
 {
@@ -263,17 +269,20 @@ static void status_left(const struct view *v, int room, struct buf *out)
     if (v->total > 0) {
         buf_puts(out, " ");
         progress_text(v, out);
-        reading(v, room, out);
     } else if (v->draft_tokens > 0)
         buf_printf(out, "%sdraft ~%d tok", dot(v), v->draft_tokens);
     else if (v->tok_s > 0)
         buf_printf(out, "%s%.1f tok/s", dot(v), v->tok_s);
-    if (v->re_read >= 0)
+    if (v->re_read >= 0 && v->total <= 0)
         buf_printf(out, "%sre-read %d", dot(v), v->re_read);
-    if (v->draft_tokens > 0 && v->first_s > 0)
+    if (v->draft_tokens > 0 && !fits(v))
+        buf_printf(out, "%sthere is room for %d", dot(v), v->ctx_total - v->ctx_used);
+    else if (v->draft_tokens > 0 && v->first_s > 0)
         first_word(v, room, out);
     if (v->queued > 0)
         buf_printf(out, "%squeued %d", dot(v), v->queued);
+    if (v->total > 0)
+        reading(v, room, out);
     if (v->drafted > 0)
         ahead(v, room, out);
 }
