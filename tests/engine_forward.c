@@ -139,7 +139,7 @@ void test_forward_golden_sets(void **state)
     snprintf(names, sizeof names, "%s", kernels_names());
     for (char *rest, *set = strtok_r(names, ", ", &rest); set; set = strtok_r(NULL, ", ", &rest))
         for (size_t i = 0; i < N_MODELS && *rest; i++)
-            check_model(&models[i], &(struct engine_opts){ .n_threads = 2, .kernels = set }, 2);
+            check_model(&models[i], &(struct engine_opts){ .n_threads = 2, .kernels = set }, 3);
 }
 
 /* The best kernels of this machine. */
