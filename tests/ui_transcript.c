@@ -420,7 +420,7 @@ void test_transcript_thought_heading(void **state)
                 {"## The plan\nfirst\n", "▸ 9 tok · The plan\n"},
                 {"# One\n\n**Two**\nand", "▸ 9 tok · Two\n"},
                 {"Step 1:\nx\nStep 2:\ny = 3\n", "▸ 9 tok · Step 2\n"},
-                {"**", "▸ 9 tok\n"}, {":", "▸ 9 tok\n"}};
+                {"#include <stdio.h>\n", "▸ 9 tok\n"}, {"**", "▸ 9 tok\n"}, {":", "▸ 9 tok\n"}};
     ui_locale();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct transcript *t = transcript_new();

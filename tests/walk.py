@@ -84,7 +84,7 @@ class Walk:
     def ask(self):
         self.t.type("a question")
         self.t.keys("Enter")
-        shown = r"\d drafted" if self.lines else r"^ (idle (·|-) (?!draft).*re-r|idle$|/)"
+        shown = r"tokens answered" if self.lines else r"^ (idle (·|-) (?!draft).*re-r|idle$|/)"
         self.t.wait("an answer", lambda s: re.search(shown, s, re.M))
 
     def home(self):

@@ -526,7 +526,13 @@ static bool is_heading(const char **line, size_t *bytes)
     enum { HEADING_MAX = 80 };
     const char *s = *line;
     size_t n = *bytes;
-    if (n < 2 || n > HEADING_MAX || (*s != '#' && memcmp(s, "**", 2) != 0 && s[n - 1] != ':'))
+    if (n < 2 || n > HEADING_MAX)
+        return false;
+    size_t signs = 0;
+    while (signs < n && s[signs] == '#')
+        signs++;
+    bool head = signs && signs < n && s[signs] == ' ';
+    if (!head && memcmp(s, "**", 2) != 0 && s[n - 1] != ':')
         return false;
     while (n && strchr("#* ", *s))
         s++, n--;
