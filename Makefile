@@ -44,11 +44,11 @@ UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/overmap.c ui/keyfil
 	ui/code.c ui/rows.c ui/table.c ui/boundary.c ui/markdown.c ui/find.c \
 	ui/transcript.c ui/field.c ui/list.c ui/strip.c ui/status.c ui/layout.c ui/screen.c ui/term.c ui/clip.c ui/history.c ui/editor.c
 
-APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/doubt.c app/lock.c app/store.c app/options.c app/tier.c app/mode.c app/setting.c app/mode_config.c
+APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/doubt.c app/made.c app/lock.c app/store.c app/options.c app/tier.c app/mode.c app/setting.c app/mode_config.c
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
 	app/answer.c app/vote.c app/choose.c app/suggest.c
-APP_RUN   := app/event.c app/out.c app/turn.c app/strand.c app/candidates.c app/both.c app/kept.c app/aside.c app/local.c app/worker.c app/tray.c \
-	app/talk.c app/fit.c app/fold.c app/set.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
+APP_RUN   := app/event.c app/out.c app/turn.c app/strand.c app/candidates.c app/both.c app/kept.c app/aside.c app/replay.c app/local.c app/worker.c app/tray.c \
+	app/talk.c app/fit.c app/fold.c app/repro.c app/set.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
 	app/program.c app/aloud.c \
 	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/shell.c app/bench.c app/bench_lookup.c app/bench_batch.c app/kv.c app/recall.c app/gate.c app/inspect.c app/trace.c
 APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/panes.c app/copy.c app/attach.c app/tally.c app/reader.c app/outside.c app/complete.c \
@@ -85,7 +85,7 @@ LIBS_APP    = $(eval LIBS_APP := $(call pkg,--libs,$(PKGS_APP)))$(LIBS_APP)
 LIBS_TEST   = $(eval LIBS_TEST := $(call pkg,--libs,$(PKGS_TEST)))$(LIBS_TEST)
 
 COMPILE = $(CC) $(BASE) $(PKG_CFLAGS) $(CFLAGS)
-LINK    = $(COMPILE) $(LDFLAGS) -o $@ $(filter %.o,$^)
+LINK    = $(COMPILE) $(LDFLAGS) -Wl,--build-id -o $@ $(filter %.o,$^)
 
 # As many jobs as there are CPUs for the makes that the targets below start, unless -j was given.
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))

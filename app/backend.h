@@ -12,6 +12,7 @@
 #include "app/options.h"
 
 struct backend;
+struct replay_request;
 
 struct turn_request {
     struct prompt prompt;   /* owned */
@@ -71,6 +72,10 @@ struct backend_ops {
      * From any thread: leave(true) ends it early, with all as it was; leave(false) before it. */
     void (*fold)(struct backend *b, struct prompt *p, struct event_list *out);
     void (*leave)(struct backend *b, bool on);
+
+    /* While idle: begins to make a reply again, see replay.h; takes *q over. step() follows and
+     * adds EVENT_REPRO at the end. */
+    void (*repro)(struct backend *b, struct replay_request *q, struct event_list *out);
 
     /* Writes what makes the next resume instant. Adds EVENT_SAVED. */
     void (*save)(struct backend *b, const char *kv, struct event_list *out);

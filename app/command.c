@@ -10,6 +10,7 @@
 #include "app/export.h"
 #include "app/import.h"
 #include "app/number.h"
+#include "app/repro.h"
 #include "app/set.h"
 #include "app/slices.h"
 #include "app/tier.h"
@@ -384,6 +385,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_COST: cmd_cost(t); return ACTION_NONE;
     case ACTION_CANDIDATES: return cmd_candidates(t, args) ? ACTION_NONE : a;
     case ACTION_DOUBT: return cmd_doubt(t, args) ? ACTION_NONE : a;
+    case ACTION_REPRO: repro_command(t, args); return ACTION_NONE;
     case ACTION_FLIP: talk_flip(t, 1); return ACTION_NONE;
     case ACTION_FLIP_BACK: talk_flip(t, -1); return ACTION_NONE;
     case ACTION_CHOOSE: cmd_choose(t, args); return ACTION_NONE;

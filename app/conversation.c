@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/made.h"
 #include "ui/buf.h"
 
 enum {
@@ -74,6 +75,7 @@ void reply_release(struct reply *r)
     free(r->said);
     ids_release(&r->ids);
     ids_release(&r->thought);
+    made_free(&r->made);
     *r = (struct reply){0};
 }
 
@@ -87,6 +89,12 @@ void reply_thought(struct reply *r, int from, int n)
         t->id[t->n - 1] = from + n;
     else
         ids_append(t, pair, 2);
+}
+
+void reply_made(struct reply *r, const struct made *m)
+{
+    made_free(&r->made);
+    r->made = made_copy(m);
 }
 
 bool reply_folds(const struct reply *r)

@@ -79,6 +79,7 @@ struct candidate_mark {
     double logprob;       /* mean over the tokens of its answer */
 };
 
+struct made;
 struct reply {
     enum mode_id mode;    /* the mode it ended in */
     uint64_t seed;
@@ -88,8 +89,10 @@ struct reply {
     struct ids ids;       /* tails of the mode, generated ids and the end of the message */
     struct ids thought;   /* pairs from, to: the stretches of ids that folding takes out */
     bool folded;          /* they are out of the context */
+    int folded_at;        /* turns that there were when they left it */
     int fold_tokens;      /* read again for that, by attempts that were left too */
     double fold_seconds;
+    struct made *made;    /* owned, NULL = not kept: how it was made (made.h) */
     struct usage usage;
     int candidate;        /* its number among the candidates of its answer */
     struct candidate_mark mark; /* how it stood among them; CANDIDATE_NONE: there was no choice */
@@ -155,6 +158,8 @@ void reply_thought(struct reply *r, int from, int n);
 
 /* The answer of a turn was chosen: this one of so many candidates, for this reason. */
 void conversation_choice(struct conversation *c, int turn, int of, int candidate, const char *why);
+
+void reply_made(struct reply *r, const struct made *m); /* keeps a copy */
 
 /* Empties a reply that is in no turn. */
 void reply_release(struct reply *r);

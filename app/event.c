@@ -75,6 +75,7 @@ void event_free(struct event **e)
     buf_release(&(*e)->text);
     ids_release(&(*e)->ids);
     ids_release(&(*e)->doubt);
+    made_free(&(*e)->made);
     free(*e);
     *e = NULL;
 }

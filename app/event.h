@@ -10,6 +10,7 @@
 
 #include "app/conversation.h"
 #include "app/gate.h"
+#include "app/made.h"
 #include "engine/engine.h"
 #include "engine/err.h"
 #include "ui/buf.h"
@@ -45,6 +46,10 @@ enum event_kind {
     EVENT_GATE,      /* gate was measured; text = what changes by it, or "" */
     EVENT_FOLDED,    /* done = ids of thoughts that left, 0 = none: it was left; re_read for it,
                       * seconds; text = the error */
+    EVENT_MADE,      /* made: how the reply of this candidate was, which has ended */
+    EVENT_REPRO,     /* of a reply that was made again, done of total ids are the same; text = what
+                      * differs, "": nothing; re_read, seconds; reason: it was stopped, or failed,
+                      * text = the error */
     EVENT_SAVED,     /* text = "" or why not */
     EVENT_NOTE,      /* text: one line the person must see */
     EVENT_DONE,      /* reason, usage; text = the error of REASON_ERROR */
@@ -68,6 +73,7 @@ struct event {
     enum reply_reason reason;
     enum err_code code;
     struct usage usage;
+    struct made *made;    /* owned */
     struct gate_report gate;
     struct backend_info info;
     int ctx_used;         /* in every event of a turn: ids of the timeline now */

@@ -55,6 +55,7 @@ static void log_all(struct talk *t, const struct event *e, int first)
         struct turn *turn = &t->c.turn[i];
         struct reply *r = &turn->reply[turn->chosen];
         r->folded = e->done > 0;
+        r->folded_at = t->c.n_turn;
         r->fold_tokens += re_read;
         r->fold_seconds += seconds;
         if (t->stored && t->begun)

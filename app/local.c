@@ -17,6 +17,7 @@
 #include "app/clock.h"
 #include "app/gate.h"
 #include "app/kept.h"
+#include "app/replay.h"
 #include "app/tier.h"
 #include "engine/engine.h"
 
@@ -28,7 +29,7 @@ enum {
     ROOM_WANTED = 256, /* below that the person is asked first */
 };
 
-enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME, TASK_EXACT, TASK_FOLD };
+enum local_task { TASK_NONE, TASK_TURN, TASK_BOTH, TASK_RESUME, TASK_EXACT, TASK_FOLD, TASK_REPRO };
 
 struct local {
     struct backend base;
@@ -41,6 +42,7 @@ struct local {
     struct both both;
     struct kept kept;               /* the other timelines of this conversation */
     struct aside aside;             /* the one without thoughts, while it is made */
+    struct replay replay;           /* a reply that is made again */
     enum local_task task;
     atomic_int wanted;              /* enum mode_id asked for by the UI */
     atomic_bool cancelled;
@@ -631,6 +633,59 @@ static void local_leave(struct backend *b, bool on)
     aside_leave(&local_of(b)->aside, on);
 }
 
+/* ---- a reply made again ------------------------------------------------------------------- */
+
+static void repro_over(struct local *l, enum reply_reason reason, const char *why,
+                       struct event_list *out)
+{
+    struct replay *r = &l->replay;
+    struct event *e = event_add(out, EVENT_REPRO);
+    e->reason = reason;
+    e->done = r->at;
+    e->total = r->want.n;
+    e->re_read = r->re_read;
+    e->seconds = clock_seconds() - l->started;
+    buf_puts(&e->text, why);
+    if (reason == REASON_STOP)
+        replay_describe(r, &e->text);
+    replay_end(r);
+    l->task = TASK_NONE;
+}
+
+static void local_repro(struct backend *b, struct replay_request *q, struct event_list *out)
+{
+    struct local *l = local_of(b);
+    struct tokens line = {0};
+    struct err err;
+    gate_leave(&l->gate);
+    l->started = clock_seconds();
+    l->task = TASK_REPRO;
+    bool ok = line_set(l, &line, &q->prompt, out, &err) &&
+              replay_begin(&l->replay, l->engine, l->session, &line, q, &err);
+    replay_request_release(q);
+    tokens_release(&line);
+    if (!ok)
+        repro_over(l, REASON_ERROR, err.msg, out);
+}
+
+static bool repro_step(struct local *l, struct event_list *out)
+{
+    struct err err = {0};
+    if (l->task != TASK_REPRO)
+        return false;
+    bool stopped = atomic_load(&l->cancelled);
+    if (stopped || !replay_step(&l->replay, &err)) {
+        enum reply_reason reason = stopped ? REASON_CANCELLED
+                                   : *err.msg ? REASON_ERROR : REASON_STOP;
+        repro_over(l, reason, err.msg, out);
+        return false;
+    }
+    struct event *e = event_add(out, EVENT_PROGRESS);
+    e->done = replay_done(&l->replay);
+    e->total = l->replay.strand.n_prompt + l->replay.want.n;
+    return true;
+}
+
 /* ---- the operations ----------------------------------------------------------------------- */
 
 static bool local_step(struct backend *b, struct event_list *out)
@@ -642,6 +697,7 @@ static bool local_step(struct backend *b, struct event_list *out)
     case TASK_RESUME: return resume_step(l, out);
     case TASK_EXACT: return exact_step(l, out);
     case TASK_FOLD: return fold_step(l, out);
+    case TASK_REPRO: return repro_step(l, out);
     default: return false;
     }
 }
@@ -754,6 +810,7 @@ static void local_close(struct backend **b)
     both_release(&l->both);
     kept_release(&l->kept);
     aside_release(&l->aside);
+    replay_end(&l->replay);
     strand_release(&l->main);
     engine_close(&l->engine);
     free(l->rows);
@@ -790,7 +847,7 @@ static void local_drop(struct backend *b, int from, int to, struct event_list *o
 static const struct backend_ops local_ops = {
     local_open, local_start, local_resume, local_step, local_mode,
     local_cancel, local_idle, local_cost, local_drop, local_exact, local_fold, local_leave,
-    local_save, local_close,
+    local_repro, local_save, local_close,
 };
 
 struct backend *local_new(const char *model, const struct options *o)

@@ -179,6 +179,8 @@ static bool read_fold(struct reading *r, const struct json *j)
         return false;
     struct reply *reply = &r->c->turn[turn].reply[i];
     record_read_int(j, "re_read", INT_MAX - reply->fold_tokens, &tokens);
+    if (done && !reply->folded)
+        reply->folded_at = r->c->n_turn;
     reply->folded = reply->folded || done;
     reply->fold_tokens += tokens;
     reply->fold_seconds += get_double(j, "seconds");

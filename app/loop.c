@@ -102,7 +102,7 @@ static void view_fill(struct loop *l, struct view *v)
 {
     const struct talk *t = &l->talk;
     const struct mode *m = mode_get(t->c.mode);
-    bool meter = t->state == TALK_READING || t->state == TALK_RESUMING || t->state == TALK_EXACT;
+    bool meter = t->state == TALK_READING || t->state == TALK_RESUMING || talk_reads(t);
     memset(v, 0, sizeof *v);
     v->spots = &l->spots;
     v->ascii = t->options->ascii;
@@ -194,7 +194,7 @@ static bool draft_empty(struct loop *l)
  * and, with nothing to stop, is the editor's (vi). */
 static bool stop(struct loop *l, bool esc)
 {
-    if (talk_busy(&l->talk) || l->talk.state == TALK_RESUMING || l->talk.state == TALK_EXACT) {
+    if (talk_busy(&l->talk) || l->talk.state == TALK_RESUMING || talk_reads(&l->talk)) {
         talk_stop(&l->talk);
         loop_hint(l, false, "stopping");
         return true;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/doubt.h"
+#include "app/made.h"
 
 void record_mode(struct json_line *j, const char *name, enum mode_id mode)
 {
@@ -53,6 +54,8 @@ void record_reply(struct json_line *j, const struct reply *r)
     json_close(j, ']');
     if (r->mark.state != CANDIDATE_NONE)
         write_mark(j, r);
+    if (r->made)
+        made_write(j, r->made);
 }
 
 bool record_read_int(const struct json *j, const char *name, int most, int *out)
@@ -149,5 +152,7 @@ bool record_read_reply(const struct json *j, struct reply *r)
         read_part(p, r);
     if (json_get(j, "candidate"))
         read_mark(json_get(j, "candidate"), r);
+    made_free(&r->made);
+    r->made = made_read(j);
     return true;
 }

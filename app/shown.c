@@ -129,12 +129,20 @@ static void show_reason(struct transcript *t, enum reply_reason r)
         shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, text[r]);
 }
 
+/* And why its thought did. */
+static void show_capped(struct transcript *t, const struct usage *u)
+{
+    if (u->think_capped)
+        shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, "(the thought's budget was used up)");
+}
+
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct loop *l = data;
     part_over(l);
     if (!t->replying || t->tray.chosen != 0)
         return; /* all was shown anew */
+    show_capped(l->transcript, &e->usage);
     show_reason(l->transcript, e->reason);
     l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
@@ -182,6 +190,7 @@ static void show_reply(struct transcript *t, const struct reply *r)
     }
     if (r->folded)
         transcript_mark_thoughts(t, first, FOLDED);
+    show_capped(t, &r->usage);
     show_reason(t, r->reason);
 }
 

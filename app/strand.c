@@ -3,11 +3,14 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/clock.h"
 #include "app/doubt.h"
+#include "app/hash.h"
+#include "app/tier.h"
 
 /* As many tokens are read by the index, whatever the mode. */
 enum { INDEX_TOKENS = 16 };
@@ -35,7 +38,9 @@ void strand_begin(struct strand *s, enum mode_id mode, const struct turn_limits 
     turn_begin(&s->turn, mode, limits);
     s->sampling = (struct sampling){.seed = seed};
     s->n_ahead = s->i_ahead = 0;
-    s->vary = vary;
+    s->vary = s->began_vary = vary;
+    s->began = mode;
+    s->change.n = 0;
     s->n_prompt = s->line.n;
     s->opened = s->ended = false;
     s->hold = (struct utf8_hold){0};
@@ -69,6 +74,8 @@ bool strand_fork(const struct strand *s, struct strand *to, struct err *err)
     to->session = fresh.session;
     to->line = fresh.line;
     to->answer = (struct buf){0};
+    to->change = (struct ids){0};
+    ids_append(&to->change, s->change.id, s->change.n);
     buf_append(&to->answer, buf_text(&s->answer), s->answer.bytes);
     if (tokens_append(&to->line, s->line.id + s->n_prompt, s->line.n - s->n_prompt, err))
         return true;
@@ -81,19 +88,17 @@ void strand_release(struct strand *s)
     session_free(&s->session);
     tokens_release(&s->line);
     buf_release(&s->answer);
+    ids_release(&s->change);
     *s = (struct strand){0};
 }
 
-/* FNV-1a over the three numbers: what it has to do is tell them apart, the sampler mixes. */
 uint64_t strand_seed(uint64_t seed, int turn, int k)
 {
     const uint64_t part[] = {seed, (uint64_t)turn, (uint64_t)k};
-    uint64_t h = 0xcbf29ce484222325u;
-    if (k == 0)
-        return seed;
-    for (size_t i = 0; i < 3 * 8; i++)
-        h = (h ^ (part[i / 8] >> i % 8 * 8 & 0xff)) * 0x100000001b3u;
-    return h;
+    uint64_t h = HASH_BEGIN;
+    for (int i = 0; i < 3; i++)
+        h = hash_number(h, part[i], 8);
+    return k == 0 ? seed : h; /* the sampler mixes */
 }
 
 /* ---- text --------------------------------------------------------------------------------- */
@@ -218,9 +223,19 @@ bool strand_open(struct strand *s, struct event_list *out, struct err *err)
     return tail_append(s, step, out, err);
 }
 
+/* Notes what happens where the reply stands. */
+static void note_change(struct strand *s, int what)
+{
+    ids_append(&s->change, (int32_t[]){s->line.n - s->n_prompt, what}, 2);
+}
+
 bool strand_mode(struct strand *s, enum mode_id mode, struct event_list *out, struct err *err)
 {
     enum turn_step step = turn_mode(&s->turn, mode);
+    if (s->opened)
+        note_change(s, (int)mode);
+    else
+        s->began = mode;
     drop_ahead(s);
     return step == TURN_NOTHING || tail_append(s, step, out, err);
 }
@@ -232,7 +247,28 @@ bool strand_again(struct strand *s, struct event_list *out, struct err *err)
         return false;
     s->line.n = s->n_reply;
     s->ended = false;
+    note_change(s, MADE_REVISED);
     return tail_append(s, TURN_AGAIN, out, err);
+}
+
+static void tell_made(const struct strand *s, struct event_list *out)
+{
+    struct event *e = strand_event(s, out, EVENT_MADE);
+    struct made *m = e->made = made_new();
+    m->seed = s->sampling.seed;
+    m->mode = s->began;
+    m->vary = s->began_vary;
+    m->direct = s->turn.limits.direct;
+    m->max_tokens = s->turn.limits.answer_tokens;
+    m->room = s->turn.limits.room;
+    m->prompt = s->n_prompt;
+    m->prompt_hash = ids_hash(s->line.id, s->n_prompt);
+    ids_append(&m->change, s->change.id, s->change.n);
+    made_row(m, turn_row(&s->turn, s->began));
+    for (int i = 1; i < s->change.n; i += 2)
+        if (s->change.id[i] != MADE_REVISED)
+            made_row(m, turn_row(&s->turn, (enum mode_id)s->change.id[i]));
+    snprintf(m->far, sizeof m->far, "%s", tier_name(e->far.tier));
 }
 
 void strand_end(struct strand *s, struct event_list *out)
@@ -246,6 +282,7 @@ void strand_end(struct strand *s, struct event_list *out)
     if (engine_chat(s->engine, CHAT_END, NULL, 0, &s->line, &err))
         ids_append(&strand_event(s, out, EVENT_TOKENS)->ids, s->line.id + s->n_reply,
                    s->line.n - s->n_reply);
+    tell_made(s, out);
 }
 
 bool strand_over(const struct strand *s)

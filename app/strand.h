@@ -34,6 +34,9 @@ struct strand {
     struct session_token ahead[SESSION_NEXT_MAX]; /* chosen, in the session, not in line yet */
     int n_ahead, i_ahead;       /* the next of them is ahead[i_ahead] */
     bool vary;                  /* sample where the mode is greedy */
+    enum mode_id began;         /* the mode, and vary, that it began with */
+    bool began_vary;
+    struct ids change;          /* owned: see struct made */
     int n_prompt;               /* ids before the reply */
     int n_reply;                /* ids before the end of the message, once it is ended */
     bool opened;                /* the prompt is read, the reply has begun */

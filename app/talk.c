@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/repro.h"
 #include "app/trace.h"
 
 struct question {
@@ -46,7 +47,7 @@ const char *talk_state_name(enum talk_state s)
 {
     static const char *const name[] = {"loading",  "resuming",  "idle",     "reading",
                                        "thinking", "answering", "choosing", "re-reading",
-                                       "no model"};
+                                       "replaying", "no model"};
     return name[s];
 }
 
@@ -317,9 +318,15 @@ void talk_ask_now(struct talk *t, const char *text, enum mode_id mode, unsigned 
     talk_send(t, turn, mode, how);
 }
 
+bool talk_reads(const struct talk *t)
+{
+    return t->state == TALK_EXACT || t->state == TALK_REPRO;
+}
+
 bool talk_busy(const struct talk *t)
 {
-    return t->turn >= 0 || t->fit.doing || t->fold.wanted || (t->n_queue > 0 && !t->fit.asked);
+    return t->turn >= 0 || t->state == TALK_REPRO || t->fit.doing || t->fold.wanted ||
+           (t->n_queue > 0 && !t->fit.asked);
 }
 
 void talk_ask(struct talk *t, const char *text, enum mode_id mode)
@@ -328,7 +335,7 @@ void talk_ask(struct talk *t, const char *text, enum mode_id mode)
         talk_say(t, true, "there is no model to answer");
         return;
     }
-    if (t->turn < 0 && t->state != TALK_LOADING && t->state != TALK_EXACT) {
+    if (t->turn < 0 && t->state != TALK_LOADING && !talk_reads(t)) {
         talk_ask_now(t, text, mode, 0);
         return;
     }
@@ -395,7 +402,7 @@ bool talk_stop(struct talk *t)
         talk_say(t, false, "%d waiting message%s dropped", t->n_queue, t->n_queue == 1 ? "" : "s");
         queue_clear(t);
     }
-    if (t->turn < 0 && t->state != TALK_RESUMING && t->state != TALK_EXACT)
+    if (t->turn < 0 && t->state != TALK_RESUMING && !talk_reads(t))
         return fold_stop(t);
     worker_cancel(t->worker);
     return true;
@@ -515,6 +522,18 @@ static void on_candidate(struct talk *t, const struct event *e)
     tray_mark(&t->tray, e, t->replying ? reply_of(t) : NULL);
     if (e->candidate == 0 && e->mark.state == CANDIDATE_FINISHED)
         t->state = TALK_CHOOSING;
+}
+
+static void on_made(struct talk *t, const struct event *e)
+{
+    struct made *m = e->made;
+    snprintf(m->build, sizeof m->build, "%s", made_build());
+    snprintf(m->kernels, sizeof m->kernels, "%s", t->info.kernels);
+    m->threads = t->info.n_threads;
+    if (e->candidate > 0)
+        tray_made(&t->tray, e);
+    else if (t->replying)
+        reply_made(reply_of(t), m);
 }
 
 /* The replies of a turn that is over are its siblings from here on, and logged. */
@@ -673,6 +692,8 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_EXACT: on_exact(t, e); break;
     case EVENT_GATE: on_gate(t, e); break;
     case EVENT_FOLDED: if (t->fold.running) fold_event(t, e); break;
+    case EVENT_MADE: if (t->turn >= 0) on_made(t, e); break;
+    case EVENT_REPRO: repro_event(t, e); break;
     case EVENT_SAVED: on_saved(t, e); break;
     case EVENT_NOTE: talk_say(t, false, "%s", buf_text(&e->text)); break;
     case EVENT_DONE: if (t->turn >= 0) on_done(t, e); break;
@@ -710,7 +731,7 @@ void talk_events(struct talk *t)
 bool talk_idle(struct talk *t)
 {
     fold_settle(t);
-    if (t->turn < 0 && t->state != TALK_LOADING && t->state != TALK_EXACT && !t->fit.doing)
+    if (t->turn < 0 && t->state != TALK_LOADING && !talk_reads(t) && !t->fit.doing)
         return true;
     talk_say(t, true, "not while %s: stop it first (Esc)", talk_state_name(t->state));
     return false;

@@ -13,6 +13,7 @@
 #include "app/fold.h"
 #include "app/options.h"
 #include "app/paths.h"
+#include "app/replay.h"
 #include "app/store.h"
 #include "app/suggest.h"
 #include "app/tray.h"
@@ -27,6 +28,7 @@ enum talk_state {
     TALK_ANSWERING,
     TALK_CHOOSING,  /* the reply that is shown has ended, other candidates go on */
     TALK_EXACT,     /* a stretch of the context is read again, to be held exactly */
+    TALK_REPRO,     /* an answer is made again */
     TALK_FAILED,    /* the model could not be opened: nothing can be answered */
 };
 const char *talk_state_name(enum talk_state s);
@@ -93,6 +95,7 @@ struct talk {
     double tok_s;           /* of the last turn */
     double read_tok_s;      /* reading a question, measured; 0 = not yet */
     int drafted, accepted;  /* by the last turn: ids looked up and tried, and those that followed */
+    int repro_turn;         /* TALK_REPRO: whose answer it is */
     int saves;              /* writes of the cache under way */
     bool both;              /* the last turn was asked in two modes at once: candidates 0 and 1 */
     bool resumes_file;      /* what is taken back comes from the file of the cache */
@@ -123,6 +126,9 @@ void talk_events(struct talk *t);
 
 void talk_mode(struct talk *t, enum mode_id mode); /* from now on, in a running reply too */
 bool talk_busy(const struct talk *t);              /* a turn runs or waits */
+
+/* Something that was asked for runs and is no turn: reading again, making again. */
+bool talk_reads(const struct talk *t);
 
 /* What waits its turn: message i, NULL behind the last. And the last one taken out, malloc'd, as it
  * would be typed; NULL if none waits. */
@@ -155,7 +161,7 @@ void talk_rename(struct talk *t, const char *title);
 /* Opens another session by name; NULL = a new one. False: said through note(). */
 bool talk_switch(struct talk *t, const char *name);
 
-/* ---- for fit.c and fold.c ------------------------------------------------------------------ */
+/* ---- for fit.c, fold.c and repro.c --------------------------------------------------------- */
 
 enum { TALK_SUMMARY_TOKENS = 256 };
 

@@ -81,6 +81,11 @@ void tray_mark(struct tray *t, const struct event *e, const struct reply *first)
         copy_draft(&r->reply, from == 0 ? first : &t->row[from].reply, e->total);
 }
 
+void tray_made(struct tray *t, const struct event *e)
+{
+    reply_made(&row_of(t, e)->reply, e->made);
+}
+
 void tray_choose(struct tray *t, const struct event *e)
 {
     row_of(t, e);
@@ -94,7 +99,7 @@ void tray_choose(struct tray *t, const struct event *e)
 static void complete(struct tray_row *r, uint64_t seed)
 {
     struct reply *reply = &r->reply;
-    reply->seed = seed;
+    reply->seed = reply->made ? reply->made->seed : seed;
     reply->reason = r->mark.capped ? REASON_LENGTH : r->mark.reason;
     for (int i = 0; i < reply->n_part; i++) {
         bool thought = reply->part[i].kind == PART_THINKING;

@@ -38,6 +38,9 @@ void tray_tokens(struct tray *t, const struct event *e);
 /* An EVENT_CANDIDATE. first: candidate 0's reply. */
 void tray_mark(struct tray *t, const struct event *e, const struct reply *first);
 
+/* An EVENT_MADE of another than candidate 0. */
+void tray_made(struct tray *t, const struct event *e);
+
 /* An EVENT_CHOSEN. */
 void tray_choose(struct tray *t, const struct event *e);
 

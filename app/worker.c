@@ -11,12 +11,13 @@
 
 #include "app/clock.h"
 #include "app/pipe.h"
+#include "app/replay.h"
 
 enum { IDLE_MS = 1000 };  /* without a command or a key, until idle work begins */
 
 enum command_kind {
     COMMAND_TURN, COMMAND_RESUME, COMMAND_COST, COMMAND_DROP, COMMAND_EXACT, COMMAND_FOLD,
-    COMMAND_SAVE, COMMAND_QUIT
+    COMMAND_REPRO,     COMMAND_SAVE, COMMAND_QUIT
 };
 
 struct command {
@@ -26,6 +27,7 @@ struct command {
     struct turn_request turn;   /* COMMAND_TURN */
     struct prompt prompt;       /* COMMAND_RESUME, _FOLD */
     int from, to;               /* COMMAND_DROP, COMMAND_EXACT */
+    struct replay_request replay; /* COMMAND_REPRO */
     char *kv;                   /* RESUME (may be NULL), SAVE; owned */
 };
 
@@ -133,8 +135,20 @@ static void command_free(struct command *c)
 {
     turn_request_release(&c->turn);
     prompt_release(&c->prompt);
+    replay_request_release(&c->replay);
     free(c->kv);
     free(c);
+}
+
+/* Slices to the end, or until the worker is stopped. */
+static void run_steps(struct worker *w, struct event_list *fresh)
+{
+    for (bool more = true; more;) {
+        if (atomic_load(&w->stopping))
+            w->backend->ops->cancel(w->backend, true);
+        more = w->backend->ops->step(w->backend, fresh);
+        publish(w, fresh);
+    }
 }
 
 static void run_turn(struct worker *w, struct command *c)
@@ -150,13 +164,7 @@ static void run_turn(struct worker *w, struct command *c)
         publish(w, &fresh);
         return;
     }
-    bool more = true;
-    while (more) {
-        if (atomic_load(&w->stopping))
-            ops->cancel(w->backend, true);
-        more = ops->step(w->backend, &fresh);
-        publish(w, &fresh);
-    }
+    run_steps(w, &fresh);
 }
 
 static void run_resume(struct worker *w, struct command *c)
@@ -211,12 +219,14 @@ static void run_exact(struct worker *w, struct command *c)
 {
     struct event_list fresh = {0};
     w->backend->ops->exact(w->backend, c->from, c->to);
-    for (bool more = true; more;) {
-        if (atomic_load(&w->stopping))
-            w->backend->ops->cancel(w->backend, true);
-        more = w->backend->ops->step(w->backend, &fresh);
-        publish(w, &fresh);
-    }
+    run_steps(w, &fresh);
+}
+
+static void run_repro(struct worker *w, struct command *c)
+{
+    struct event_list fresh = {0};
+    w->backend->ops->repro(w->backend, &c->replay, &fresh);
+    run_steps(w, &fresh);
 }
 
 static void (*const run[])(struct worker *w, struct command *c) = {
@@ -226,6 +236,7 @@ static void (*const run[])(struct worker *w, struct command *c) = {
     [COMMAND_DROP] = run_drop,
     [COMMAND_EXACT] = run_exact,
     [COMMAND_FOLD] = run_fold,
+    [COMMAND_REPRO] = run_repro,
     [COMMAND_SAVE] = run_save,
 };
 
@@ -416,6 +427,16 @@ void worker_fold(struct worker *w, struct prompt *p, int epoch)
     c->epoch = epoch;
     memset(p, 0, sizeof *p);
     w->backend->ops->leave(w->backend, false);
+    command_send(w, c);
+}
+
+void worker_repro(struct worker *w, struct replay_request *q, int epoch)
+{
+    struct command *c = command_new(COMMAND_REPRO);
+    c->replay = *q;
+    c->epoch = epoch;
+    memset(q, 0, sizeof *q);
+    w->backend->ops->cancel(w->backend, false);
     command_send(w, c);
 }
 

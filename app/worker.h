@@ -34,6 +34,7 @@ void worker_cost(struct worker *w, int epoch);
 void worker_drop(struct worker *w, int from, int to, int epoch);
 void worker_exact(struct worker *w, int from, int to, int epoch);
 void worker_fold(struct worker *w, struct prompt *p, int epoch); /* takes *p */
+void worker_repro(struct worker *w, struct replay_request *q, int epoch); /* takes *q over */
 void worker_save(struct worker *w, const char *kv);
 
 /* A key was pressed: idle work waits until it is quiet again. */

@@ -93,6 +93,16 @@ static void take(struct run *r, int turn, struct event *e)
         r->resumed_re_read = e->re_read;
         break;
     case EVENT_FOLDED: take_fold(r, e); break;
+    case EVENT_MADE:
+        if (e->candidate > 0)
+            tray_made(&r->tray, e);
+        else if (r->c.turn[turn].chosen >= 0)
+            reply_made(&r->c.turn[turn].reply[r->c.turn[turn].chosen], e->made);
+        break;
+    case EVENT_REPRO:
+        r->repro_same = e->reason == REASON_STOP && e->text.bytes == 0 && e->done == e->total;
+        buf_printf(&r->notes, "%d of %d, %s\n", e->done, e->total, buf_text(&e->text));
+        break;
     case EVENT_NOTE: buf_printf(&r->notes, "%s\n", buf_text(&e->text)); break;
     case EVENT_DONE:
         if (r->c.turn[turn].chosen >= 0)
@@ -177,6 +187,21 @@ void run_fold(struct run *r, int slices)
         more = r->b->ops->step(r->b, &r->list);
     }
     run_take(r, -1);
+}
+
+bool run_repro(struct run *r, int turn, const struct reply *reply)
+{
+    struct replay_request q = {.made = made_copy(reply->made)};
+    q.ends = reply->reason != REASON_CANCELLED;
+    conversation_prompt(&r->c, turn, &q.prompt);
+    ids_append(&q.want, reply->ids.id, reply->ids.n);
+    r->b->ops->cancel(r->b, false);
+    r->b->ops->repro(r->b, &q, &r->list);
+    r->repro_same = false;
+    while (r->b->ops->step(r->b, &r->list))
+        ;
+    run_take(r, turn);
+    return r->repro_same;
 }
 
 void run_nothing_re_read(const struct run *r)

@@ -6,6 +6,7 @@
 #include "tests/test.h"
 
 #include "app/backend.h"
+#include "app/replay.h"
 #include "app/tray.h"
 
 struct run {
@@ -34,6 +35,7 @@ struct run {
     struct tray tray;
     int resumed_back, resumed_re_read;
     int fold_out, fold_re_read; /* of the last EVENT_FOLDED */
+    bool repro_same;        /* the last EVENT_REPRO said so */
 };
 
 void run_open_path(struct run *r, const char *model, const char *template);
@@ -49,6 +51,9 @@ int run_ask(struct run *r, const char *text, enum mode_id mode);
 
 /* Folds, and leaves that behind so many slices (-1 = to the end). */
 void run_fold(struct run *r, int slices);
+
+/* Makes a reply of a turn again; false: it is another. */
+bool run_repro(struct run *r, int turn, const struct reply *reply);
 
 /* The chosen reply of a turn. */
 const struct reply *run_reply(const struct run *r, int turn);
