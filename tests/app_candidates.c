@@ -26,6 +26,8 @@ static void check_after(struct run *r, int turn)
 {
     const struct turn *t = &r->c.turn[turn];
     run_nothing_re_read(r);
+    if (r->all % 4 == 0) /* of so many that is enough */
+        run_logged(r);
     if (t->chosen < 0)
         return;
     assert_int_equal(t->chosen, t->n_reply - 1);

@@ -1,6 +1,9 @@
 /* app_run.c -- see app_run.h. */
 #include "tests/app_run.h"
 
+#include "app/export.h"
+#include "app/log.h"
+
 void run_open_path(struct run *r, const char *model, const char *template)
 {
     static char path[8][512];
@@ -140,7 +143,7 @@ static bool is_due(const struct run *r, int at, bool done)
     return !done && at >= 0 && r->all >= at;
 }
 
-int run_ask(struct run *r, const char *text, enum mode_id mode)
+int run_begin(struct run *r, const char *text, enum mode_id mode)
 {
     struct turn_request q = {0};
     struct err err;
@@ -156,6 +159,12 @@ int run_ask(struct run *r, const char *text, enum mode_id mode)
     r->b->ops->cancel(r->b, false);
     if (!r->b->ops->start(r->b, &q, &r->list, &err))
         fail_msg("%s", err.msg);
+    return turn;
+}
+
+int run_ask(struct run *r, const char *text, enum mode_id mode)
+{
+    int turn = run_begin(r, text, mode);
     bool more = true, changed = false, cancelled = false;
     while (more) {
         if (is_due(r, r->change_at, changed)) {
@@ -176,10 +185,17 @@ int run_ask(struct run *r, const char *text, enum mode_id mode)
 
 void run_fold(struct run *r, int slices)
 {
+    run_fold_changed(r, slices, (enum mode_id)-1);
+}
+
+void run_fold_changed(struct run *r, int slices, enum mode_id to)
+{
     struct prompt p;
     conversation_folded(&r->c, &p);
     r->b->ops->leave(r->b, false);
     r->b->ops->fold(r->b, &p, &r->list);
+    if ((int)to >= 0)
+        r->b->ops->mode(r->b, to);
     bool more = true;
     for (int i = 0; more; i++) {
         if (i == slices)
@@ -187,6 +203,50 @@ void run_fold(struct run *r, int slices)
         more = r->b->ops->step(r->b, &r->list);
     }
     run_take(r, -1);
+}
+
+void run_same_prompt(const struct conversation *a, const struct conversation *b)
+{
+    struct prompt p, q;
+    conversation_prompt(a, -1, &p);
+    conversation_prompt(b, -1, &q);
+    assert_int_equal(p.n, q.n);
+    for (int i = 0; i < p.n; i++) {
+        const struct ids *x = &p.message[i].ids, *y = &q.message[i].ids;
+        assert_int_equal(x->n, y->n);
+        if (x->n)
+            assert_memory_equal(x->id, y->id, (size_t)x->n * sizeof *x->id);
+    }
+    prompt_release(&p);
+    prompt_release(&q);
+}
+
+void run_logged(const struct run *r)
+{
+    static char path[100];
+    struct conversation back;
+    struct log_report report;
+    struct log *log;
+    struct err err;
+    struct buf a = {0}, b = {0};
+    if (!path[0])
+        snprintf(path, sizeof path, "%s/log", test_folder());
+    remove(path);
+    conversation_init(&back);
+    if (!log_open(&log, path, &back, &report, &err) || !log_write(log, &r->c, "x", &err))
+        fail_msg("%s", err.msg);
+    log_close(&log);
+    if (!log_open(&log, path, &back, &report, &err))
+        fail_msg("%s", err.msg);
+    log_close(&log);
+    assert_int_equal(report.skipped, 0);
+    export_json(&r->c, &a);
+    export_json(&back, &b);
+    assert_string_equal(buf_text(&a), buf_text(&b));
+    run_same_prompt(&r->c, &back);
+    buf_release(&a);
+    buf_release(&b);
+    conversation_release(&back);
 }
 
 bool run_repro(struct run *r, int turn, const struct reply *reply)

@@ -49,8 +49,15 @@ void run_take(struct run *r, int turn);
 /* Asks and runs to the end. Returns the turn. */
 int run_ask(struct run *r, const char *text, enum mode_id mode);
 
+int run_begin(struct run *r, const char *text, enum mode_id mode); /* the same without a step */
+
+/* Both conversations give the same prompt. The conversation from a log of its own is the same. */
+void run_same_prompt(const struct conversation *a, const struct conversation *b);
+void run_logged(const struct run *r);
+
 /* Folds, and leaves that behind so many slices (-1 = to the end). */
 void run_fold(struct run *r, int slices);
+void run_fold_changed(struct run *r, int slices, enum mode_id to); /* and changes the mode */
 
 /* Makes a reply of a turn again; false: it is another. */
 bool run_repro(struct run *r, int turn, const struct reply *reply);
