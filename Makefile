@@ -50,7 +50,7 @@ APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read
 APP_RUN   := app/event.c app/out.c app/turn.c app/strand.c app/candidates.c app/both.c app/kept.c app/aside.c app/replay.c app/local.c app/worker.c app/tray.c \
 	app/talk.c app/fit.c app/fold.c app/repro.c app/set.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
 	app/program.c app/aloud.c \
-	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/shell.c app/bench.c app/bench_lookup.c app/bench_batch.c app/kv.c app/recall.c app/gate.c app/inspect.c app/trace.c
+	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/shell.c app/bench.c app/bench_lookup.c app/bench_batch.c app/bench_toggle.c app/kv.c app/recall.c app/gate.c app/inspect.c app/trace.c
 APP_SCREEN := app/loop.c app/shown.c app/overlay.c app/sessions.c app/panes.c app/copy.c app/attach.c app/tally.c app/reader.c app/outside.c app/complete.c \
 	app/look.c app/themes.c app/slices.c \
 	app/tray_view.c app/doubt_view.c app/cost.c

@@ -12,6 +12,7 @@
 #include "app/clock.h"
 #include "app/bench_batch.h"
 #include "app/bench_lookup.h"
+#include "app/bench_toggle.h"
 #include "app/fronts.h"
 #include "app/json.h"
 #include "app/out.h"
@@ -36,6 +37,7 @@ struct bench {
     const char *kernels;
     const char *lookup;     /* a file: measure that, and nothing else */
     int batch;              /* so many timelines beside each other: likewise; 0 = not */
+    struct numbers toggle;  /* depths at which the mode changes: likewise */
     bool json;
     struct engine *engine;
     struct session *session;
@@ -86,6 +88,8 @@ static bool read_option(struct bench *b, const char *name, const char *value, st
     else if (strcmp(name, "--batch") == 0 &&
              (ok = single && one.at[0] >= 2 && one.at[0] <= BENCH_BATCH_MAX))
         b->batch = one.at[0];
+    else if (strcmp(name, "--toggle") == 0)
+        ok = read_numbers(value, depth_most, &b->toggle);
     else if (strcmp(name, "--tier") == 0)
         ok = tier_find(value, strlen(value), &b->tier);
     else if (strcmp(name, "--gen") == 0 && (ok = single && one.at[0] > 0))
@@ -261,6 +265,11 @@ static bool measure(struct bench *b, struct err *err)
     if (b->batch)
         return bench_batch(b->engine, &(struct bench_batch){b->batch, b->gen, b->reps, b->json},
                            err);
+    for (int i = 0; ok && i < b->toggle.n; i++)
+        ok = bench_toggle(b->engine,
+                          &(struct bench_toggle){b->toggle.at[i], b->reps, b->tier, b->json}, err);
+    if (b->toggle.n)
+        return ok;
     for (int i = 0; ok && i < b->prefill.n; i++)
         ok = bench_prefill(b, b->prefill.at[i], err);
     for (int i = 0; ok && i < b->depths.n; i++)
@@ -284,7 +293,7 @@ static bool open_all(struct bench *b, const char *path, struct err *err)
     struct engine_opts eo = {.n_threads = b->threads, .kernels = b->kernels};
     if (!engine_open(&b->engine, path, &eo, err))
         return false;
-    if (b->lookup || b->batch)
+    if (b->lookup || b->batch || b->toggle.n)
         return true;
     const struct engine_info *info = engine_info(b->engine);
     struct session_opts so = {.n_ctx = longest(b), .chunk = b->chunk};

@@ -2,6 +2,7 @@
 #include "app/candidates.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -242,10 +243,13 @@ static bool revise(struct candidates *c, int k, struct event_list *out)
     struct strand *f = &c->fork[at];
     if (!strand_fork(strand_of(c, k), f, &err))
         return false;
+    struct choose_mark mark;
+    char finding[MADE_FINDING_BYTES];
+    choose_mark(&c->choose, k, &mark);
+    snprintf(finding, sizeof finding, "%.*s", (int)strcspn(mark.why, "\n"), mark.why);
     int shared = f->turn.n_think + f->turn.n_answer;
     f->candidate = at;
-    f->vary = false;
-    if (!strand_again(f, &fresh, &err)) {
+    if (!strand_again(f, finding, &fresh, &err)) {
         event_clear(&fresh);
         strand_release(f);
         return false;

@@ -103,6 +103,8 @@ void made_write(struct json_line *j, const struct made *m)
     record_mode(j, "mode", m->mode);
     if (m->change.n > 0)
         write_changes(j, m);
+    if (*m->finding)
+        json_text(j, "finding", m->finding);
     json_bool(j, "vary", m->vary);
     json_bool(j, "direct", m->direct);
     json_int(j, "max_tokens", m->max_tokens);
@@ -170,6 +172,7 @@ static void read_text(const struct json *j, const char *name, char *out, size_t 
 static bool read_all(const struct json *j, struct made *m)
 {
     const struct json *rows = json_get(j, "rows");
+    read_text(j, "finding", m->finding, sizeof m->finding);
     read_text(j, "build", m->build, sizeof m->build);
     read_text(j, "kernels", m->kernels, sizeof m->kernels);
     read_text(j, "far", m->far, sizeof m->far);

@@ -6,6 +6,8 @@
 #include "app/conversation.h"
 #include "app/json.h"
 
+enum { MADE_FINDING_BYTES = 120 };
+
 struct made {
     uint64_t seed;         /* of its own random stream */
     enum mode_id mode;     /* it began in */
@@ -19,6 +21,7 @@ struct made {
     uint64_t prompt_hash;  /* and ids_hash() of them */
     struct mode *row;      /* [n_row], owned: the modes as they were, those that it had */
     int n_row;
+    char finding[MADE_FINDING_BYTES]; /* what the revision was told; "" = nothing, or none */
     char build[24], kernels[40], far[16]; /* of the program; how the context was held */
     int threads;
 };

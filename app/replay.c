@@ -69,9 +69,8 @@ static bool changes(struct replay *r, struct event_list *out, struct err *err)
             ok = strand_mode(s, (enum mode_id)to, out, err);
             continue;
         }
-        s->vary = false;
         strand_end(s, out);
-        ok = strand_again(s, out, err);
+        ok = strand_again(s, r->made->finding, out, err);
     }
     return ok;
 }

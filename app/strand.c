@@ -39,8 +39,10 @@ void strand_begin(struct strand *s, enum mode_id mode, const struct turn_limits 
     s->sampling = (struct sampling){.seed = seed};
     s->n_ahead = s->i_ahead = 0;
     s->vary = s->began_vary = vary;
+    s->began_direct = limits->direct;
     s->began = mode;
     s->change.n = 0;
+    s->finding[0] = 0;
     s->n_prompt = s->line.n;
     s->opened = s->ended = false;
     s->hold = (struct utf8_hold){0};
@@ -174,17 +176,36 @@ static void drop_ahead(struct strand *s)
     s->n_ahead = s->i_ahead = 0;
 }
 
+/* A revision is told what was found; a vocabulary that has no room for it in a tail, nothing. */
+static bool finding_append(struct strand *s, int tail, struct err *err)
+{
+    struct buf text = {0};
+    struct tokens ids = {0};
+    buf_printf(&text, "A check of this answer found: %s.\n", s->finding);
+    bool ok = engine_tokenize(s->engine, buf_text(&text), text.bytes, &ids, err);
+    if (ok && tail + ids.n <= STRAND_TAIL_MAX)
+        ok = tokens_append(&s->line, ids.id, ids.n, err);
+    tokens_release(&ids);
+    buf_release(&text);
+    return ok;
+}
+
 /* Appends one tail. A line that leads into a thought is shown as a part of it; markers, and what
  * closes a thought, are not. */
 static bool tail_append(struct strand *s, enum turn_step step, struct event_list *out,
                         struct err *err)
 {
+    int last = s->change.n ? s->change.id[s->change.n - 1] : -1;
+    bool revises = step == TURN_AGAIN && last == MADE_REVISED;
     part_end(s, out);
     drop_ahead(s);
     int from = s->line.n;
     if (!engine_chat(s->engine, tail_of(step), NULL, 0, &s->line, err))
         return false;
     part_begin(s, s->turn.phase == TURN_THINK ? PART_THINKING : PART_ANSWER);
+    bool told = revises && *s->finding;
+    if (told && !finding_append(s, s->line.n - from, err))
+        return false;
     int n = s->line.n - from;
     if (n == 0)
         return true;
@@ -193,7 +214,8 @@ static bool tail_append(struct strand *s, enum turn_step step, struct event_list
     struct event *e = strand_event(s, out, EVENT_TOKENS);
     ids_append(&e->ids, s->line.id + from, n);
     e->folds = true;
-    bool lead = (step == TURN_OPEN || step == TURN_AGAIN) && !engine_info(s->engine)->thinks;
+    bool lead = (step == TURN_OPEN || step == TURN_AGAIN) &&
+                (told || !engine_info(s->engine)->thinks);
     if (lead)
         for (int i = from; i < s->line.n; i++)
             piece_append(s, s->line.id[i], &e->text);
@@ -240,13 +262,15 @@ bool strand_mode(struct strand *s, enum mode_id mode, struct event_list *out, st
     return step == TURN_NOTHING || tail_append(s, step, out, err);
 }
 
-bool strand_again(struct strand *s, struct event_list *out, struct err *err)
+bool strand_again(struct strand *s, const char *finding, struct event_list *out, struct err *err)
 {
     assert(strand_over(s) && s->ended);
+    s->turn.limits.direct = s->vary = false;
     if (turn_again(&s->turn) != TURN_AGAIN)
         return false;
     s->line.n = s->n_reply;
     s->ended = false;
+    snprintf(s->finding, sizeof s->finding, "%s", finding);
     note_change(s, MADE_REVISED);
     return tail_append(s, TURN_AGAIN, out, err);
 }
@@ -258,7 +282,7 @@ static void tell_made(const struct strand *s, struct event_list *out)
     m->seed = s->sampling.seed;
     m->mode = s->began;
     m->vary = s->began_vary;
-    m->direct = s->turn.limits.direct;
+    m->direct = s->began_direct;
     m->max_tokens = s->turn.limits.answer_tokens;
     m->room = s->turn.limits.room;
     m->prompt = s->n_prompt;
@@ -268,6 +292,7 @@ static void tell_made(const struct strand *s, struct event_list *out)
     for (int i = 1; i < s->change.n; i += 2)
         if (s->change.id[i] != MADE_REVISED)
             made_row(m, turn_row(&s->turn, (enum mode_id)s->change.id[i]));
+    snprintf(m->finding, sizeof m->finding, "%s", s->finding);
     snprintf(m->far, sizeof m->far, "%s", tier_name(e->far.tier));
 }
 

@@ -10,6 +10,7 @@
 #define DUET_APP_STRAND_H
 
 #include "app/event.h"
+#include "app/made.h"
 #include "app/turn.h"
 #include "engine/engine.h"
 #include "ui/buf.h"
@@ -34,9 +35,10 @@ struct strand {
     struct session_token ahead[SESSION_NEXT_MAX]; /* chosen, in the session, not in line yet */
     int n_ahead, i_ahead;       /* the next of them is ahead[i_ahead] */
     bool vary;                  /* sample where the mode is greedy */
-    enum mode_id began;         /* the mode, and vary, that it began with */
-    bool began_vary;
+    enum mode_id began;         /* the mode, and the rest, that it began with */
+    bool began_vary, began_direct;
     struct ids change;          /* owned: see struct made */
+    char finding[MADE_FINDING_BYTES]; /* what its revision was told; "" = nothing, or none */
     int n_prompt;               /* ids before the reply */
     int n_reply;                /* ids before the end of the message, once it is ended */
     bool opened;                /* the prompt is read, the reply has begun */
@@ -77,8 +79,9 @@ bool strand_open(struct strand *s, struct event_list *out, struct err *err);
 /* The mode changes here. */
 bool strand_mode(struct strand *s, enum mode_id mode, struct event_list *out, struct err *err);
 
-/* Opens a thought behind the answer, which had ended. False: there is no room for it, or *err. */
-bool strand_again(struct strand *s, struct event_list *out, struct err *err);
+/* Opens a thought behind the answer, which had ended; it begins with what a rule has found of that
+ * answer ("6 bullet points, not exactly 4"), "" for nothing. False: there is no room, or *err. */
+bool strand_again(struct strand *s, const char *finding, struct event_list *out, struct err *err);
 
 /* The next token of each of n strands, 1 <= n <= STRANDS_MAX; several in one pass by the batch,
  * which one alone does not need. A session may choose tokens ahead; they are told one at a time

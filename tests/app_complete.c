@@ -28,7 +28,7 @@ void test_complete_commands(void **state)
     completes("/tog", "gle ", "");
     completes("/fla", "sh ", "");
     completes("/pro", "", "pro  pro-max");
-    completes("/re", "", "rename  retry  reread  refold");
+    completes("/re", "", "rename  retry  repro  reread  refold");
     completes("/q", "uit ", "");
     completes("/nosuch", NULL, "");
     completes("", NULL, "");

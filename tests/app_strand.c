@@ -52,3 +52,69 @@ void test_strand_few_by_index(void **state)
     strand_release(&s);
     engine_close(&e);
 }
+
+/* A reply of a few tokens, ended. */
+static void reply_make(struct strand *s)
+{
+    struct err err = {0};
+    struct event_list out = {0};
+    struct turn_limits limits = {.room = 900, .tail_tokens = STRAND_TAIL_MAX, .answer_tokens = 4};
+    struct session_token t;
+    bool ok = engine_chat(s->engine, CHAT_USER, "hello", 5, &s->line, &err) &&
+              engine_chat(s->engine, CHAT_REPLY, NULL, 0, &s->line, &err);
+    s->unread = true;
+    strand_begin(s, MODE_PRO_MAX, &limits, 1, true);
+    while (ok && s->unread)
+        ok = strand_read(s, &out, &err);
+    ok = ok && strand_open(s, &out, &err);
+    while (ok && !strand_over(s))
+        ok = s->unread ? strand_read(s, &out, &err)
+                       : strand_next(&s, 1, NULL, &t, &err) == 1 &&
+                             strand_token(s, &t, &out, &err);
+    if (!ok)
+        fail_msg("%s", err.msg);
+    strand_end(s, &out);
+    event_clear(&out);
+}
+
+/* What the revision is told, as the timeline has it and as it is shown. */
+static void revises(const char *fixture, const char *finding, const char *expect)
+{
+    struct err err = {0};
+    struct event_list out = {0};
+    struct buf text = {0};
+    struct strand s = {0};
+    struct engine_opts eo = {.n_threads = 1};
+    struct session_opts so = {.n_ctx = 1000};
+    if (!engine_open(&s.engine, test_fixture(fixture), &eo, &err) ||
+        !session_new(&s.session, s.engine, &so, &err))
+        fail_msg("%s", err.msg);
+    reply_make(&s);
+    int from = s.n_reply;
+    assert_true(strand_again(&s, finding, &out, &err));
+    for (int i = from; i < s.line.n; i++) {
+        size_t bytes;
+        const char *piece = engine_piece(s.engine, s.line.id[i], false, &bytes);
+        buf_append(&text, piece, bytes);
+    }
+    assert_true(s.line.n - from <= STRAND_TAIL_MAX);
+    bool told = strstr(buf_text(&text), "A check of this answer found: ") != NULL;
+    assert_int_equal(told, *expect != 0);
+    assert_non_null(strstr(buf_text(&text), expect));
+    assert_false(s.vary);
+    struct engine *e = s.engine;
+    event_clear(&out);
+    buf_release(&text);
+    strand_release(&s);
+    engine_close(&e);
+}
+
+/* A revision is told what a rule has found; nothing where there is nothing, or no room in a tail.
+ */
+void test_strand_finding(void **state)
+{
+    (void)state;
+    revises("tiny-qwen3.gguf", "2 words", "found: 2 words.\n");
+    revises("tiny-qwen3.gguf", "", "");
+    revises("tiny-llama.gguf", "xqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxqxq", "");
+}
