@@ -60,7 +60,7 @@ struct run {
     int rows;
     struct session *session;
     double kld[TAIL];
-    double nll, seconds, read_share, chosen, mass;
+    double nll, seconds, read_share, chosen, values, mass;
     int n, n_same, n_timed;   /* predictions; those equal to f16's; those timed */
     int recalled;
     bool right;               /* all tokens of the answer so far */
@@ -216,6 +216,7 @@ static bool step(struct kv_bench *b, struct run *r, const int32_t *ids, int n, s
         r->seconds += clock_seconds() - start;
         r->read_share += (double)far.read_bytes / (double)far.f16_bytes;
         r->chosen += far.chosen;
+        r->values += far.values;
         r->mass += far.mass;
         r->n_timed++;
     }
@@ -239,7 +240,7 @@ static bool predict(struct kv_bench *b, const int32_t *ids, int from, int to, st
 /* The figures of a run, as they are told. */
 struct figures {
     struct far_stats far;
-    double share, read, disk, resident, ppl, ratio, kld, p99, top1, tok_s, rows, mass;
+    double share, read, disk, resident, ppl, ratio, kld, p99, top1, tok_s, rows, values, mass;
 };
 
 static struct figures figures_of(struct kv_bench *b, struct run *r)
@@ -261,6 +262,7 @@ static struct figures figures_of(struct kv_bench *b, struct run *r)
     f.top1 = r->n_same / n;
     f.tok_s = r->seconds > 0 ? r->n_timed / r->seconds : 0;
     f.rows = r->chosen / timed;
+    f.values = r->values / timed;
     f.mass = r->mass / timed;
     return f;
 }
@@ -303,6 +305,7 @@ static void tell_json(struct kv_bench *b, const struct run *r, const struct figu
     json_double(&j, "tok_s", f->tok_s);
     json_int(&j, "rows_asked", r->rows);
     json_double(&j, "rows", f->rows);
+    json_double(&j, "values", f->values);
     json_double(&j, "mass", f->mass);
     if (b->asked) {
         json_int(&j, "asked", b->asked);

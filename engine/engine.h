@@ -200,7 +200,7 @@ bool engine_is_think_end(const struct engine *e, int32_t id);
 
 enum kv_type { KV_F16, KV_F32 };
 
-#define SESSION_ROWS     464
+#define SESSION_ROWS     640
 #define SESSION_ROWS_MAX 4096
 
 struct far_opts {
@@ -359,8 +359,9 @@ struct far_stats {
     uint64_t memory_bytes;  /* of the cache in memory, but for rows of files */
     uint64_t disk_bytes;    /* of rows in files; the page cache may hold some of them */
     uint64_t read_bytes;    /* of the cache, read for the last token, by the whole network */
-    double chosen;          /* by index: rows read for the last token by one key head, the newest
+    double chosen;          /* by index: keys read for the last token by one key head, the newest
                              * included, on average */
+    double values;          /* and values */
     double mass;            /* and the share of all attention that went to these */
 };
 void session_far(const struct session *s, struct far_stats *out);

@@ -23,6 +23,8 @@
 #define MASS_LEFT   0.002f  /* need not be chosen, of the mass that is not the first tokens': what
                              * these get stands for nothing, and the rest is what a head says. Ten
                              * times as much costs more than a smaller SESSION_ROWS does */
+#define VALUE_LEAST 0.08f   /* times an equal share among as many rows as may be chosen: of a row
+                             * that turns out to have less the value is not read */
 #define OCTAVE      (1 << 23)  /* of a float's bits */
 #define STEP        (OCTAVE / 64)  /* so near to its true place the border of the chosen is found */
 
@@ -35,12 +37,15 @@ struct work {
     float *code;            /* [n_spans][group][SPAN] scores by the index, then exponentials */
     float *top, *sum;       /* [n_spans + 1][group] of these, the near rows' behind them */
     float *weight;          /* [n_spans + 1][group] what an exponential there is worth of all */
-    float *mass;            /* [n_spans][SPAN] of each far position, summed over the heads */
+    float *head_top, *head_sum;   /* [group] what all these are set against */
+    float *worth;           /* [n_spans][SPAN] of each far position, to all heads */
     int *list;              /* [LIST_MAX] positions: the near ones, then the chosen */
     int *found;             /* [n_spans][SPAN] */
     float *score;           /* [group][LIST_MAX] of the rows in the list */
     float *part_top, *part_sum;   /* [PARTS_MAX + n_spans][group] */
+    float *part_share;      /* [PARTS_MAX][group] an exponential's there of all */
     float *part;            /* [PARTS_MAX + n_spans][group][dim] */
+    int n_spared[PARTS_MAX];      /* values that were not read */
     int n_near, n_list;
     float read_mass;        /* of the rows in the list */
     atomic_int left;        /* spans, and the near rows, that are not scored yet */
@@ -53,7 +58,7 @@ struct kv_indexed {
     float ones[KV_BLOCK];
     char *memory;
     int n_tokens;           /* of the pass, and what they read: */
-    uint64_t bytes, n_reads, n_rows;   /* reads: one token and key head each */
+    uint64_t bytes, n_reads, n_rows, n_values;   /* reads: one token and key head each */
     double mass;
 };
 
@@ -72,12 +77,15 @@ static size_t deal(struct work *w, char *at, size_t dim, size_t group, size_t n_
         { (void **)&w->top, (n_spans + 1) * group * f },
         { (void **)&w->sum, (n_spans + 1) * group * f },
         { (void **)&w->weight, (n_spans + 1) * group * f },
-        { (void **)&w->mass, n_spans * SPAN * f },
+        { (void **)&w->head_top, group * f },
+        { (void **)&w->head_sum, group * f },
+        { (void **)&w->worth, n_spans * SPAN * f },
         { (void **)&w->list, LIST_MAX * sizeof(int) },
         { (void **)&w->found, n_spans * SPAN * sizeof(int) },
         { (void **)&w->score, group * LIST_MAX * f },
         { (void **)&w->part_top, n_parts * group * f },
         { (void **)&w->part_sum, n_parts * group * f },
+        { (void **)&w->part_share, PARTS_MAX * group * f },
         { (void **)&w->part, n_parts * group * dim * f },
     };
     size_t bytes = 0;
@@ -133,7 +141,7 @@ void kv_indexed_free(struct kv_indexed *x)
 void kv_indexed_begin(struct kv_indexed *x, int n)
 {
     x->n_tokens = n;
-    x->bytes = x->n_reads = x->n_rows = 0;
+    x->bytes = x->n_reads = x->n_rows = x->n_values = 0;
     x->mass = 0;
 }
 
@@ -144,6 +152,7 @@ void kv_indexed_count(const struct kv_indexed *x, struct far_stats *out)
         return;
     out->read_bytes = x->bytes / (uint64_t)x->n_tokens;
     out->chosen = (double)x->n_rows / (double)x->n_reads;
+    out->values = (double)x->n_values / (double)x->n_reads;
     out->mass = x->mass / (double)x->n_reads;
 }
 
@@ -339,6 +348,27 @@ static void read_exact(const struct read *r, int head, int at, float *mixed)
     }
 }
 
+/* The values of far rows [from, from + n) of the list that have next to nothing of the attention,
+ * now that their keys are read, are not: the mean of their block stands for them. */
+static void spare_values(const struct read *r, int head, int from, int n, const void **row)
+{
+    struct work *w = &r->x->work[head];
+    int part = from / PART;
+    float least = VALUE_LEAST * (float)r->group / (float)r->c->kv->far.n_chosen;
+    for (int i = from > w->n_near ? from : w->n_near; i < from + n; i++) {
+        float squares = 0;
+        for (int h = 0; h < r->group; h++) {
+            float share = w->part_share[place(r, part, h)] * w->score[h * LIST_MAX + i];
+            squares += share * share;
+        }
+        if (squares >= least * least)
+            continue;
+        row[i - from] = codec_index_mean(kv_index(r->c->kv, r->c->layer, w->list[i] / KV_BLOCK,
+                                                  head), r->dim, true);
+        w->n_spared[part]++;
+    }
+}
+
 /* Rows [from, end) of the list: their scores, or their values added to the results. */
 static void read_list(const struct read *r, int head, int from, int end, float *mixed)
 {
@@ -352,10 +382,12 @@ static void read_list(const struct read *r, int head, int from, int end, float *
             continue;
         }
         struct coded_rows rows = rows_of(r, head, w->list + from, n, mixed != NULL, row);
-        if (mixed)
+        if (mixed) {
+            spare_values(r, head, from, n, row);
             r->k->mix_q8(&rows, w->score + from, mixed);
-        else
+        } else {
             r->k->score_q8(&rows, queries(r, head), w->score + from);
+        }
     }
 }
 
@@ -390,6 +422,8 @@ static float weigh_spans(const struct read *r, struct work *w, float *sinks)
         }
         for (int s = 0; s <= r->n_spans; s++)
             w->weight[place(r, s, h)] /= all;
+        w->head_top[h] = top;
+        w->head_sum[h] = all;
         size_t last = place(r, r->n_spans, h);
         near += w->sum[last] * w->weight[last];
         for (int i = 0; i < KV_SINKS; i++)
@@ -399,8 +433,8 @@ static float weigh_spans(const struct read *r, struct work *w, float *sinks)
     return near;
 }
 
-/* Masses above high are chosen, those at or below low are not, and of those between as many as
- * there is room for. */
+/* What is worth more than high is chosen, what is worth low or less is not, and of what lies
+ * between as many as there is room for. */
 struct border {
     float low, high;
 };
@@ -414,9 +448,9 @@ static struct border find_border(const struct read *r, const struct work *w, flo
     uint32_t low = bits_of_float(left / (float)r->n_far), high = bits_of_float(2 * all);
     uint32_t at = bits_of_float(2 * all / (float)r->n_far), step = OCTAVE;
     while (high - low > STEP && at > low && at < high) {
-        float mass;
-        size_t n = r->k->sum_above(w->mass, n_far, float_of_bits(at), &mass);
-        bool more = n <= most && all - mass > left;
+        float worth;
+        size_t n = r->k->sum_above(w->worth, n_far, float_of_bits(at), &worth);
+        bool more = n <= most && all - worth > left;
         *(more ? &high : &low) = at;
         if (more && most - n <= most / 32)
             break;
@@ -427,38 +461,59 @@ static struct border find_border(const struct read *r, const struct work *w, flo
     return (struct border){ float_of_bits(low), float_of_bits(high) };
 }
 
-/* Adds the chosen to the list, in the order of their positions; their exponentials become 0. */
-static void choose(const struct read *r, struct work *w, float near, float sinks)
+/* Adds a position to the list; its exponentials become 0. */
+static void take(const struct read *r, struct work *w, int pos)
 {
-    int most = r->c->kv->far.n_chosen;
-    float all = (float)r->group;
-    struct border b = find_border(r, w, fmaxf(all - near, 0), (all - sinks) * MASS_LEFT);
-    int n = (int)r->k->find_above(w->mass, (size_t)r->n_far, b.low, w->found);
-    int over = 0, between = 0;
-    for (int i = 0; i < n; i++)
-        over += w->mass[w->found[i]] > b.high;
-    w->n_list = w->n_near;
-    w->read_mass = near;
-    for (int i = 0; i < n && w->n_list < w->n_near + most; i++) {
-        int pos = w->found[i];
-        if (w->mass[pos] <= b.high && between++ >= most - over)
-            continue;
-        w->read_mass += w->mass[pos];
-        w->list[w->n_list++] = pos;
-        for (int h = 0; h < r->group; h++)
-            codes_of(r, w, pos / SPAN, h)[pos % SPAN] = 0;
+    int span = pos / SPAN;
+    w->list[w->n_list++] = pos;
+    for (int h = 0; h < r->group; h++) {
+        float *code = codes_of(r, w, span, h) + pos % SPAN;
+        w->read_mass += *code * w->weight[place(r, span, h)];
+        *code = 0;
     }
 }
 
+/* Adds the chosen to the list, in the order of their positions. all: what the far positions are
+ * worth together; left: what need not be chosen of it. */
+static void choose(const struct read *r, struct work *w, float all, float left)
+{
+    int most = r->c->kv->far.n_chosen, over = 0, between = 0;
+    struct border b = find_border(r, w, all, left);
+    int n = (int)r->k->find_above(w->worth, (size_t)r->n_far, b.low, w->found);
+    for (int i = 0; i < n; i++)
+        over += w->worth[w->found[i]] > b.high;
+    for (int i = 0; i < n && w->n_list < w->n_near + most; i++)
+        if (w->worth[w->found[i]] > b.high || between++ < most - over)
+            take(r, w, w->found[i]);
+}
+
+/* worth[i] += (weight * code[i])^2, and with the last head its root. */
+static void add_squares(const float *restrict code, float weight, bool last, float *restrict worth)
+{
+    for (int i = 0; i < SPAN; i++) {
+        float share = weight * code[i];
+        worth[i] += share * share;
+    }
+    for (int i = 0; last && i < SPAN; i++)
+        worth[i] = sqrtf(worth[i]);
+}
+
+/* What a position is worth is the length of the vector of its shares in the attention of each
+ * head. Were it their sum, several heads that want a little of it would count as much as one that
+ * looks nowhere else, and it is the errors' squares that add up. */
 static void select_rows(const struct read *r, int head)
 {
     struct work *w = &r->x->work[head];
-    float sinks, near = weigh_spans(r, w, &sinks);
-    memset(w->mass, 0, (size_t)r->n_far * sizeof *w->mass);
+    float sinks, all;
+    w->read_mass = weigh_spans(r, w, &sinks);
+    w->n_list = w->n_near;
+    memset(w->worth, 0, (size_t)r->n_spans * SPAN * sizeof *w->worth);
     for (int s = 0; s < r->n_spans; s++)
-        r->k->mix_f32(w->weight + place(r, s, 0), codes_of(r, w, s, 0), r->group, SPAN,
-                      w->mass + s * SPAN);
-    choose(r, w, near, sinks);
+        for (int h = 0; h < r->group; h++)
+            add_squares(codes_of(r, w, s, h), w->weight[place(r, s, h)], h + 1 == r->group,
+                        w->worth + s * SPAN);
+    r->k->sum_above(w->worth, (size_t)r->n_far, 0, &all);
+    choose(r, w, all, ((float)r->group - sinks) * MASS_LEFT);
 }
 
 /* ---- adding up ----------------------------------------------------------------------------- */
@@ -475,15 +530,19 @@ static void add_part(const struct read *r, int head, int part)
 {
     struct work *w = &r->x->work[head];
     int from = part * PART, n = w->n_list - from < PART ? w->n_list - from : PART;
+    w->n_spared[part] = 0;
     if (n <= 0) {
         for (int h = 0; h < r->group; h++)
             w->part_top[place(r, part, h)] = -INFINITY;
         return;
     }
     read_list(r, head, from > w->n_near ? from : w->n_near, from + n, NULL);
-    for (int h = 0; h < r->group; h++)
-        weigh(r, w->score + h * LIST_MAX + from, n, &w->part_top[place(r, part, h)],
-              &w->part_sum[place(r, part, h)]);
+    for (int h = 0; h < r->group; h++) {
+        size_t at = place(r, part, h);
+        weigh(r, w->score + h * LIST_MAX + from, n, &w->part_top[at], &w->part_sum[at]);
+        w->part_share[at] = expf((w->part_top[at] - w->head_top[h]) * r->c->scale) /
+                            w->head_sum[h];
+    }
     read_list(r, head, from, from + n, clear_part(r, w, part));
 }
 
@@ -567,8 +626,13 @@ static void count(const struct read *r, int head)
         n = run_of(r, w->list + i, w->n_list - i);
         x->bytes += (size_t)n * pair[kv->blocks[w->list[i] / KV_BLOCK].form];
     }
+    uint64_t n_values = (uint64_t)w->n_list;
+    for (int i = 0; i < r->n_parts; i++)
+        n_values -= (uint64_t)w->n_spared[i];
+    x->bytes -= ((uint64_t)w->n_list - n_values) * codec_q8_row(r->dim);
     x->n_reads++;
     x->n_rows += (uint64_t)w->n_list;
+    x->n_values += n_values;
     x->mass += (double)w->read_mass / r->group;
 }
 

@@ -4,10 +4,10 @@
  * before these is the cache's choice (struct kv_far):
  *
  *   all rows   block by block, q8 and q4 too, with a running softmax
- *   by index   scores all keys by their codes, takes the tokens of the most mass for the query
+ *   by index   scores all keys by their codes, takes the tokens that are worth most to the query
  *              heads that share a key head, kv_far.n_chosen of them, or fewer where these have
- *              nearly all of it, reads their rows, and for the rest lets the mean value of a block
- *              stand for each
+ *              nearly all attention; reads their keys, and the values of those that still have some
+ *              of it then. For all others the mean value of a block stands
  *
  * A token's result does not depend on the other tokens of a call nor on the number of threads. */
 #ifndef DUET_ENGINE_KV_READ_H

@@ -488,13 +488,19 @@ void test_far_bytes(void **state)
     assert_true(far.by_index);
     assert_int_equal((int)far.chosen, 8 + 84 + SESSION_ROWS);
     assert_true(far.mass > 0.4 && far.mass < 1);
-    assert_int_equal(far.read_bytes, HEADS * (19 * INDEX + (8 + 84 + SESSION_ROWS) * PAIR));
+    assert_true(far.values > 0.9 * far.chosen && far.values <= far.chosen);
+    assert_int_equal(far.read_bytes, HEADS * (19 * INDEX + (8 + 84 + SESSION_ROWS) * PAIR / 2) +
+                                         (uint64_t)(HEADS * far.values + 0.5) * PAIR / 2);
     session_set_rows(s, 64);
     session_cut(s, N - 1);
     model_read(s, ids, N);
     far = far_of(s);
     assert_int_equal((int)far.chosen, 8 + 84 + 64);
     assert_true(far.mass > 0.1 && far.mass < 0.7);
+    /* Among 64, what attention this even gives a row is little. */
+    assert_true(far.values > 8 + 84 && far.values < far.chosen);
+    assert_int_equal(far.read_bytes, HEADS * (19 * INDEX + (8 + 84 + 64) * PAIR / 2) +
+                                         (uint64_t)(HEADS * far.values + 0.5) * PAIR / 2);
     session_set_rows(s, 0);
     session_set_index(s, false);
     session_cut(s, N - 1);

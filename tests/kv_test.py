@@ -6,7 +6,7 @@ import json, os, signal, subprocess, sys, tempfile
 DUET = os.path.join(os.environ.get("BUILD", "build"), "duet")
 MODEL = "./tests/fixtures/tiny-llama-q4_1.gguf"
 FIELDS = {"tier", "length", "text", "share_pct", "read_pct", "disk_pct", "resident_pct", "ppl",
-          "ppl_ratio", "kld", "kld_p99", "top1", "tok_s", "rows_asked", "rows", "mass"}
+          "ppl_ratio", "kld", "kld_p99", "top1", "tok_s", "rows_asked", "rows", "values", "mass"}
 passed = failed = 0
 
 
@@ -42,6 +42,8 @@ def lines():
         check("resident", q8["resident_pct"] == 0 <= few["resident_pct"] <= few["disk_pct"], few)
         check("8 bits are nearer than 4", 0 < q8["kld"] < q4["kld"], (q8["kld"], q4["kld"]))
         check("rows", 16 < few["rows"] < 200 < many["rows"] < 500, (few["rows"], many["rows"]))
+        check("values", 16 < few["values"] <= few["rows"] and few["values"] < many["values"] < many["rows"],
+              (few["values"], many["values"]))
         check("mass", 0 < few["mass"] < many["mass"] < 1, (few["mass"], many["mass"]))
         check("read", few["read_pct"] < many["read_pct"] < q8["read_pct"])
         check("same memory", few["share_pct"] == many["share_pct"])
