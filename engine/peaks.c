@@ -56,6 +56,14 @@ void peaks_take(float *x, size_t n, float *scale, struct peaks *out)
     }
 }
 
+/* The next tile will be wanted soon, and most likely has the column in the same slot. */
+static void ask_for(const struct peak_tile *t, int slot)
+{
+    __builtin_prefetch(t->key);
+    for (int i = 0; i < PEAKS_ROWS; i += 16)
+        __builtin_prefetch(&t->w[slot][i]);
+}
+
 /* A slot that is given up: columns that are met often stay. */
 static int free_slot(struct peak_tile *t)
 {
@@ -73,6 +81,7 @@ const float *peaks_column(struct peak_tile *t, enum weight type, const void *w, 
     for (int i = 0; i < PEAKS_SLOTS; i++)
         if (t->key[i] == col + 1) {
             t->used |= 1u << i;
+            ask_for(t + 1, i);
             return t->w[i];
         }
     int slot = free_slot(t);

@@ -27,10 +27,10 @@ struct peaks {
 
 /* Zeroed before its first use. */
 struct peak_tile {
-    int key[PEAKS_SLOTS];   /* the column + 1; 0: none yet */
+    _Alignas(64) int key[PEAKS_SLOTS];  /* the column + 1; 0: none yet */
     int next;               /* the slot that is given up next, */
     unsigned used;          /* unless its bit is set: it was met since it was last passed over */
-    float w[PEAKS_SLOTS][PEAKS_ROWS];
+    _Alignas(64) float w[PEAKS_SLOTS][PEAKS_ROWS];
 };
 
 /* Takes the peaks of x [n] out: they are 0 then. scale [n / 32] are the scales of the row's blocks
