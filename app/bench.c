@@ -15,6 +15,7 @@
 #include "app/bench_toggle.h"
 #include "app/fronts.h"
 #include "app/json.h"
+#include "app/open.h"
 #include "app/out.h"
 #include "app/resident.h"
 #include "app/sort.h"
@@ -291,7 +292,7 @@ static int longest(const struct bench *b)
 static bool open_all(struct bench *b, const char *path, struct err *err)
 {
     struct engine_opts eo = {.n_threads = b->threads, .kernels = b->kernels};
-    if (!engine_open(&b->engine, path, &eo, err))
+    if (!open_engine(&b->engine, path, &eo, err))
         return false;
     if (b->lookup || b->batch || b->toggle.n)
         return true;

@@ -14,6 +14,7 @@
 #include "app/clock.h"
 #include "app/fronts.h"
 #include "app/json.h"
+#include "app/open.h"
 #include "app/out.h"
 #include "app/recall.h"
 #include "app/signals.h"
@@ -518,7 +519,7 @@ static bool open_model(struct kv_bench *b, const struct paths *p, struct err *er
     struct engine_opts eo = {.n_threads = b->o.threads, .kernels = b->o.kernels};
     char path[1024];
     if (!paths_model(p, b->o.model, path, sizeof path, err) ||
-        !engine_open(&b->engine, path, &eo, err))
+        !open_engine(&b->engine, path, &eo, err))
         return false;
     b->n_vocab = engine_info(b->engine)->n_vocab;
     return true;

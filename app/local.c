@@ -17,6 +17,7 @@
 #include "app/clock.h"
 #include "app/gate.h"
 #include "app/kept.h"
+#include "app/open.h"
 #include "app/replay.h"
 #include "app/tier.h"
 #include "engine/engine.h"
@@ -726,7 +727,7 @@ static bool local_open(struct backend *b, struct event_list *out, struct err *er
         snprintf(l->no_file, sizeof l->no_file, "nothing is written (--no-save)");
     far.folder = l->no_file[0] ? NULL : tier_folder();
     struct engine_opts eo = {o->threads, o->kernels, o->template, o->exact};
-    if (!engine_open(&l->engine, l->path, &eo, err))
+    if (!open_engine(&l->engine, l->path, &eo, err))
         return false;
     const struct engine_info *info = engine_info(l->engine);
     struct session_opts so = {.n_ctx = o->ctx, .kv = o->exact ? KV_F32 : KV_F16,

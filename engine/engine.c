@@ -14,19 +14,26 @@ static const char *base_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+bool engine_check_kernels(const char *name, struct err *err)
+{
+    unsigned mask;
+    return kernels_mask(name, &mask) ||
+           err_set(err, ERR_INPUT, "unknown kernels '%s'; there are: %s", name, kernels_names());
+}
+
 /* Threads and kernels, as asked for. */
 static bool start_compute(struct engine *e, const struct engine_opts *opts, struct err *err)
 {
     int n = opts ? opts->n_threads : 0;
+    const char *kernels = opts ? opts->kernels : NULL;
     unsigned mask;
     if (n < 0 || n > POOL_THREADS_MAX)
         return err_set(err, ERR_INPUT, "%d threads; allowed are 1 to %d, or 0 for all", n,
                        POOL_THREADS_MAX);
     if (n == 0)
         n = cpu_count() < POOL_THREADS_MAX ? cpu_count() : POOL_THREADS_MAX;
-    if (!kernels_mask(opts ? opts->kernels : NULL, &mask))
-        return err_set(err, ERR_INPUT, "unknown kernels '%s'; there are: %s", opts->kernels,
-                       kernels_names());
+    if (!kernels_mask(kernels, &mask))
+        return engine_check_kernels(kernels, err);
     kernels_init(&e->kernels, cpu_flags() & mask);
     e->kernels.exact = opts && opts->exact;
     return pool_new(&e->pool, n, err);

@@ -75,6 +75,9 @@ struct engine_info {
 bool engine_open(struct engine **out, const char *path, const struct engine_opts *opts,
                  struct err *err);
 
+/* True if there is a set of kernels of this name; else ERR_INPUT, which lists them. */
+bool engine_check_kernels(const char *name, struct err *err);
+
 /* Closes and sets *e to NULL. All its sessions must be freed before. NULL is allowed. */
 void engine_close(struct engine **e);
 
