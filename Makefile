@@ -36,7 +36,7 @@ ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c engine/kern
 	engine/kernels_amx.c engine/kernels_amx_attention.c
 MODELS := engine/kernels_avxvnni.c engine/kernels_avx512.c engine/kernels_avx512_floats.c engine/kernels_amx.c engine/kernels_amx_attention.c
 else
-FOREIGN := engine/kernels_lanes.h engine/kernels_exp.h engine/kernels_unpack.h engine/kernels_product.h engine/kernels_vnni.h engine/kernels_tiles.h tests/kernels_model.h
+FOREIGN := engine/kernels_lanes.h engine/kernels_exp.h engine/kernels_unpack.h engine/kernels_product.h engine/kernels_few.h engine/kernels_vnni.h engine/kernels_tiles.h tests/kernels_model.h
 endif
 ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 

@@ -6,7 +6,8 @@
  * a group are summed in integers; of a row, the scaled sums of the groups 0, 8, 16, ... are added
  * up in order, and so are those of 1, 9, 17, ...; then these eight sums are added in a fixed tree.
  *
- *   few tokens    row after row, as they come from memory: eight groups are eight lanes
+ *   few tokens    row after row, as they come from memory: eight groups are eight lanes; with
+ *                 LANES 16 and more than one token, two rows at once (kernels_few.h)
  *   many tokens   ROWS rows at once, in a panel: 4 values of each row in a lane, which meet the
  *                 same 4 values of the activations. Nothing is summed across lanes, and unpacking
  *                 and turning are paid once for TOKENS tokens. */
@@ -156,8 +157,9 @@ INLINE void dot_row(const struct kind kind, unpack_fn *unpack, size_t chunk_byte
         d->y[(size_t)t * d->y_step + (size_t)row] = sum8(acc[t]);
 }
 
+/* From row `row` on. */
 INLINE void dot_rows(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
-                     chunk_sums_fn *sums, const struct dot *d, int n_x)
+                     chunk_sums_fn *sums, const struct dot *d, int row, int n_x)
 {
     __m256i pairs[FEW][ROW_MAX / sizeof(__m256i)];
     struct row_act a[FEW];
@@ -165,9 +167,19 @@ INLINE void dot_rows(const struct kind kind, unpack_fn *unpack, size_t chunk_byt
         a[t] = (struct row_act){ act_row(d, t), pairs[t] };
         pair_up(a[t].x, q8_blocks(d->n) / GROUPS, pairs[t]);
     }
-    for (int row = 0; row < d->n_w; row++)
+    for (; row < d->n_w; row++)
         dot_row(kind, unpack, chunk_bytes, sums, d, row, n_x, a);
 }
+
+#if LANES == 16
+#include "engine/kernels_few.h"
+#else
+INLINE void dot_few(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                    chunk_sums_fn *sums, const struct dot *d)
+{
+    dot_rows(kind, unpack, chunk_bytes, sums, d, 0, d->n_x);
+}
+#endif
 
 /* ---- panels --------------------------------------------------------------------------------- */
 
@@ -396,9 +408,9 @@ INLINE void dot_all(const struct kind kind, unpack_fn *unpack, size_t chunk_byte
         d.n_x = all->n_x - t < TOKENS ? all->n_x - t : TOKENS;
         bool by_rows = d.n_x <= FEW && d.n <= ROW_MAX;
         if (by_rows && d.n_x == 1)
-            dot_rows(kind, unpack, chunk_bytes, chunk_sums, &d, 1);
+            dot_rows(kind, unpack, chunk_bytes, chunk_sums, &d, 0, 1);
         else if (by_rows)
-            dot_rows(kind, unpack, chunk_bytes, chunk_sums, &d, d.n_x);
+            dot_few(kind, unpack, chunk_bytes, chunk_sums, &d);
         for (int row = 0; row < d.n_w && !by_rows; row += ROWS)
             dot_panel(kind, unpack, chunk_bytes, panel_sums, &d, row);
     }

@@ -220,6 +220,135 @@ static inline __m512i model_dpbusd_wide(__m512i sum, __m512i u, __m512i s)
     return x.i;
 }
 
+/* What moves numbers between lanes, as the manual defines it. */
+#define MODEL_PICK(name, type, n)                                                             \
+    static inline __m512i model_##name(__m512i a, __m512i index, __m512i b)                   \
+    {                                                                                         \
+        type from[2 * (n)], at[n], to[n];                                                     \
+        memcpy(from, &a, sizeof a);                                                           \
+        memcpy(from + (n), &b, sizeof b);                                                     \
+        memcpy(at, &index, sizeof index);                                                     \
+        for (int i = 0; i < (n); i++)                                                         \
+            to[i] = from[at[i] & (2 * (n) - 1)];                                              \
+        memcpy(&a, to, sizeof a);                                                             \
+        return a;                                                                             \
+    }
+MODEL_PICK(permutex2var_epi32, uint32_t, 16)
+MODEL_PICK(permutex2var_epi64, uint64_t, 8)
+
+static inline __m512i model_permutexvar_epi32(__m512i index, __m512i a)
+{
+    return model_permutex2var_epi32(a, index, a);
+}
+
+static inline __m512i model_setr_epi32(int a, int b, int c, int d, int e, int f, int g, int h,
+                                       int i, int j, int k, int l, int m, int n, int o, int p)
+{
+    union wide x = { .half = { _mm256_setr_epi32(a, b, c, d, e, f, g, h),
+                               _mm256_setr_epi32(i, j, k, l, m, n, o, p) } };
+    return x.i;
+}
+
+static inline __m512i model_setr_epi64(long long a, long long b, long long c, long long d,
+                                       long long e, long long f, long long g, long long h)
+{
+    union wide x = { .half = { _mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(h, g, f, e) } };
+    return x.i;
+}
+
+static inline __m512i model_shuffle_epi32(__m512i a, int how)
+{
+    uint32_t from[16], to[16];
+    memcpy(from, &a, sizeof a);
+    for (int i = 0; i < 16; i++)
+        to[i] = from[i / 4 * 4 + (how >> i % 4 * 2 & 3)];
+    memcpy(&a, to, sizeof a);
+    return a;
+}
+
+static inline __m512i model_mask_blend_epi32(unsigned mask, __m512i a, __m512i b)
+{
+    uint32_t x[16], y[16];
+    memcpy(x, &a, sizeof a);
+    memcpy(y, &b, sizeof b);
+    for (int i = 0; i < 16; i++)
+        x[i] = mask >> i & 1 ? y[i] : x[i];
+    memcpy(&a, x, sizeof a);
+    return a;
+}
+
+static inline __m512i model_of_halves(__m256i low, __m256i high)
+{
+    union wide x = { .half = { low, high } };
+    return x.i;
+}
+
+static inline __m512i model_broadcast_i64x4(__m256i a)
+{
+    return model_of_halves(a, a);
+}
+
+static inline __m512i model_castsi256_si512(__m256i a)
+{
+    return model_of_halves(a, _mm256_setzero_si256());
+}
+
+static inline __m512i model_inserti64x4(__m512i a, __m256i b, int at)
+{
+    union wide x = { a };
+    x.half[at] = b;
+    return x.i;
+}
+
+static inline __m256i model_castsi512_si256(__m512i a)
+{
+    union wide x = { a };
+    return x.half[0];
+}
+
+static inline __m256i model_cvtepi32_epi16(__m512i a)
+{
+    uint32_t from[16];
+    uint16_t to[16];
+    __m256i out;
+    memcpy(from, &a, sizeof a);
+    for (int i = 0; i < 16; i++)
+        to[i] = (uint16_t)from[i];
+    memcpy(&out, to, sizeof out);
+    return out;
+}
+
+static inline __m512i model_load(const void *from)
+{
+    __m512i a;
+    memcpy(&a, from, sizeof a);
+    return a;
+}
+
+static inline void model_store(void *to, __m512i a)
+{
+    memcpy(to, &a, sizeof a);
+}
+
+#undef _mm512_setr_epi32
+#undef _mm512_setr_epi64
+#undef _mm512_shuffle_epi32
+#undef _mm512_inserti64x4
+#define _mm512_permutex2var_epi32  model_permutex2var_epi32
+#define _mm512_permutex2var_epi64  model_permutex2var_epi64
+#define _mm512_permutexvar_epi32   model_permutexvar_epi32
+#define _mm512_setr_epi32          model_setr_epi32
+#define _mm512_setr_epi64          model_setr_epi64
+#define _mm512_shuffle_epi32       model_shuffle_epi32
+#define _mm512_mask_blend_epi32    model_mask_blend_epi32
+#define _mm512_broadcast_i64x4     model_broadcast_i64x4
+#define _mm512_castsi256_si512     model_castsi256_si512
+#define _mm512_inserti64x4         model_inserti64x4
+#define _mm512_castsi512_si256     model_castsi512_si256
+#define _mm512_cvtepi32_epi16      model_cvtepi32_epi16
+#define _mm512_loadu_si512         model_load
+#define _mm512_storeu_si512        model_store
+
 #undef _mm512_shuffle_i32x4
 #undef _mm512_slli_epi32
 #undef _mm512_srli_epi32
