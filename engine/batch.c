@@ -114,6 +114,20 @@ static enum timeline_outcome read_all(struct batch *b, struct session *const *s,
     return o == TIMELINE_DONE && n_rows > 0 ? read_rows(b, n_rows, &s[0]->cancel) : o;
 }
 
+/* What the timelines of a batch choose from their logits, each for itself. */
+struct choice {
+    struct session *const *s;
+    const struct sampling *how;
+    struct session_token *out;
+};
+
+static void choose_one(void *data, int i, int thread)
+{
+    const struct choice *c = data;
+    (void)thread;
+    c->out[i] = timeline_choose(c->s[i], &c->how[i]);
+}
+
 int batch_next(struct batch *b, struct session *const *s, int n, const struct sampling *how,
                struct session_token *out, struct err *err)
 {
@@ -128,7 +142,10 @@ int batch_next(struct batch *b, struct session *const *s, int n, const struct sa
         o = read_all(b, s, n, err);
     if (o == TIMELINE_CANCELLED)
         atomic_store(&s[0]->cancel, false);
-    for (int i = 0; i < n && o == TIMELINE_DONE; i++)
-        out[i] = timeline_choose(s[i], &how[i]);
+    if (o == TIMELINE_DONE) {
+        pool_lock(b->e->pool);
+        pool_run(b->e->pool, choose_one, &(struct choice){ s, how, out }, n);
+        pool_unlock(b->e->pool);
+    }
     return o == TIMELINE_DONE ? n : o == TIMELINE_CANCELLED ? 0 : -1;
 }

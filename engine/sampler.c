@@ -96,11 +96,10 @@ struct ranking {
     int n, n_sorted;
 };
 
+/* Of the first n of id. */
 static void ranking_init(struct ranking *r, const float *p, int32_t *id, int n)
 {
     *r = (struct ranking){ p, id, n, 0 };
-    for (int i = 0; i < n; i++)
-        id[i] = i;
     for (int i = n / 2 - 1; i >= 0; i--)
         sift_down(p, id, n, i);
 }
@@ -143,6 +142,25 @@ static int keep_best(struct ranking *r, const struct sampling *how, double total
     return n;
 }
 
+/* Puts the ids that may be kept into c->order: of most, min-p says at once that they are not. How
+ * many there are. */
+static int list_candidates(const struct kernels *k, const struct sampler_call *c)
+{
+    const float *p = c->logit;
+    int whole = c->n_vocab / 8 * 8, n = 0;
+    if (c->how->min_p <= 0 || c->how->top_k > 0) {
+        for (; n < c->n_vocab; n++)
+            c->order[n] = n;
+        return n;
+    }
+    float least = c->how->min_p * k->max(p, (size_t)c->n_vocab);
+    n = (int)k->find_above(p, (size_t)whole, nextafterf(least, -1), c->order);
+    for (int i = whole; i < c->n_vocab; i++)
+        if (p[i] >= least)
+            c->order[n++] = i;
+    return n;
+}
+
 static int32_t draw(const struct kernels *k, const struct sampler_call *c)
 {
     const struct sampling *how = c->how;
@@ -150,7 +168,7 @@ static int32_t draw(const struct kernels *k, const struct sampler_call *c)
     float max = k->max(p, (size_t)c->n_vocab);
     double mass, total = (double)k->exp_sum(p, (size_t)c->n_vocab, max, 1 / how->temperature);
     struct ranking r;
-    ranking_init(&r, p, c->order, c->n_vocab);
+    ranking_init(&r, p, c->order, list_candidates(k, c));
     int n = keep_best(&r, how, total, &mass);
     double left = sampler_random(how->seed, c->position) * mass;
     int i = 0;
