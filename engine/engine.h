@@ -84,7 +84,8 @@ void engine_close(struct engine **e);
 const struct engine_info *engine_info(const struct engine *e);
 
 /* Bytes a second that this machine reads from the mapped weights with the engine's threads: the
- * best of reps passes. The limit of decoding; takes a fraction of a second a pass. */
+ * best of some passes, of which the last `reps` were not better. The limit of decoding; takes a
+ * fraction of a second a pass. */
 double engine_bandwidth(struct engine *e, int reps);
 
 /* How the context of a session is held. In all tiers but the exact one, keys and values are rows of
