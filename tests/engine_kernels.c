@@ -314,8 +314,8 @@ static void for_each_set(void (*check)(void))
 }
 
 /* Every way through a product: few tokens and many, tiles of 16 and what is left, panels of rows
- * and what is left, whole chunks and each part of one, rows of any length, rows and tokens that are
- * taken in more than one piece. */
+ * and what is left, eight rows at once and what is left, whole chunks and each part of one, rows of
+ * any length, rows and tokens that are taken in more than one piece. */
 static void check_products(void)
 {
     static const struct { int w, x; size_t n, n_k; } shapes[] = {
@@ -328,6 +328,10 @@ static void check_products(void)
             check_dot((enum weight)w, k ? shapes[i].n_k : shapes[i].n, shapes[i].w, shapes[i].x, 1);
         for (size_t n = 288; n <= 512 && !k; n += 32)
             check_dot((enum weight)w, n, 2, 1, 1);
+        for (size_t n = 32; n <= 512 && !k; n += n == 64 ? 192 : 32)
+            check_dot((enum weight)w, n, 19, 5, 1);
+        for (int n_x = 2; n_x <= 8; n_x++)
+            check_dot((enum weight)w, k ? 768 : 832, 9, n_x, 1);
         check_dot((enum weight)w, MAX, 1, 1, 1);
     }
 }
