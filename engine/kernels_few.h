@@ -59,6 +59,13 @@ INLINE void turn_groups(const vec *group, vec *q)
 
 /* ---- chunks of two rows --------------------------------------------------------------------- */
 
+/* Factors of 16 bits, two for each group. */
+INLINE void set_factors(struct twins *t, vec f)
+{
+    t->factor[0] = _mm512_srai_epi32(_mm512_slli_epi32(f, 16), 16);
+    t->factor[1] = _mm512_srai_epi32(f, 16);
+}
+
 /* Any format. */
 INLINE void twins_any(const struct kind kind, unpack_fn *unpack, const char *a, const char *b,
                       struct twins *t)
@@ -76,11 +83,8 @@ INLINE void twins_any(const struct kind kind, unpack_fn *unpack, const char *a, 
         t->add = (vecf)two((__m256i)c[0].add, (__m256i)c[1].add);
     if (kind.has_offset)
         t->offset = two(c[0].offset, c[1].offset);
-    if (kind.has_factor) {
-        vec f = two(c[0].factor, c[1].factor);
-        t->factor[0] = _mm512_srai_epi32(_mm512_slli_epi32(f, 16), 16);
-        t->factor[1] = _mm512_srai_epi32(f, 16);
-    }
+    if (kind.has_factor)
+        set_factors(t, two(c[0].factor, c[1].factor));
 }
 
 INLINE void twins_q8_0(const char *a, const char *b, struct twins *t)
@@ -137,7 +141,34 @@ INLINE void twins_q4_k(const char *a, const char *b, struct twins *t)
     set_six_bit_scales(&c[1], y);
     t->scale = (vecf)two((__m256i)c[0].scale, (__m256i)c[1].scale);
     t->add = (vecf)two((__m256i)c[0].add, (__m256i)c[1].add);
-    t->factor[0] = _mm512_srai_epi32(two(c[0].factor, c[1].factor), 16);
+    set_factors(t, two(c[0].factor, c[1].factor));
+}
+
+INLINE void twins_q6_k(const char *a, const char *b, struct twins *t)
+{
+    const struct block_q6_k *x = (const void *)a, *y = (const void *)b;
+    const vec nibble = _mm512_set1_epi32(0x0f0f0f0f), upper = _mm512_set1_epi32(0x30303030);
+    vec group[GROUPS];
+    for (int h = 0; h < 2; h++) {
+        vec high = two(load_bytes(x->high + 32 * h), load_bytes(y->high + 32 * h));
+        vec *g = group + PAIRS * h;
+        for (int i = 0; i < 2; i++) {
+            vec low = two(load_bytes(x->q + 64 * h + 32 * i), load_bytes(y->q + 64 * h + 32 * i));
+            g[i] = low & nibble;
+            g[2 + i] = _mm512_srli_epi32(low, 4) & nibble;
+        }
+        g[0] |= _mm512_slli_epi32(high, 4) & upper;
+        g[1] |= _mm512_slli_epi32(high, 2) & upper;
+        g[2] |= high & upper;
+        g[3] |= _mm512_srli_epi32(high, 2) & upper;
+    }
+    turn_groups(group, t->q);
+    vec f = two(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)x->s)),
+                _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)y->s)));
+    set_factors(t, f);
+    t->offset = _mm512_slli_epi16(f, 5);
+    t->scale = (vecf)two((__m256i)_mm256_set1_ps(_cvtsh_ss(x->d)),
+                         (__m256i)_mm256_set1_ps(_cvtsh_ss(y->d)));
 }
 
 INLINE void twins_unpack(const struct kind kind, unpack_fn *unpack, const char *a, const char *b,
@@ -149,6 +180,8 @@ INLINE void twins_unpack(const struct kind kind, unpack_fn *unpack, const char *
         twins_q4_1(a, b, t);
     else if (unpack == unpack_q4_k)
         twins_q4_k(a, b, t);
+    else if (unpack == unpack_q6_k)
+        twins_q6_k(a, b, t);
     else
         twins_any(kind, unpack, a, b, t);
 }
@@ -186,8 +219,10 @@ INLINE struct few_act act_of_chunk(const struct row_act *a, struct act_layout at
 {
     struct few_act x;
     size_t lanes = i * sizeof(__m256);
+    const __m256i *q = a->pairs + i * GROUPS;
+    __asm__("" : "+r"(q));  /* one register for all loads, not one for the place of each */
     for (int k = 0; k < QUADS; k++)
-        x.q[k] = twice((const char *)(a->pairs + i * GROUPS + k));
+        x.q[k] = twice(q + k);
     x.d = (vecf)twice(a->x + at.d + lanes);
     x.s = (vecf)twice(a->x + at.s + lanes);
     x.b = twice(a->x + at.b + lanes);
@@ -288,8 +323,8 @@ INLINE void rest_unpack(const struct kind kind, unpack_fn *unpack, const char *w
     t->add = _mm512_loadu_ps(add);
 }
 
-/* Of a token, the sums of 8 rows: [2 i] and [2 i + 1] of `out` have those of groups 4 i and 4 i + 1,
- * 4 i + 2 and 4 i + 3 (mod 8): lane 4 (r % 4) + 2 (g % 2) + r / 4 is row r. */
+/* Of a token, the sums of 8 rows: out[i] has those of groups 2 i and 2 i + 1 (mod 8), of row r and
+ * group g in lane 4 (r % 4) + 2 (g % 2) + r / 4. */
 INLINE void turn_sums(const vecf *acc, vec *out)
 {
     const vec *a = (const vec *)acc;

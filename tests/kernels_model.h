@@ -87,6 +87,7 @@ MODEL_FLOAT(sub_ps)
 MODEL_FLOAT(div_ps)
 MODEL_FLOAT(min_ps)
 MODEL_FLOAT(max_ps)
+MODEL_SHIFT(slli_epi16)
 MODEL_SHIFT(slli_epi32)
 MODEL_SHIFT(srli_epi32)
 MODEL_SHIFT(srai_epi32)
@@ -350,7 +351,9 @@ static inline void model_store(void *to, __m512i a)
 #define _mm512_storeu_si512        model_store
 
 #undef _mm512_shuffle_i32x4
+#undef _mm512_slli_epi16
 #undef _mm512_slli_epi32
+#define _mm512_slli_epi16   model_slli_epi16
 #undef _mm512_srli_epi32
 #undef _mm512_srai_epi32
 #define _mm512_madd_epi16   model_madd_epi16
