@@ -124,7 +124,7 @@ INLINE void panel_sums(const struct kind kind, int T, const struct panel *p, int
     static void dot_##fn(const struct dot *d)                                                 \
     {                                                                                         \
         const struct kind kind = { __VA_ARGS__ };                                             \
-        dot_all(kind, unpack_##fn, bytes, chunk_sums, panel_sums, d);                         \
+        dot_all(kind, unpack_##fn, bytes, chunk_sums, few_by_row, panel_sums, d);             \
     }
 CHUNK_LIST(X)
 #undef X

@@ -9,6 +9,12 @@
 #ifndef DUET_ENGINE_KERNELS_FEW_H
 #define DUET_ENGINE_KERNELS_FEW_H
 
+#ifndef LANES
+#define LANES 16
+#define DOT_PANEL _mm512_dpbusd_epi32
+#endif
+#include "engine/kernels_product.h"
+
 #define TWINS      4           /* of rows */
 #define FEW_ROWS   (2 * TWINS)
 #define CHUNK_LEFT 2           /* groups at the end of a row that need no chunk of their own */

@@ -1,13 +1,13 @@
 /* kernels_product.h -- the products of quantised weights with 8-bit activations, for all sets for
- * x86. A set includes it with LANES, 8 or 16, and AT_ONCE, and gives dot_all() its two inner
- * sums.
+ * x86. A set includes it with LANES, 8 or 16, and AT_ONCE, and gives dot_all() its inner sums
+ * and what few tokens take.
  *
  * There are two ways through a product, and both give the same bits. In both, the products inside
  * a group are summed in integers; of a row, the scaled sums of the groups 0, 8, 16, ... are added
  * up in order, and so are those of 1, 9, 17, ...; then these eight sums are added in a fixed tree.
  *
- *   few tokens    row after row, as they come from memory: eight groups are eight lanes; with
- *                 LANES 16 and more than one token, two rows at once (kernels_few.h)
+ *   few tokens    row after row, as they come from memory: eight groups are eight lanes; or two
+ *                 rows at once (kernels_few.h)
  *   many tokens   ROWS rows at once, in a panel: 4 values of each row in a lane, which meet the
  *                 same 4 values of the activations. Nothing is summed across lanes, and unpacking
  *                 and turning are paid once for TOKENS tokens. */
@@ -171,15 +171,15 @@ INLINE void dot_rows(const struct kind kind, unpack_fn *unpack, size_t chunk_byt
         dot_row(kind, unpack, chunk_bytes, sums, d, row, n_x, a);
 }
 
-#if LANES == 16
-#include "engine/kernels_few.h"
-#else
-INLINE void dot_few(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
-                    chunk_sums_fn *sums, const struct dot *d)
+/* Products of 2 to FEW tokens. */
+typedef void few_fn(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                    chunk_sums_fn *sums, const struct dot *d);
+
+INLINE void few_by_row(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
+                       chunk_sums_fn *sums, const struct dot *d)
 {
     dot_rows(kind, unpack, chunk_bytes, sums, d, 0, d->n_x);
 }
-#endif
 
 /* ---- panels --------------------------------------------------------------------------------- */
 
@@ -399,7 +399,8 @@ INLINE void dot_panel(const struct kind kind, unpack_fn *unpack, size_t chunk_by
 /* ---- the dots ------------------------------------------------------------------------------- */
 
 INLINE void dot_all(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
-                    chunk_sums_fn *chunk_sums, panel_sums_fn *panel_sums, const struct dot *all)
+                    chunk_sums_fn *chunk_sums, few_fn *few, panel_sums_fn *panel_sums,
+                    const struct dot *all)
 {
     for (int t = 0; t < all->n_x; t += TOKENS) {
         struct dot d = *all;
@@ -410,7 +411,7 @@ INLINE void dot_all(const struct kind kind, unpack_fn *unpack, size_t chunk_byte
         if (by_rows && d.n_x == 1)
             dot_rows(kind, unpack, chunk_bytes, chunk_sums, &d, 0, 1);
         else if (by_rows)
-            dot_few(kind, unpack, chunk_bytes, chunk_sums, &d);
+            few(kind, unpack, chunk_bytes, chunk_sums, &d);
         for (int row = 0; row < d.n_w && !by_rows; row += ROWS)
             dot_panel(kind, unpack, chunk_bytes, panel_sums, &d, row);
     }

@@ -6,6 +6,12 @@
 #define DUET_ENGINE_KERNELS_VNNI_H
 
 #include "engine/kernels_product.h"
+#if LANES == 16
+#include "engine/kernels_few.h"
+#define DOT_FEW dot_few
+#else
+#define DOT_FEW few_by_row
+#endif
 
 #ifndef DOT_CHUNK
 #define DOT_CHUNK _mm256_dpbusd_avx_epi32
@@ -90,7 +96,7 @@ INLINE void panel_sums(const struct kind kind, int T, const struct panel *p, int
     static void dot_##fn(const struct dot *d)                                                 \
     {                                                                                         \
         const struct kind kind = kind_unsigned((struct kind){ __VA_ARGS__ });                 \
-        dot_all(kind, unpack_##fn, bytes, chunk_sums, panel_sums, d);                         \
+        dot_all(kind, unpack_##fn, bytes, chunk_sums, DOT_FEW, panel_sums, d);                \
     }
 
 /* And how a set *k takes it. */
