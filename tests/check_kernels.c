@@ -3,9 +3,10 @@
  *
  *   build/check_kernels [SET]       default: every set
  *
- * Three figures a format, the best of some rounds of one thread's own time, so that other work on
+ * Four figures a format, the best of some rounds of one thread's own time, so that other work on
  * the machine shows little: weights read by one token from the cache and from memory, in GB/s, and
- * multiplications by 64 tokens at once, in 10^9 a second. */
+ * multiplications by 64 tokens at once, and by 512 that are read where the set has a way of its own
+ * for these, in 10^9 a second. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "engine/kernels.h"
 #include "engine/mem.h"
 
-enum { COLS = 1536, TOKENS = 64, ROUNDS = 12, CACHED_ROUNDS = 400 };
+enum { COLS = 1536, TOKENS = 64, MANY = 512, TALL = 96, ROUNDS = 12, CACHED_ROUNDS = 400 };
 
 #define CACHED_BYTES (32u << 10)
 #define MEMORY_BYTES (96u << 20)
@@ -50,9 +51,32 @@ static double best_time(dot_fn *dot, const struct dot *d, int rounds)
     return best;
 }
 
-/* weights: MEMORY_BYTES of them. */
+/* Multiplications in 10^9 a second of TALL rows by MANY tokens, all of them the same. */
+static double bf16_rate(const struct kernels *k, enum weight w, const uint8_t *weights,
+                        const float *row, float *y)
+{
+    static _Alignas(64) uint16_t x[MANY * COLS], tiles[TALL * COLS];
+    const float *rows[16];
+    double best = 1e9;
+    for (int t = 0; t < 16; t++)
+        rows[t] = row;
+    for (int t = 0; t < MANY; t += 16)
+        k->pack_bf16(rows, COLS, x + t * COLS);
+    struct bf16_product p = { .w = weights, .w_bytes = weight_row_bytes(w, COLS), .n_w = TALL,
+                              .x = x, .x_n = COLS, .n_x = MANY, .n = COLS, .y = y,
+                              .y_step = TALL, .tiles = tiles };
+    for (int r = 0; r < CACHED_ROUNDS; r++) {
+        double start = thread_seconds();
+        k->multiply_bf16[w](&p);
+        double took = thread_seconds() - start;
+        best = took < best ? took : best;
+    }
+    return (double)MANY * TALL * COLS / best / 1e9;
+}
+
+/* weights: MEMORY_BYTES of them; row: [COLS]. */
 static void time_format(const struct kernels *k, enum weight w, const uint8_t *weights,
-                        const char *act, float *y)
+                        const char *act, const float *row, float *y)
 {
     struct dot d = { .w = weights, .w_bytes = weight_row_bytes(w, COLS), .x = act, .n = COLS,
                      .x_bytes = act_row_bytes(weight_info(w)->act, COLS), .n_x = 1, .y = y };
@@ -64,8 +88,11 @@ static void time_format(const struct kernels *k, enum weight w, const uint8_t *w
         double work = i == 2 ? (double)d.n_w * COLS * TOKENS : (double)d.n_w * (double)d.w_bytes;
         rate[i] = work / best_time(k->dot[w], &d, i == 1 ? ROUNDS : CACHED_ROUNDS) / 1e9;
     }
-    printf("%-10s %-7s %7.1f %7.1f %7.1f\n", k->name, weight_info(w)->name, rate[0], rate[1],
+    printf("%-10s %-7s %7.1f %7.1f %7.1f", k->name, weight_info(w)->name, rate[0], rate[1],
            rate[2]);
+    if (k->multiply_bf16[w])
+        printf(" %7.1f", bf16_rate(k, w, weights, row, y));
+    printf("\n");
     fflush(stdout);
 }
 
@@ -80,7 +107,7 @@ static void time_set(const struct kernels *k, const uint8_t *weights)
         k->quant_q8(x + t * COLS, q8 + (size_t)t * q8_row_bytes(COLS), COLS);
     for (int w = 0; w < WEIGHT_N; w++)
         time_format(k, (enum weight)w, weights,
-                    weight_info((enum weight)w)->act == ACT_Q8 ? q8 : (const char *)x, y);
+                    weight_info((enum weight)w)->act == ACT_Q8 ? q8 : (const char *)x, x, y);
     mem_free(x);
     mem_free(y);
     mem_free(q8);
@@ -92,8 +119,8 @@ int main(int argc, char **argv)
     uint8_t *weights = mem_alloc(MEMORY_BYTES);
     fill(weights, MEMORY_BYTES);
     snprintf(names, sizeof names, "%s", argc > 1 ? argv[1] : kernels_names());
-    printf("%-10s %-7s %7s %7s %7s\n%-10s %-7s %7s %7s %7s\n", "kernels", "weights", "cached",
-           "memory", "64", "", "", "GB/s", "GB/s", "G/s");
+    printf("%-10s %-7s %7s %7s %7s %7s\n%-10s %-7s %7s %7s %7s %7s\n", "kernels", "weights",
+           "cached", "memory", "64", "512", "", "", "GB/s", "GB/s", "G/s", "G/s");
     while ((name = strtok_r(rest, ", ", &rest))) {
         struct kernels k;
         unsigned mask;
