@@ -5,7 +5,7 @@
  *
  * Four figures a format, the best of some rounds of one thread's own time, so that other work on
  * the machine shows little: weights read by one token from the cache and from memory, in GB/s, and
- * multiplications by 64 tokens at once, and by 512 that are read where the set has a way of its own
+ * multiplications of 96 rows by 64 tokens, and by 512 that are read where the set has a way of its own
  * for these, in 10^9 a second. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,7 +82,7 @@ static void time_format(const struct kernels *k, enum weight w, const uint8_t *w
                      .x_bytes = act_row_bytes(weight_info(w)->act, COLS), .n_x = 1, .y = y };
     double rate[3];
     for (int i = 0; i < 3; i++) {
-        d.n_w = (int)((i == 1 ? MEMORY_BYTES : CACHED_BYTES) / d.w_bytes);
+        d.n_w = i == 2 ? TALL : (int)((i == 1 ? MEMORY_BYTES : CACHED_BYTES) / d.w_bytes);
         d.n_x = i == 2 ? TOKENS : 1;
         d.y_step = (size_t)d.n_w;
         double work = i == 2 ? (double)d.n_w * COLS * TOKENS : (double)d.n_w * (double)d.w_bytes;
