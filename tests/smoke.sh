@@ -94,8 +94,8 @@ ask --json --max-tokens 4 "$question" &&
     events 'last["reason"] == "length" and use["answer_tokens"] == 4'
 check 'events: the limit of an answer'
 
-head -c 1000 README.md | "$duet" --json -p 'What is this?' >"$dir/out" 2>"$dir/err"
-[ $? = 0 ] && events 'of("prefill")[-1]["done"] == of("prefill")[-1]["total"] > 200'
+head -c 5000 README.md | "$duet" --json -p 'What is this?' >"$dir/out" 2>"$dir/err"
+[ $? = 0 ] && events 'of("prefill")[-1]["done"] == of("prefill")[-1]["total"] > 1000'
 check 'events: how far a long prompt is read'
 
 ask --session smoke --json 'Rex is a dog. Say that.'
