@@ -206,3 +206,61 @@ void test_moments_logged(void **state)
         chat_end(&c);
     }
 }
+
+/* ---- how a turn may end ---------------------------------------------------------------------- */
+
+/* What is kept of it comes back from a log, and the next question reads nothing again. */
+static void goes_on(struct run *r, int turn)
+{
+    run_nothing_re_read(r);
+    run_logged(r);
+    if (r->c.turn[turn].chosen >= 0)
+        assert_true(run_reply(r, turn)->ids.n > 0);
+    r->cancel_at = -1;
+    r->max = 6;
+    run_ask(r, "and then?", MODE_FLASH);
+    run_nothing_re_read(r);
+    run_logged(r);
+}
+
+/* Stopped at each token, in each mode, of one candidate. */
+void test_moments_cancelled(void **state)
+{
+    (void)state;
+    int stopped = 0;
+    for (int mode = 0; mode < MODE_COUNT; mode++)
+        for (int at = 0; at < 24; at++) {
+            struct run r;
+            run_open(&r, "tiny-llama.gguf");
+            r.max = 12;
+            r.cancel_at = at;
+            int turn = run_ask(&r, open_text, (enum mode_id)mode);
+            stopped += r.done.reason == REASON_CANCELLED;
+            goes_on(&r, turn);
+            run_close(&r);
+        }
+    assert_true(stopped > 40);
+}
+
+/* The budget of an answer, and that of a thought that is never closed. */
+void test_moments_budgets(void **state)
+{
+    (void)state;
+    int length = 0, capped = 0;
+    for (int mode = 0; mode < MODE_COUNT; mode++)
+        for (int i = 0; i < 8; i++) {
+            struct run r;
+            char question[20];
+            run_open(&r, "tiny-llama.gguf");
+            r.max = 5;
+            snprintf(question, sizeof question, "hello %d", i);
+            int turn = run_ask(&r, question, (enum mode_id)mode);
+            length += r.done.reason == REASON_LENGTH;
+            capped += r.done.usage.think_capped;
+            assert_true(r.done.usage.answer_tokens > 0);
+            goes_on(&r, turn);
+            run_close(&r);
+        }
+    assert_true(length > 5);
+    assert_true(capped > 0);
+}
