@@ -118,6 +118,15 @@ static void describe_price(const char *model, const struct cost *s, struct buf *
                p->from, p->source, p->checked, text);
 }
 
+/* No mode before it corresponds to the same model of a server. */
+static bool remote_first(enum mode_id mode)
+{
+    for (int m = 0; m < (int)mode; m++)
+        if (strcmp(mode_get((enum mode_id)m)->remote, mode_get(mode)->remote) == 0)
+            return false;
+    return true;
+}
+
 void cost_describe(const struct conversation *c, struct buf *out)
 {
     struct cost s;
@@ -132,6 +141,7 @@ void cost_describe(const struct conversation *c, struct buf *out)
             describe_sum(mode_get((enum mode_id)m)->title, &one, out);
     }
     describe_sum("all", &s, out);
-    describe_price("deepseek-v4-flash", &s, out);
-    describe_price("deepseek-v4-pro", &s, out);
+    for (int m = 0; m < mode_count(); m++)
+        if (remote_first((enum mode_id)m))
+            describe_price(mode_get((enum mode_id)m)->remote, &s, out);
 }

@@ -107,7 +107,7 @@ int slices_cost(const struct ids *exact, int from, int to, int ctx_used)
 void slices_price(int tokens, double read_tok_s, const struct far_stats *far, int ctx_used,
                   char *out, size_t bytes)
 {
-    int n = snprintf(out, bytes, "%d token%s", tokens, tokens == 1 ? "" : "s");
+    int n = snprintf(out, bytes, "at most %d token%s", tokens, tokens == 1 ? "" : "s");
     if (read_tok_s > 0)
         n += snprintf(out + n, bytes - (size_t)n, ", about %.1f s", tokens / read_tok_s);
     if (ctx_used > 0)

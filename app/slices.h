@@ -29,7 +29,8 @@ bool slices_turn(const struct slices *s, int turn, int *from, int *to);
  * that are. */
 int slices_cost(const struct ids *exact, int from, int to, int ctx_used);
 
-/* "412 tokens, about 1.2 s, 9.4 MB more": what that takes. */
+/* "at most 412 tokens, about 1.2 s, up to 9.4 MB more": what that takes; whole blocks are counted,
+ * the newest of which is shorter. */
 void slices_price(int tokens, double read_tok_s, const struct far_stats *far, int ctx_used,
                   char *out, size_t bytes);
 

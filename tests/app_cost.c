@@ -87,6 +87,10 @@ void test_cost_of_a_conversation(void **state)
     assert_int_equal(s.kv_bytes, 1000000);
     assert_int_equal(s.folded, 0);
     assert_non_null(strstr(buf_text(&text), "deepseek-v4-flash at the price of 2026-09-10"));
+    /* Of two modes that correspond to one model one price is told. */
+    const char *pro = strstr(buf_text(&text), "what if: deepseek-v4-pro at");
+    assert_non_null(pro);
+    assert_null(strstr(pro + 1, "what if:"));
     buf_release(&text);
     conversation_release(&c);
 }

@@ -86,9 +86,9 @@ void test_slices_exact(void **state)
     assert_int_equal(slices_cost(&exact, 70, 300, 300), 300 - 192);
     assert_int_equal(slices_cost(&exact, 70, 190, 300), 0);
     slices_price(108, 0, &far, 300, text, sizeof text);
-    assert_string_equal(text, "108 tokens, up to 1.1 MB more");
+    assert_string_equal(text, "at most 108 tokens, up to 1.1 MB more");
     slices_price(108, 54, &far, 300, text, sizeof text);
-    assert_string_equal(text, "108 tokens, about 2.0 s, up to 1.1 MB more");
+    assert_string_equal(text, "at most 108 tokens, about 2.0 s, up to 1.1 MB more");
     slices_release(&s);
     conversation_release(&c);
 }
