@@ -598,7 +598,7 @@ def test_reread(t):
     t.wait("the bar there", lambda s: "> turn 1, you" in s and re.search(r"tokens, q8", s))
     click(t, 5, 4)
     t.wait("the question", lambda s: "Hold turn 1, you exactly?" in s and
-           re.search(r"> Yes, read it again +[0-9]+ tokens", s))
+           re.search(r"> Yes, read it again +at most [0-9]+ tokens", s))
     t.keys("Down", "Enter")
     t.wait("no list", lambda s: "Hold turn" not in s and "held exactly" not in s)
     t.type("/reread 1")
