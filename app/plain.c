@@ -25,7 +25,7 @@ struct plain {
     struct talk talk;
     struct buf input;       /* bytes read and not yet made into lines */
     struct buf draft;       /* lines that went on */
-    struct buf attached;    /* what stands before the next message */
+    struct buf attached;    /* what goes with the next message */
     bool end_of_input;
     bool leaving;
     bool folded;            /* thinking is not printed */
@@ -337,7 +337,7 @@ static void read_command(struct plain *p, enum action a, const char *args)
     on_note(p, true, msg);
 }
 
-/* The next message begins with the file. */
+/* The next message ends with the file. */
 static void attach(struct plain *p, const char *path)
 {
     struct err err;
@@ -346,7 +346,7 @@ static void attach(struct plain *p, const char *path)
         on_note(p, true, err.msg);
         return;
     }
-    snprintf(text, sizeof text, "the next message begins with %zu bytes", p->attached.bytes);
+    snprintf(text, sizeof text, "%zu bytes go with the next message", p->attached.bytes);
     on_note(p, false, text);
 }
 
@@ -416,9 +416,9 @@ static void take_line(struct plain *p, char *line, size_t bytes)
     p->midline = false;
     keep(p, buf_text(&p->draft));
     if (p->attached.bytes && *buf_text(&p->draft) != '/') {
-        buf_puts(&p->attached, buf_text(&p->draft));
-        send_line(p, buf_text(&p->attached));
+        buf_printf(&p->draft, "\n\n%s", buf_text(&p->attached));
         buf_clear(&p->attached);
+        send_line(p, buf_text(&p->draft));
     } else {
         send_line(p, buf_text(&p->draft));
     }
