@@ -27,10 +27,12 @@ struct mode_config *mode_config_new(void)
 
 static void wrong(struct mode_config *m, int line, const struct err *err)
 {
+    struct err shown; /* a name may hold anything */
     m->bad = true;
+    err_set(&shown, ERR_INPUT, "line %d: %s%s%s%s", line, *m->name ? "mode '" : "", m->name,
+            *m->name ? "': " : "", err->msg);
     if (m->n_wrong++ == 0)
-        snprintf(m->first, sizeof m->first, "line %d: %s%s%s%s", line, *m->name ? "mode '" : "",
-                 m->name, *m->name ? "': " : "", err->msg);
+        snprintf(m->first, sizeof m->first, "%s", shown.msg);
 }
 
 /* ---- a section ---------------------------------------------------------------------------- */
