@@ -5,8 +5,8 @@
  *
  * Four figures a format, the best of some rounds of one thread's own time, so that other work on
  * the machine shows little: weights read by one token from the cache and from memory, in GB/s, and
- * multiplications of 96 rows by 64 tokens, and by 512 that are read where the set has a way of its own
- * for these, in 10^9 a second. */
+ * multiplications of 96 rows by 64 tokens, and by 512 that are read where the set has a way of its
+ * own for these, in 10^9 a second. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
