@@ -493,6 +493,8 @@ void test_talk_unqueues(void **state)
     chat_end(&c);
 }
 
+/* What waits is not asked. The answer is cut off, if the worker had not ended it before it heard of
+ * that. */
 void test_talk_stop(void **state)
 {
     (void)state;
@@ -509,7 +511,8 @@ void test_talk_stop(void **state)
     chat_settle(&c);
     assert_int_equal(c.t.n_queue, 0);
     assert_int_equal(c.dones, 1);
-    if (c.t.c.turn[0].chosen >= 0)
+    assert_int_equal(c.t.c.n_turn, 1);
+    if (c.t.c.turn[0].chosen >= 0 && c.t.c.turn[0].reply[0].ids.n < 20)
         assert_int_equal(c.t.c.turn[0].reply[0].reason, REASON_CANCELLED);
     chat_end(&c);
 }
