@@ -5,13 +5,6 @@
 #include "engine/kernels_exp.h"
 #include "engine/kernels_product.h"
 
-/* All bits set in the first n of 8 lanes. */
-INLINE __m256i first(size_t n)
-{
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n),
-                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
 /* ---- quantised weights ---------------------------------------------------------------------
  *
  * maddubs multiplies unsigned by signed bytes and adds pairs to 16 bits, which holds 128 * 127 * 2.
