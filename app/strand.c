@@ -112,9 +112,13 @@ static bool is_marker(const struct strand *s, int32_t id)
 
 static void text_append(struct strand *s, const char *text, size_t bytes, struct buf *out)
 {
-    buf_append(out, text, bytes);
+    size_t from = out->bytes;
+    for (size_t i = 0, n; i < bytes; i += n + 1) { /* byte 0 is told as little as it is kept */
+        n = strnlen(text + i, bytes - i);
+        buf_append(out, text + i, n);
+    }
     if (s->part == PART_ANSWER)
-        buf_append(&s->answer, text, bytes);
+        buf_append(&s->answer, buf_text(out) + from, out->bytes - from);
 }
 
 /* Adds the text of an id of the reply. Markers of thoughts have none: what they say is the part. A
