@@ -2,9 +2,10 @@
  *
  * Token ids are i * 7919 mod n_vocab. Reading: N ids into an empty cache, once a repetition.
  * Decoding at depth D: the cache holds D ids, then `gen` times the id that was chosen last passes
- * and the next one is the largest logit. Every figure is the median of the repetitions, with the least and the most.
- * The hash of the last logits shows any change of arithmetic. What is held at a depth is told as it
- * is counted, and as the kernel has it: rows of files in its page cache, the process. */
+ * and the next one is the largest logit. Every figure is the median of the repetitions, with the
+ * least and the most. The hash of the last logits shows any change of arithmetic. What is held at a
+ * depth is told as it is counted, and as the kernel has it: rows of files in its page cache, the
+ * process. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,13 +271,15 @@ static bool measure(struct bench *b, struct err *err)
 }
 
 /* The longest timeline asked for. */
+/* Tokens that a timeline holds at most: at a depth two more than are counted, the one in an empty
+ * cache and the last one chosen. */
 static int longest(const struct bench *b)
 {
-    int most = 0;
+    int most = 0, more = b->gen + 2;
     for (int i = 0; i < b->prefill.n; i++)
         most = b->prefill.at[i] > most ? b->prefill.at[i] : most;
     for (int i = 0; i < b->depths.n; i++)
-        most = b->depths.at[i] + b->gen > most ? b->depths.at[i] + b->gen : most;
+        most = b->depths.at[i] + more > most ? b->depths.at[i] + more : most;
     return most;
 }
 
