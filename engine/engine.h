@@ -204,7 +204,7 @@ bool engine_is_think_end(const struct engine *e, int32_t id);
 
 enum kv_type { KV_F16, KV_F32 };
 
-#define SESSION_ROWS     640
+#define SESSION_ROWS     672
 #define SESSION_ROWS_MAX 4096
 
 struct far_opts {

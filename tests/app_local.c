@@ -398,7 +398,7 @@ void test_local_far(void **state)
     assert_int_equal(r.done.far.tier, KV_TIER_FLASH);
     assert_true(r.done.far.by_index);
     assert_true(r.done.far.disk_bytes > r.done.far.memory_bytes);
-    ask(&r, "go on", MODE_FLASH, 20, 5, MODE_PRO_MAX);
+    ask(&r, "go on", MODE_FLASH, 20, 5, MODE_PRO);
     run_nothing_re_read(&r);
     assert_false(r.done.far.by_index);
     ask(&r, "and more", MODE_FLASH, 8, -1, MODE_FLASH);
