@@ -270,7 +270,6 @@ static bool measure(struct bench *b, struct err *err)
     return ok;
 }
 
-/* The longest timeline asked for. */
 /* Tokens that a timeline holds at most: at a depth two more than are counted, the one in an empty
  * cache and the last one chosen. */
 static int longest(const struct bench *b)

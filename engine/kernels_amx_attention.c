@@ -53,12 +53,6 @@ INLINE __m512 values_of(const struct source *s, int row, size_t d)
     return load16(part, s->is_half);
 }
 
-INLINE void fetch(const void *ahead, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)ahead + i, _MM_HINT_T1);
-}
-
 /* Columns are rows of the block: a tile is filled row by row and turned. */
 INLINE void pack_keys(const struct source *s, uint16_t *to)
 {
@@ -106,7 +100,7 @@ INLINE void pack_values(const struct source *s, uint16_t *to)
                                      float *panels)                                            \
     {                                                                                          \
         const struct source s = { rows, n, dim, half };                                        \
-        fetch(ahead, (size_t)n * dim * (half ? sizeof(uint16_t) : sizeof(float)));             \
+        fetch_ahead(ahead, 0, (size_t)n * dim * (half ? sizeof(uint16_t) : sizeof(float)));       \
         pack_##what(&s, (uint16_t *)(void *)panels);                                           \
     }
 PACK(keys, f16, true)

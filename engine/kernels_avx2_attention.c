@@ -23,13 +23,6 @@ INLINE void transpose(__m256i v[8])
     }
 }
 
-/* Brings n bytes closer, a line at a time; bytes behind them are not looked at. */
-INLINE void fetch(const void *ahead, size_t from, size_t n)
-{
-    for (size_t i = from; i < from + n; i += 64)
-        _mm_prefetch((const char *)ahead + i, _MM_HINT_T1);
-}
-
 /* 16 rows from dimension d on, 8 of them. */
 INLINE void pack_keys(const uint16_t *const row[PANEL], size_t d, float *to)
 {
@@ -53,7 +46,7 @@ static void pack_keys_f16(const void *k, int n, size_t dim, const void *ahead, f
             row[j] = (const uint16_t *)k + (size_t)(p + j < n ? p + j : n - 1) * dim;
         size_t d = 0;
         for (; d + 8 <= dim; d += 8) {
-            fetch(ahead, (size_t)p * row_bytes + d * 2 * PANEL, 16 * PANEL);
+            fetch_ahead(ahead, (size_t)p * row_bytes + d * 2 * PANEL, 16 * PANEL);
             pack_keys(row, d, panels + d * PANEL);
         }
         for (; d < dim; d++)
@@ -69,7 +62,7 @@ static void pack_values_f16(const void *v, int n, size_t dim, const void *ahead,
     for (int i = 0; i < n; i++, row += dim) {
         float *to = panels + i * PANEL;
         size_t d = 0;
-        fetch(ahead, (size_t)i * row_bytes, row_bytes);
+        fetch_ahead(ahead, (size_t)i * row_bytes, row_bytes);
         for (; d + PANEL <= dim; d += PANEL, to += PANEL * n)
             for (int j = 0; j < PANEL; j += 8)
                 _mm256_storeu_ps(to + j, _mm256_cvtph_ps(_mm_loadu_si128(

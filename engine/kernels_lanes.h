@@ -3,6 +3,7 @@
 #define DUET_ENGINE_KERNELS_LANES_H
 
 #include <immintrin.h>
+#include <stddef.h>
 
 #ifndef INLINE
 #define INLINE static inline __attribute__((always_inline))
@@ -36,6 +37,13 @@ INLINE float max8(__m256 v)
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     m = _mm_max_ps(m, _mm_movehl_ps(m, m));
     return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
+/* Brings n bytes closer, a line at a time; bytes behind them are not looked at. */
+INLINE void fetch_ahead(const void *ahead, size_t from, size_t n)
+{
+    for (size_t i = from; i < from + n; i += 64)
+        _mm_prefetch((const char *)ahead + i, _MM_HINT_T1);
 }
 
 #endif
