@@ -243,6 +243,29 @@ static char *title_new(const char *text, int n)
     return buf_take(&b);
 }
 
+/* Behind a file that the text begins with, as attach_file() writes it: its name, a fence, the lines
+ * between and the same fence. NULL: it begins with none. */
+static const char *behind_file(const char *text)
+{
+    const char *open = strchr(text, '\n');
+    if (!open || open == text || open[-1] != ':')
+        return NULL;
+    size_t n = strspn(++open, "`");
+    for (const char *at = open; n >= 3 && (at = strchr(at, '\n'));)
+        if (strspn(++at, "`") == n && (at[n] == '\n' || !at[n]))
+            return at + n;
+    return NULL;
+}
+
+/* What is asked about files says more than the name of the first. */
+static const char *title_text(const char *question)
+{
+    const char *text = question + strspn(question, " \r\n"), *next;
+    while ((next = behind_file(text)))
+        text = next + strspn(next, " \r\n");
+    return *text ? text : question;
+}
+
 void conversation_title(struct conversation *c, const char *title)
 {
     char *made = title_new(title, TITLE_CHARS_MAX);
@@ -259,7 +282,7 @@ int conversation_ask(struct conversation *c, const char *question, enum mode_id 
     t->chosen = -1;
     if (c->title[0] == 0) {
         free(c->title);
-        c->title = title_new(question, TITLE_CHARS);
+        c->title = title_new(title_text(question), TITLE_CHARS);
     }
     return c->n_turn++;
 }

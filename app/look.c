@@ -18,11 +18,14 @@ static bool environment_light(void)
     return back && (strcmp(back, ";7") == 0 || strcmp(back, ";15") == 0);
 }
 
-static const char *fitting(void)
+static const char *fitting(const struct loop *l)
 {
-    enum term_background b = term_ask(ANSWER_MS);
-    bool light = b == TERM_UNKNOWN ? environment_light() : b == TERM_LIGHT;
-    return light ? "light" : "dark";
+    return l->light ? "light" : "dark";
+}
+
+static bool is_auto(const char *name)
+{
+    return !name || strcmp(name, "auto") == 0;
 }
 
 /* ---- keys --------------------------------------------------------------------------------- */
@@ -108,12 +111,15 @@ bool look_start(struct loop *l, const struct options *o, char *msg, size_t msg_b
 {
     struct paths paths;
     struct err err;
-    const char *name = o->theme && strcmp(o->theme, "auto") != 0 ? o->theme : fitting();
+    enum term_background b = term_ask(ANSWER_MS);
+    l->light = b == TERM_UNKNOWN ? environment_light() : b == TERM_LIGHT;
+    l->theme_fits = is_auto(o->theme);
     if (!paths_init(&paths, &err)) {
         snprintf(msg, msg_bytes, "%s", err.msg);
         return false;
     }
     keys_read(l, &paths);
+    const char *name = l->theme_fits ? fitting(l) : o->theme;
     return theme_load(&l->theme, &paths, name, msg, msg_bytes);
 }
 
@@ -143,9 +149,18 @@ void look_show(struct loop *l, const char *name)
 void look_theme(struct loop *l, const char *name)
 {
     char msg[200];
-    bool good = take_named(l, name, msg, sizeof msg);
+    bool fits = is_auto(name), good = take_named(l, fits ? fitting(l) : name, msg, sizeof msg);
+    l->theme_fits = good ? fits : l->theme_fits;
     if (good)
         snprintf(msg, sizeof msg, "theme %s; a line 'theme = %s' in the config file keeps it",
                  l->theme.name, name);
     loop_hint(l, !good, msg);
+}
+
+void look_colors(struct loop *l, bool light)
+{
+    l->light = light;
+    if (!l->theme_fits || l->overlay == OVERLAY_THEMES)
+        return;
+    look_show(l, fitting(l));
 }

@@ -469,6 +469,10 @@ static bool lasting(const struct key *k)
 static bool take_key(struct loop *l, const struct key *k)
 {
     bool asked = l->leave_asked;
+    if (k->code == KEYCODE_DARK || k->code == KEYCODE_LIGHT) {
+        look_colors(l, k->code == KEYCODE_LIGHT);
+        return false;
+    }
     l->dirty = l->touched = true;
     worker_stir(l->talk.worker);
     if (k->code == KEYCODE_EOF) {

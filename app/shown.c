@@ -147,7 +147,7 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
     l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
 
-#define FOLDED ", out of the context"
+#define FOLDED ", out of ctx" /* as the header names it; 40 columns have room for all of it */
 
 /* The thoughts stay where they are shown; their lines, and the status row, say that they are not
  * read any more. */

@@ -228,8 +228,13 @@ void store_facts(const struct store_entry *e, char *out, size_t bytes)
     struct tm tm = {0};
     char size[24];
     size_text(e->log_bytes + e->kv_bytes, size, sizeof size);
-    strftime(when, sizeof when, "%Y-%m-%d %H:%M", localtime_r(&t, &tm));
-    snprintf(out, bytes, "%4d turn%s  %s  %8s", e->turns, e->turns == 1 ? " " : "s", when, size);
+    localtime_r(&t, &tm);
+    time_t now = time(NULL);
+    struct tm today = {0};
+    localtime_r(&now, &today);
+    bool is_today = tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year;
+    strftime(when, sizeof when, is_today ? "%H:%M" : "%Y-%m-%d", &tm);
+    snprintf(out, bytes, "%s  %4d turn%s  %8s", when, e->turns, e->turns == 1 ? " " : "s", size);
 }
 
 void store_details(const struct store_entry *e, char *out, size_t bytes)

@@ -24,6 +24,12 @@ void test_conversation_title(void **state)
          "exactly sixty characters are in this line, not one more: 123"},
         {"äääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää",
          "ääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää"},
+        /* What is asked about files, not the name of the first. */
+        {"a.c:\n```\nint x;\n```\nWhat is x?", "What is x?"},
+        {"a.md:\n````\n```\n````\n\nb.c:\n```\n```\nCompare them", "Compare them"},
+        {"a.c:\n```\nint x;\n```\n", "a.c:"},
+        {"a.c:\n```\nnever closed", "a.c:"},
+        {"Look:\nnot a file", "Look:"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct conversation c;

@@ -601,8 +601,11 @@ void test_store_branch(void **state)
         all[i].log_bytes = 1395;
         all[i].changed = 0;
         store_facts(&all[i], facts, sizeof facts);
-        assert_non_null(strstr(facts, "2 turns  19"));
-        assert_non_null(strstr(facts, ":00    1.4 kB"));
+        assert_memory_equal(facts, "19", 2);
+        assert_non_null(strstr(facts, "     2 turns    1.4 kB"));
+        all[i].changed = time(NULL);
+        store_facts(&all[i], facts, sizeof facts);
+        assert_true(facts[2] == ':' && facts[5] == ' '); /* today: the time */
     }
     free(all);
     all = NULL;

@@ -565,6 +565,29 @@ def test_theme_list(t):
     t.wait("an error", lambda s: "theme 'no-such': No such file" in s)
 
 
+def test_colors_change(t):
+    """The terminal tells that it is light now (mode 2031): so is the theme, unless one was chosen."""
+    told = {"light": "\033[?997;2n", "dark": "\033[?997;1n"}
+    t.duet("--max-tokens 8", "--no-save")
+    t.idle()
+    dark = t.screen("-e")
+    t.type(told["light"])
+    t.wait("other colours", lambda s: t.screen("-e") != dark)
+    light = t.screen("-e")
+    t.type(told["dark"])
+    t.wait("those of before", lambda s: t.screen("-e") == dark)
+    t.type("/theme dark")
+    t.keys("Enter")
+    t.wait("it is chosen", lambda s: "theme dark; a line" in s)
+    t.type(told["light"] + "x")
+    t.wait("the draft", lambda s: re.search("^❯ x$", s, re.M))
+    true("a chosen theme stays", t.screen("-e").splitlines()[0] == dark.splitlines()[0])
+    t.keys("BSpace")
+    t.type("/theme auto")
+    t.keys("Enter")
+    t.wait("the light one", lambda s: t.screen("-e").splitlines()[0] == light.splitlines()[0])
+
+
 def test_mouse(t):
     """Asked for, the wheel is the program's; the terminal has it back at the end."""
     flag = lambda: t.tmux("display-message", "-p", "#{mouse_any_flag}").strip()  # noqa: E731

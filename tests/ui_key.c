@@ -155,6 +155,8 @@ void test_decode_keys(void **state)
     /* Pressed; let go, moved, another button, with a modifier, in no place: nothing. */
     DECODES("Click x", "\033[<0;5;7M\033[<0;5;7m\033[<32;5;7M\033[<2;5;7M\033[<4;5;7M\033[<0;0;7M"
                        "\033[<0;5M\033[<0Mx");
+    DECODES("Dark Light x", "\033[?997;1n\033[?997;2n\033[?997;3n\033[?997n\033[?996;1n"
+                            "\033[997;1nx");
     DECODES("F20 a", "\033[[odda");
     DECODES("Alt+[", "\033[");
     DECODES("Alt+O", "\033O");

@@ -139,6 +139,27 @@ void test_list_found(void **state)
     list_free(&l);
 }
 
+/* Where both texts of a row do not fit, the right one loses pieces from its end; the first one
+ * stays, if it is short, and the left text is cut. */
+void test_list_narrow(void **state)
+{
+    (void)state;
+    ui_locale();
+    struct list *l = list_new("Sessions", true);
+    list_add(l, "How do I reverse a list?", "2026-11-26     2 turns    1.4 kB");
+    list_add(l, "Short", "17:04    12 turns     20 kB");
+    list_add(l, "A piece of the context", "at most 300 tokens, about 2 s");
+    draws(l, 4, 61, "Sessions\n> How do I reverse a list?  2026-11-26     2 turns    1.4 kB\n"
+                    "  Short                          17:04    12 turns     20 kB\n"
+                    "  A piece of the context       at most 300 tokens, about 2 s\n");
+    draws(l, 4, 40, "Sessions\n> How do I reverse a list?   2026-11-26\n"
+                    "  Short     17:04    12 turns     20 kB\n"
+                    "  A piece of the context\n");
+    draws(l, 3, 30, "Sessions\n> How do I revers  2026-11-26\n"
+                    "  Short     17:04    12 turns\n");
+    list_free(&l);
+}
+
 void test_layout_split(void **state)
 {
     (void)state;

@@ -404,6 +404,7 @@ static void was_restored(struct rig *r)
     while (rig_take(r))
         continue;
     rig_shows(r, "\033[?2004l");
+    rig_shows(r, "\033[?2031l");
     rig_shows(r, "\033[?1049l");
     same_settings(r);
 }

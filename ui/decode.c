@@ -162,9 +162,21 @@ static struct key mouse_key(const struct csi *c)
     return k;
 }
 
+/* "ESC [ ? 997 ; 1 n": its colours are dark now, 2 = light (mode 2031). */
+static struct key colors_key(const struct csi *c)
+{
+    bool told = c->last == 'n' && c->param[0] == 997 && c->n == 1;
+    return (struct key){.code = !told              ? KEYCODE_NONE
+                                : c->param[1] == 1 ? KEYCODE_DARK
+                                : c->param[1] == 2 ? KEYCODE_LIGHT
+                                                   : KEYCODE_NONE};
+}
+
 static struct key csi_key(const struct csi *c)
 {
     struct key k = {0};
+    if (c->first == '?')
+        return colors_key(c);
     if (c->first == '<')
         return mouse_key(c);
     if (c->first)

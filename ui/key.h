@@ -18,6 +18,7 @@ enum key_code {
     KEYCODE_RESIZE, /* the terminal has another size */
     KEYCODE_WHEEL_UP, KEYCODE_WHEEL_DOWN,
     KEYCODE_CLICK,  /* row, col: the left button went down there */
+    KEYCODE_DARK, KEYCODE_LIGHT, /* the terminal's colours are now dark, or light */
     KEYCODE_EOF,    /* the terminal is gone */
 };
 

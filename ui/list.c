@@ -31,6 +31,7 @@ enum {
     LEFT_MARGIN = 2,
     SIDE_COLS = 50, /* narrower texts to read have their right part below the left one */
     BELOW_INDENT = 4,
+    BESIDE = LEFT_MARGIN + 3, /* around two texts in a row: two blanks between, one behind */
 };
 
 struct list *list_new(const char *title, bool choose)
@@ -307,14 +308,27 @@ static void draw_title(const struct list *l, struct grid *g, int row, int col, i
     put_shown(g, row, col + n, cols - n, STYLE_TEXT, buf_text(&l->filter));
 }
 
-/* How many bytes of the right text, up to one of its commas, have room. */
-static size_t right_bytes(const struct item *it, int room)
+/* The end of the piece of a right text before byte n, pieces being parted by commas or by two
+ * blanks; 0 = there is none. */
+static size_t piece_before(const char *text, size_t n)
 {
-    size_t n = strlen(it->right);
+    while (n && text[n - 1] != ',' && !(n > 1 && text[n - 1] == ' ' && text[n - 2] == ' '))
+        n--;
+    while (n && (text[n - 1] == ',' || text[n - 1] == ' '))
+        n--;
+    return n;
+}
+
+/* How many bytes of the right text, up to the end of one of its pieces, have room. The first has,
+ * if it is short: the left text is then cut for it. */
+static size_t right_bytes(const struct item *it, int room, int cols)
+{
+    size_t n = strlen(it->right), first;
     while (n && text_cells(it->right, n) > room) {
-        while (n && it->right[n - 1] != ',')
-            n--;
-        n -= n > 0;
+        first = n;
+        n = piece_before(it->right, n);
+        if (!n && text_cells(it->right, first) <= cols / 3)
+            return first;
     }
     return n;
 }
@@ -329,11 +343,11 @@ static void draw_choice(const struct list *l, struct grid *g, int i, int row, in
     grid_fill(g, row, col, cols, bar ? STYLE_SELECTED : STYLE_TEXT, " ");
     if (bar)
         grid_put(g, row, col, 1, STYLE_SELECTED, ">", 1);
-    /* The left text matters more: the right one is left out where both do not fit. */
-    size_t bytes = right_bytes(it, all + 24 <= cols ? all : cols - own - 4);
+    /* The left text matters more: pieces of the right one are left out where both do not fit. */
+    size_t bytes = right_bytes(it, all + 24 <= cols ? all : cols - own - BESIDE, cols);
     int right = text_cells(it->right, bytes);
-    if (right && own + right + 4 > cols)
-        left = cols - right - 4;
+    if (right && own + right + BESIDE > cols)
+        left = cols - right - BESIDE;
     put_shown(g, row, col + LEFT_MARGIN, left, bar ? STYLE_SELECTED : STYLE_TEXT, it->left);
     if (right)
         put_shown(g, row, col + cols - right - 1, right, bar ? STYLE_SELECTED : STYLE_DIM,

@@ -36,6 +36,8 @@ enum { RESTORE_BYTES = 256, READ_BYTES = 65536, READS_MAX = 64, LOOK_MS = 10000,
        CLIPBOARD_BYTES_MAX = 74994 /* 100,000 signs of base64 */ };
 
 static const char modes_on[] = "\033[?2004h", modes_off[] = "\033[?2004l";
+/* It tells when its colours change. */
+static const char colors_on[] = "\033[?2031h", colors_off[] = "\033[?2031l";
 static const char sync_on[] = "\033[?2026h", sync_off[] = "\033[?2026l";
 static const char questions[] = "\033]11;?\033\\\033[?2026$p\033[c";
 static const char mouse_on[] = "\033[?1000h\033[?1006h", mouse_off[] = "\033[?1006l\033[?1000l";
@@ -114,6 +116,17 @@ static void restore_capability(const char *name)
         tputs(s, 1, restore_char);
 }
 
+/* Terminals that would show an unknown question, or whose type says nothing. */
+static bool knows_osc(void)
+{
+    static const char *const without[] = {"linux", "vt", "ansi", "cons", "dumb"};
+    const char *name = getenv("TERM");
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
+        if (name && strncmp(name, without[i], strlen(without[i])) == 0)
+            return false;
+    return name && *name;
+}
+
 /* The bytes that undo what was done to the terminal, made beforehand. */
 static void prepare_restore(void)
 {
@@ -121,6 +134,8 @@ static void prepare_restore(void)
     for (const char *p = asked.sync ? sync_off : ""; *p; p++)
         restore_char(*p);
     for (const char *p = modes_off; *p; p++)
+        restore_char(*p);
+    for (const char *p = knows_osc() ? colors_off : ""; *p; p++)
         restore_char(*p);
     for (const char *p = mouse_off; term.opts.mouse && *p; p++)
         restore_char(*p);
@@ -179,17 +194,6 @@ static bool check_terminal(char *msg, size_t msg_bytes)
     bool good = capability("cup") != NULL;
     del_curterm(cur_term);
     return good || fail(msg, msg_bytes, "the terminal cannot move its cursor");
-}
-
-/* Terminals that would show an unknown question, or whose type says nothing. */
-static bool knows_osc(void)
-{
-    static const char *const without[] = {"linux", "vt", "ansi", "cons", "dumb"};
-    const char *name = getenv("TERM");
-    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
-        if (name && strncmp(name, without[i], strlen(without[i])) == 0)
-            return false;
-    return name && *name;
 }
 
 /* Collects what comes until the last answer is there. */
@@ -251,6 +255,8 @@ static void modes(bool on)
 {
     cursor_back();
     write_all(on ? modes_on : modes_off, sizeof modes_on - 1);
+    if (knows_osc())
+        write_all(on ? colors_on : colors_off, sizeof colors_on - 1);
     if (term.opts.mouse)
         write_all(on ? mouse_on : mouse_off, on ? sizeof mouse_on - 1 : sizeof mouse_off - 1);
 }
