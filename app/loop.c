@@ -108,6 +108,7 @@ static void view_fill(struct loop *l, struct view *v)
     v->ascii = t->options->ascii;
     v->mode = m->title;
     v->mode_style = (enum style)m->style;
+    v->thinks = settings_row(&t->c.settings, t->c.mode)->think != MODE_THINK_NONE;
     buf_clear(&l->settings);
     settings_describe(&t->c.settings, t->c.mode, &l->settings);
     v->settings = buf_text(&l->settings);
@@ -272,6 +273,14 @@ static void unqueue(struct loop *l)
     free(text);
 }
 
+/* What the mode is like that was just changed to; a running reply says so itself. */
+static void mode_said(struct loop *l, enum mode_id before)
+{
+    const struct mode *m = mode_get(l->talk.c.mode);
+    if (m->id != before && !talk_busy(&l->talk))
+        loop_hint(l, false, m->help);
+}
+
 /* Takes the mode that is suggested for the draft. */
 static void suggest(struct loop *l)
 {
@@ -408,7 +417,9 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     default: return false;
     }
     const char *args;
+    enum mode_id before = l->talk.c.mode;
     command_line(&l->talk, line, &args);
+    mode_said(l, before);
     return true;
 }
 
@@ -583,7 +594,9 @@ static void look_for(struct loop *l, const char *text)
 static void send_line(struct loop *l, const char *line)
 {
     const char *args;
+    enum mode_id before = l->talk.c.mode;
     enum action a = command_line(&l->talk, line, &args);
+    mode_said(l, before);
     if (a == ACTION_THEME && *args)
         look_theme(l, args);
     else if (a == ACTION_COPY)

@@ -267,7 +267,7 @@ static struct view idle_view(struct transcript *t, bool ascii)
 {
     static const char draft[] = "What about 漢字 in the draft?\nA second line.";
     return (struct view){
-        .ascii = ascii, .mode = "Pro-Max", .mode_style = STYLE_PRO_MAX,
+        .ascii = ascii, .mode = "Pro-Max", .mode_style = STYLE_PRO_MAX, .thinks = true,
         .title = "deadlock in the lock order", .model = "SmolLM2-135M", .ctx_used = 1234,
         .ctx_total = 8192, .kv_bytes = 28311552, .transcript = t,
         .draft = {.text = draft, .bytes = sizeof draft - 1, .caret = 11}, .state = "idle",

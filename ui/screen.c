@@ -44,25 +44,13 @@ static void draw_draft(struct grid *g, const struct view *v, const struct rect *
                  shown.bytes);
     }
     buf_release(&shown);
-    const char *sign = v->ascii ? "> " : "❯ ";
+    const char *sign = v->thinks ? (v->ascii ? "} " : "» ") : v->ascii ? "> " : "❯ ";
     if (indent && !top)
         grid_put(g, box->row, box->col, indent, v->mode_style, sign, strlen(sign));
     *cursor_row = box->row + row - top;
     *cursor_col = box->col + indent + col;
     if (*cursor_col >= box->col + box->cols)
         *cursor_col = box->col + box->cols - 1;
-}
-
-static void draw_rule(struct grid *g, const struct view *v, const struct rect *r)
-{
-    grid_fill(g, r->row, r->col, r->cols, STYLE_RULE, v->ascii ? "-" : "─");
-    int below = v->list ? 0 : transcript_below(v->transcript);
-    if (!below)
-        return;
-    char text[40];
-    int n = snprintf(text, sizeof text, v->ascii ? " %d more " : " ↓ %d more ", below);
-    int cells = text_cells(text, (size_t)n);
-    grid_put(g, r->row, r->col + r->cols - cells - 2, cells, STYLE_NOTE, text, (size_t)n);
 }
 
 /* The rows of the list. */
@@ -88,22 +76,42 @@ static void draw_waiting(struct grid *g, const struct view *v, struct rect *r)
     r->rows -= n;
 }
 
-/* Takes a row for a heading from a pane. */
-static void draw_heading(struct grid *g, struct rect *r, int col, const char *text)
+/* Where a heading stands that a rule leads to. */
+enum { IN_RULE = 2 };
+
+/* Takes a row for a heading from a pane; in a rule it has blanks around it. */
+static void draw_heading(struct grid *g, struct rect *r, int col, enum style s, const char *text)
 {
     struct buf shown = {0};
+    buf_puts(&shown, col ? " " : "");
     text_display(&shown, text, strlen(text));
-    grid_put(g, r->row, r->col + col, r->cols - col, STYLE_DIM, buf_text(&shown), shown.bytes);
+    buf_puts(&shown, col ? " " : "");
+    grid_put(g, r->row, r->col + col, r->cols - col, s, buf_text(&shown), shown.bytes);
     buf_release(&shown);
     r->row++;
     r->rows--;
+}
+
+/* Over the draft: who will answer it, and how much of the transcript is below the view. */
+static void draw_rule(struct grid *g, const struct view *v, const struct rect *r)
+{
+    grid_fill(g, r->row, r->col, r->cols, STYLE_RULE, v->ascii ? "-" : "─");
+    struct rect word = {r->row, r->col, 1, r->cols / 2};
+    draw_heading(g, &word, IN_RULE, v->mode_style, v->mode);
+    int below = v->list ? 0 : transcript_below(v->transcript);
+    if (!below)
+        return;
+    char text[40];
+    int n = snprintf(text, sizeof text, v->ascii ? " %d more " : " ↓ %d more ", below);
+    int cells = text_cells(text, (size_t)n);
+    grid_put(g, r->row, r->col + r->cols - cells - 2, cells, STYLE_NOTE, text, (size_t)n);
 }
 
 static void draw_second(struct grid *g, const struct view *v, struct rect *r, int col)
 {
     if (v->spots)
         v->spots->beside = *r;
-    draw_heading(g, r, col, v->heading);
+    draw_heading(g, r, col, STYLE_DIM, v->heading);
     transcript_ascii(v->beside, v->ascii);
     transcript_draw(v->beside, g, r->row, r->col, r->rows, r->cols);
 }
@@ -125,9 +133,9 @@ static void draw_beside(struct grid *g, const struct view *v, struct rect *middl
     if (pane[1].rows && !right)
         grid_fill(g, pane[1].row, pane[1].col, pane[1].cols, STYLE_RULE, v->ascii ? "-" : "─");
     if (pane[1].rows)
-        draw_second(g, v, &pane[1], right ? 0 : 2);
+        draw_second(g, v, &pane[1], right ? 0 : IN_RULE);
     if (v->heading_first && !v->list)
-        draw_heading(g, middle, 0, v->heading_first);
+        draw_heading(g, middle, 0, STYLE_DIM, v->heading_first);
 }
 
 enum { ROWS_LEFT_MIN = 4 };

@@ -35,6 +35,7 @@ struct view {
     /* header */
     const char *mode;       /* "Flash" */
     enum style mode_style;
+    bool thinks;           /* before it answers: the prompt says so */
     const char *settings;   /* what is changed of it; NULL or "" = nothing */
     const char *title;
     const char *model;      /* short name, "" while unknown */
