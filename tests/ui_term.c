@@ -3,37 +3,16 @@
  * disorder, a key that depends on how its bytes arrive, far too many bytes for one frame. */
 #include <fcntl.h>
 #include <poll.h>
-#include <pty.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
-#include <utmp.h>
 
-#include "tests/ui.h"
-#include "ui/buf.h"
+#include "tests/ui_rig.h"
 #include "ui/term.h"
 #include "ui/text.h"
 
-enum { PATIENCE_MS = 20000 }; /* only a failing test waits that long */
-
-struct rig {
-    int master, slave, report;
-    pid_t child;
-    struct termios before;
-    struct buf out, said; /* all the terminal was sent; reports not looked at yet */
-};
-
 /* ---- the child ---------------------------------------------------------------------------- */
-
-static int report_fd;
-
-static void report(const char *text)
-{
-    if (dprintf(report_fd, "%s\n", text) < 0)
-        _exit(3);
-}
 
 static void draw_text(const char *text, int row)
 {
@@ -280,134 +259,7 @@ static void child_shell(void)
     _exit(0);
 }
 
-/* ---- the test's side ---------------------------------------------------------------------- */
-
-static void rig_start(struct rig *r, void (*child)(void))
-{
-    int pipes[2];
-    struct winsize size = {.ws_row = 24, .ws_col = 80};
-    memset(r, 0, sizeof *r);
-    assert_int_equal(openpty(&r->master, &r->slave, NULL, NULL, &size), 0);
-    assert_int_equal(tcgetattr(r->slave, &r->before), 0);
-    assert_int_equal(pipe(pipes), 0);
-    r->child = fork();
-    assert_true(r->child >= 0);
-    if (r->child == 0) {
-        close(pipes[0]);
-        close(r->master);
-        report_fd = pipes[1];
-        setenv("TERM", "xterm-256color", 1);
-        if (login_tty(r->slave) != 0)
-            _exit(3);
-        child();
-        _exit(0);
-    }
-    close(pipes[1]);
-    r->report = pipes[0];
-}
-
-/* Takes what comes, from the terminal and the pipe; false if nothing more will. */
-static bool rig_take(struct rig *r)
-{
-    static char bytes[65536];
-    struct pollfd p[] = {{r->report, POLLIN, 0}, {r->master, POLLIN, 0}};
-    if (poll(p, 2, PATIENCE_MS) <= 0)
-        return false;
-    if (p[1].revents & POLLIN) {
-        ssize_t n = read(r->master, bytes, sizeof bytes);
-        if (n > 0)
-            buf_append(&r->out, bytes, (size_t)n);
-        return true;
-    }
-    ssize_t n = read(r->report, bytes, sizeof bytes);
-    if (n > 0)
-        buf_append(&r->said, bytes, (size_t)n);
-    return n > 0;
-}
-
-/* The next report is this one. */
-static void rig_expect(struct rig *r, const char *want)
-{
-    while (!strchr(buf_text(&r->said), '\n'))
-        if (!rig_take(r))
-            fail_msg("no report; '%s' was expected", want);
-    size_t n = (size_t)(strchr(r->said.data, '\n') - r->said.data);
-    r->said.data[n] = 0;
-    assert_string_equal(r->said.data, want);
-    memmove(r->said.data, r->said.data + n + 1, r->said.bytes - n);
-    r->said.bytes -= n + 1;
-}
-
-/* The terminal has been sent this, or will be: what was written before a report may come after. */
-static void rig_shows(struct rig *r, const char *want)
-{
-    static char bytes[65536];
-    struct pollfd p = {r->master, POLLIN, 0};
-    while (!strstr(buf_text(&r->out), want)) {
-        if (poll(&p, 1, PATIENCE_MS) <= 0)
-            fail_msg("the terminal was never sent '%s'", want + (*want == '\033'));
-        ssize_t n = read(r->master, bytes, sizeof bytes);
-        assert_true(n > 0);
-        buf_append(&r->out, bytes, (size_t)n);
-    }
-}
-
-/* Types; the child's output is taken meanwhile, or both would wait for each other. */
-static void rig_type(struct rig *r, const char *bytes, size_t n)
-{
-    fcntl(r->master, F_SETFL, O_NONBLOCK);
-    while (n) {
-        ssize_t done = write(r->master, bytes, n < 1000 ? n : 1000);
-        if (done > 0) {
-            bytes += done;
-            n -= (size_t)done;
-            continue;
-        }
-        struct pollfd p = {r->master, POLLIN | POLLOUT, 0};
-        assert_true(poll(&p, 1, PATIENCE_MS) > 0);
-        if (p.revents & POLLIN)
-            rig_take(r);
-    }
-}
-
-static void rig_keys(struct rig *r, const char *bytes)
-{
-    rig_type(r, bytes, strlen(bytes));
-}
-
-static void rig_end(struct rig *r, int want)
-{
-    int status;
-    while (rig_take(r))
-        continue;
-    assert_int_equal(waitpid(r->child, &status, 0), r->child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), want);
-    close(r->report);
-    close(r->master);
-    close(r->slave);
-    buf_release(&r->out);
-    buf_release(&r->said);
-}
-
-/* The terminal's own settings are what they were. */
-static void same_settings(const struct rig *r)
-{
-    struct termios now;
-    memset(&now, 0, sizeof now); /* there is padding */
-    assert_int_equal(tcgetattr(r->slave, &now), 0);
-    assert_memory_equal(&now, &r->before, sizeof now);
-}
-
-static void was_restored(struct rig *r)
-{
-    while (rig_take(r))
-        continue;
-    rig_shows(r, "\033[?2004l");
-    rig_shows(r, "\033[?2031l");
-    rig_shows(r, "\033[?1049l");
-    same_settings(r);
-}
+/* ---- the tests --------------------------------------------------------------------------- */
 
 void test_term_starts_and_stops(void **state)
 {
