@@ -209,7 +209,7 @@ static bool stop(struct loop *l, bool esc)
     if (l->leave_asked)
         l->leaving = true;
     l->leave_asked = true;
-    loop_hint(l, false, "again to leave; the conversation is saved");
+    loop_hint(l, false, "again to leave; all is saved");
     return true;
 }
 

@@ -226,7 +226,7 @@ void store_facts(const struct store_entry *e, char *out, size_t bytes)
     char when[32];
     time_t t = (time_t)e->changed;
     struct tm tm = {0};
-    char size[24];
+    char size[24], turns[24];
     size_text(e->log_bytes + e->kv_bytes, size, sizeof size);
     localtime_r(&t, &tm);
     time_t now = time(NULL);
@@ -234,7 +234,8 @@ void store_facts(const struct store_entry *e, char *out, size_t bytes)
     localtime_r(&now, &today);
     bool is_today = tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year;
     strftime(when, sizeof when, is_today ? "%H:%M" : "%Y-%m-%d", &tm);
-    snprintf(out, bytes, "%s  %4d turn%s  %8s", when, e->turns, e->turns == 1 ? " " : "s", size);
+    snprintf(turns, sizeof turns, "%d turn%s", e->turns, e->turns == 1 ? "" : "s");
+    snprintf(out, bytes, "%s  %10s  %8s", when, turns, size);
 }
 
 void store_details(const struct store_entry *e, char *out, size_t bytes)

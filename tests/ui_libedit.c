@@ -117,7 +117,8 @@ static struct editor *start_editor(void)
     char msg[200] = "", type[40];
     snprintf(type, sizeof type, "%s", getenv("TERM"));
     setenv("TERM", how.type, 1);
-    struct editor *ed = editor_new(&(struct editor_opts){"duet", NULL, how.editrc}, msg, sizeof msg);
+    struct editor_opts opts = {"duet", NULL, how.editrc};
+    struct editor *ed = editor_new(&opts, msg, sizeof msg);
     setenv("TERM", type, 1);
     if (!ed)
         report(msg);

@@ -272,7 +272,7 @@ static void status_left(const struct view *v, int room, struct buf *out)
     } else if (v->draft_tokens > 0)
         buf_printf(out, "%sdraft ~%d tok", dot(v), v->draft_tokens);
     else if (v->tok_s > 0)
-        buf_printf(out, "%s%.1f tok/s", dot(v), v->tok_s);
+        buf_printf(out, "%s%.*f tok/s", dot(v), v->tok_s < 99.95, v->tok_s);
     if (v->re_read >= 0 && v->total <= 0)
         buf_printf(out, "%sre-read %d", dot(v), v->re_read);
     if (v->draft_tokens > 0 && !fits(v))
@@ -285,6 +285,13 @@ static void status_left(const struct view *v, int room, struct buf *out)
         reading(v, room, out);
     if (v->drafted > 0)
         ahead(v, room, out);
+}
+
+/* In a list and in the reader the keys are worth more than the figures. */
+static void status_brief(const struct view *v, struct buf *out)
+{
+    buf_clear(out);
+    buf_printf(out, "%s%s%s", v->state, v->list ? "" : dot(v), v->list ? "" : "reader");
 }
 
 /* As much of the hint as fits, cut between its parts, which two blanks separate. */
@@ -308,6 +315,10 @@ void status_draw(const struct view *v, struct grid *g, int row, int cols)
     grid_fill(g, row, 0, cols, STYLE_STATUS, " ");
     status_left(v, room, &left);
     int n = text_cells(buf_text(&left), left.bytes);
+    if ((v->list || v->reader) && !v->search && !v->total && n + 2 + cells > room) {
+        status_brief(v, &left);
+        n = text_cells(buf_text(&left), left.bytes);
+    }
     enum style s = v->hint_is_error ? STYLE_ERROR : STYLE_STATUS;
     if ((v->hint_is_error || v->hint_is_message) && n + 2 + cells > room) {
         line_put_cut(&l, s, v->hint, v->ascii);
