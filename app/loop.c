@@ -624,7 +624,9 @@ static void run(struct loop *l)
         char *line = editor_read(l->editor, pump, l);
         if (!line)
             break;
+        l->sending = true;
         send_line(l, line);
+        l->sending = false;
         free(line);
     }
 }

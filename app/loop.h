@@ -59,6 +59,7 @@ struct loop {
     bool dirty;                 /* the screen is older than the state */
     bool touched;               /* and a key is why */
     bool leaving;
+    bool sending;               /* a typed line is carried out: its answer is to be seen */
     bool leave_asked;           /* Ctrl+C on an empty draft: the next one leaves */
     int status;
     int entry;                  /* transcript entry of the running part; -1 = none */

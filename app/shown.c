@@ -175,7 +175,9 @@ static void on_note(void *data, bool error, const char *text)
     buf_puts(&l->said, text);
     show_entry(l, error ? ENTRY_ERROR : ENTRY_NOTE, "", error ? STYLE_ERROR : STYLE_NOTE,
                text);
-    if (transcript_below(l->transcript)) /* where it is not seen */
+    if (l->sending)
+        transcript_to(l->transcript, true);
+    else if (transcript_below(l->transcript)) /* where it is not seen */
         loop_hint(l, error, text);
 }
 

@@ -328,10 +328,14 @@ def test_reader(t):
     t.wait("the editor", lambda s: "F1 help" in s and "zeb  " not in s)
     t.resize(40, 12)
     t.keys("PPage", "PPage")
-    t.type("/export md far.md")
-    t.keys("Enter")
+    t.keys("Tab")
+    t.type("c")
     t.wait("what is said below the view", lambda s: "more ─" in s and
-           "bytes written to far.md" in s.splitlines()[-1])
+           "the last answer had no" in s.splitlines()[-1])
+    t.type("q/export md far.md")
+    t.keys("Enter")
+    t.wait("the view at the end", lambda s: "more ─" not in s and
+           "bytes written to far.md" in s)
 
 
 test_reader.env = {"PAGER": "cp -t ."}
