@@ -9,6 +9,7 @@
 #include "app/cost.h"
 #include "app/export.h"
 #include "app/import.h"
+#include "app/merge.h"
 #include "app/number.h"
 #include "app/repro.h"
 #include "app/set.h"
@@ -319,6 +320,20 @@ static bool cmd_doubt(struct talk *t, const char *args)
     return true;
 }
 
+static void cmd_merge(struct talk *t)
+{
+    struct buf question = {0};
+    const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
+    if (!talk_idle(t))
+        return;
+    if (last && merge_question(last, &question))
+        talk_ask(t, buf_text(&question), MODE_PRO_MAX);
+    else
+        talk_say(t, true, "there are no two answers to the last question: /retry, /other or /both "
+                          "gives a second");
+    buf_release(&question);
+}
+
 static void cmd_delete(struct talk *t, const char *args)
 {
     struct err err;
@@ -386,6 +401,7 @@ static enum action carry_out(struct talk *t, enum action a, const char *args)
     case ACTION_CANDIDATES: return cmd_candidates(t, args) ? ACTION_NONE : a;
     case ACTION_DOUBT: return cmd_doubt(t, args) ? ACTION_NONE : a;
     case ACTION_REPRO: repro_command(t, args); return ACTION_NONE;
+    case ACTION_MERGE: cmd_merge(t); return ACTION_NONE;
     case ACTION_FLIP: talk_flip(t, 1); return ACTION_NONE;
     case ACTION_FLIP_BACK: talk_flip(t, -1); return ACTION_NONE;
     case ACTION_CHOOSE: cmd_choose(t, args); return ACTION_NONE;

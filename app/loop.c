@@ -408,6 +408,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_FLIP: flip(l, 1); return true;
     case ACTION_FLIP_BACK: flip(l, -1); return true;
     case ACTION_FORK: line = "/fork"; break;
+    case ACTION_MERGE: line = "/merge"; break;
     case ACTION_DIFF: shown_diff(l); return true;
     case ACTION_BRANCH: branch(l, ""); return true;
     case ACTION_BOTH: ask_both(l); return true;

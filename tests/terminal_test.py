@@ -428,13 +428,20 @@ def test_siblings(t):
     s = t.wait("the first answer", lambda s: "answer 1 of 2" in s and "Pro-Max" not in s and
                "tokens back" in s)
     same("flipped", without_status(re.sub("\n.*tokens back.*", "\n", s)))
+    t.type("m")
+    answered(t, 3)
+    asked = [e for e in t.logs()[0] if e["type"] == "ask"][-1]
+    true("Pro-Max is asked, and the other is quoted: %s" % asked, asked["mode"] == "pro-max" and
+         asked["text"].count("Answer 2:\n") == 1 and "Answer 3" not in asked["text"])
+    t.type("u")
+    t.wait("the question before", lambda s: "answer 1 of 2" in s and "Answer 2" not in s)
     t.type("D")
     t.wait("both compared", lambda s: "answer 1 (Flash, -) and answer 2 (Pro-Max, +)" in s)
     t.type("e")
     t.wait("the question", lambda s: "a branch of siblings" in s and "❯ What is a lake?" in s)
     t.type(" A big one?")
     t.keys("Enter")
-    answered(t, 3)
+    answered(t, 4)
     logs = t.logs()
     branch = next(log for log in logs if log[0].get("parent"))
     true("the branch says where it comes from", branch[0]["parent"] == "siblings")
