@@ -327,7 +327,9 @@ def test_reader(t):
     t.type("q")
     t.wait("the editor", lambda s: "F1 help" in s and "zeb  " not in s)
     t.resize(40, 12)
+    t.wait("the narrow screen", lambda s: re.search("^── Flash ─{31}$", s, re.M))
     t.keys("PPage", "PPage")
+    t.wait("an earlier place", lambda s: "more ─" in s)
     t.keys("Tab")
     t.type("c")
     t.wait("what is said below the view", lambda s: "more ─" in s and
