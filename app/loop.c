@@ -155,9 +155,9 @@ static void view_fill(struct loop *l, struct view *v)
               : l->panes      ? panes_hint(l)
               : l->list       ? overlay_hint(l)
               : l->searching  ? "Enter keep  Esc end"
-              : *suggestion(l, v) ? l->chip
                               : look_tips(l);
-    v->hint_is_message = *l->hint != 0 || (l->panes && !talk_busy(t)) || v->hint == l->chip;
+    v->hint_is_message = *l->hint != 0 || (l->panes && !talk_busy(t));
+    v->chip = l->list ? "" : suggestion(l, v);
     v->hint_is_error = l->hint_error;
 }
 

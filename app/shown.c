@@ -158,7 +158,10 @@ static void on_folded(void *data, const struct talk *t, const struct event *e)
     (void)t;
     snprintf(text, sizeof text, "folded: %d tokens out, %d re-read, %.1f s", e->done, e->re_read,
              e->seconds);
-    loop_hint(l, false, text);
+    struct editor_view draft;
+    editor_view(l->editor, &draft);
+    if (!draft.bytes) /* whose cost is told there otherwise */
+        loop_hint(l, false, text);
     transcript_mark_thoughts(l->transcript, 0, FOLDED);
 }
 

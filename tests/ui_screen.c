@@ -595,6 +595,7 @@ static void make_draft(struct view *v)
     v->draft = (struct editor_view){.text = draft, .bytes = sizeof draft - 1, .caret = 11};
     v->draft_tokens = 14;
     v->first_s = 0.4;
+    v->chip = "F7 Pro-Max  F8 no  (3 sentences: can be checked)";
 }
 
 static void make_unfolded(struct view *v)

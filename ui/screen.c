@@ -92,6 +92,22 @@ static void draw_heading(struct grid *g, struct rect *r, int col, enum style s, 
     r->rows--;
 }
 
+/* As much of the chip as there is room for from column `from` to `end`, at its right. */
+static void draw_chip(struct grid *g, const struct view *v, int row, int from, int end)
+{
+    struct buf cut = {0}, shown = {0};
+    status_cut(v->chip ? v->chip : "", end - from - 2, &cut);
+    if (cut.bytes) {
+        buf_puts(&shown, " ");
+        text_display(&shown, buf_text(&cut), cut.bytes);
+        buf_puts(&shown, " ");
+        int cells = text_cells(buf_text(&shown), shown.bytes);
+        grid_put(g, row, end - cells, cells, STYLE_NOTE, buf_text(&shown), shown.bytes);
+    }
+    buf_release(&cut);
+    buf_release(&shown);
+}
+
 /* Over the draft: who will answer it, and how much of the transcript is below the view. */
 static void draw_rule(struct grid *g, const struct view *v, const struct rect *r)
 {
@@ -99,12 +115,14 @@ static void draw_rule(struct grid *g, const struct view *v, const struct rect *r
     struct rect word = {r->row, r->col, 1, r->cols / 2};
     draw_heading(g, &word, IN_RULE, v->mode_style, v->mode);
     int below = v->list ? 0 : transcript_below(v->transcript);
-    if (!below)
-        return;
-    char text[40];
-    int n = snprintf(text, sizeof text, v->ascii ? " %d more " : " ↓ %d more ", below);
-    int cells = text_cells(text, (size_t)n);
-    grid_put(g, r->row, r->col + r->cols - cells - 2, cells, STYLE_NOTE, text, (size_t)n);
+    char text[40] = "";
+    if (below)
+        snprintf(text, sizeof text, v->ascii ? " %d more " : " ↓ %d more ", below);
+    int cells = text_cells(text, strlen(text)), end = r->col + r->cols - cells - IN_RULE;
+    if (below)
+        grid_put(g, r->row, end, cells, STYLE_NOTE, text, strlen(text));
+    draw_chip(g, v, r->row, r->col + 2 * IN_RULE + 2 + text_cells(v->mode, strlen(v->mode)),
+              below ? end - IN_RULE : end);
 }
 
 static void draw_second(struct grid *g, const struct view *v, struct rect *r, int col)

@@ -81,6 +81,8 @@ struct view {
     bool hint_is_message;   /* no list of keys: where both do not fit, it takes the whole row */
     bool hint_is_error;     /* likewise, and says what went wrong */
 
+    const char *chip;       /* in the rule over the draft: "F7 Pro-Max  F8 no"; NULL, "" = none */
+
     struct spots *spots;    /* filled by drawing; NULL = not wanted */
 };
 

@@ -287,15 +287,15 @@ static void status_left(const struct view *v, int room, struct buf *out)
         ahead(v, room, out);
 }
 
-/* In a list and in the reader the keys are worth more than the figures. */
+/* A message, and the keys in a list and in the reader, are worth more than the figures. */
 static void status_brief(const struct view *v, struct buf *out)
 {
+    bool reader = v->reader && !v->list;
     buf_clear(out);
-    buf_printf(out, "%s%s%s", v->state, v->list ? "" : dot(v), v->list ? "" : "reader");
+    buf_printf(out, "%s%s%s", v->state, reader ? dot(v) : "", reader ? "reader" : "");
 }
 
-/* As much of the hint as fits, cut between its parts, which two blanks separate. */
-static void hint_cut(const char *hint, int room, struct buf *out)
+void status_cut(const char *hint, int room, struct buf *out)
 {
     buf_puts(out, hint);
     while (out->bytes && text_cells(buf_text(out), out->bytes) > room) {
@@ -315,16 +315,18 @@ void status_draw(const struct view *v, struct grid *g, int row, int cols)
     grid_fill(g, row, 0, cols, STYLE_STATUS, " ");
     status_left(v, room, &left);
     int n = text_cells(buf_text(&left), left.bytes);
-    if ((v->list || v->reader) && !v->search && !v->total && n + 2 + cells > room) {
+    bool message = v->hint_is_error || v->hint_is_message;
+    bool brief = message || ((v->list || v->reader) && !v->total);
+    if (brief && !v->search && n + 2 + cells > room) {
         status_brief(v, &left);
         n = text_cells(buf_text(&left), left.bytes);
     }
     enum style s = v->hint_is_error ? STYLE_ERROR : STYLE_STATUS;
-    if ((v->hint_is_error || v->hint_is_message) && n + 2 + cells > room) {
+    if (message && n + 2 + cells > room) {
         line_put_cut(&l, s, v->hint, v->ascii);
     } else {
         line_put(&l, STYLE_STATUS, buf_text(&left));
-        hint_cut(v->hint, room - n - 2, &hint);
+        status_cut(v->hint, room - n - 2, &hint);
         l.col = l.end - text_cells(buf_text(&hint), hint.bytes);
         line_put(&l, s, buf_text(&hint));
     }

@@ -12,6 +12,9 @@ void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
 /* State, speed, progress, what was read again, or a search; at the right the hint. */
 void status_draw(const struct view *v, struct grid *g, int row, int cols);
 
+/* Appends as much of a line as fits, cut between its parts, which two blanks separate. */
+void status_cut(const char *text, int room, struct buf *out);
+
 /* The column behind the text that is being looked for. */
 int status_search_col(const struct view *v, int cols);
 
