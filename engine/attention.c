@@ -15,23 +15,25 @@
 #include "engine/mem.h"
 
 #define FEW_TOKENS   8    /* up to so many, spans are work items */
+#define PANEL_N      48   /* queries of a tile, about, which pay the packing of a block */
+#define ATTEND_N     384  /* the same where the kernels have their own way */
 
 /* How rows of an element type are unpacked. */
 struct element {
     pack_fn *pack_keys, *pack_values;
 };
 
-static struct element element_of(const struct panel_kernels *k, enum kv_type type)
+static struct element element_of(const struct panel_kernels *k, bool is_half)
 {
-    if (type == KV_F32)
-        return (struct element){ k->keys_f32, k->values_f32 };
-    return (struct element){ k->keys_f16, k->values_f16 };
+    if (is_half)
+        return (struct element){ k->keys_f16, k->values_f16 };
+    return (struct element){ k->keys_f32, k->values_f32 };
 }
 
-static const struct panel_kernels *panels_of(const struct attention *a,
-                                             const struct attention_call *c)
+/* True if the kernels have a way of their own for the call. */
+static bool by_attend(const struct attention *a, const struct attention_call *c)
 {
-    return c->reads ? &a->kernels->read_panels : &a->kernels->panels;
+    return c->rounds && a->kernels->attend;
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -51,64 +53,70 @@ static int tokens_of(const struct attention_shape *s, int n)
 /* Tokens of a tile where there are many. */
 static int tile_tokens(const struct attention *a, const struct attention_call *c)
 {
-    int n = panels_of(a, c)->n_queries;
-    return tokens_of(&a->shape, n < PANEL_QUERIES ? n : PANEL_QUERIES);
+    return tokens_of(&a->shape, by_attend(a, c) ? ATTEND_N : PANEL_N);
 }
 
-/* head_dim in whole panels. */
-static size_t padded_dim(const struct attention_shape *s)
+/* Floats of a row of results. */
+static size_t width_of(const struct attention_shape *s)
 {
-    return ((size_t)s->head_dim + PANEL - 1) / PANEL * PANEL;
+    return attend_width((size_t)s->head_dim);
+}
+
+/* Room for the queries of n tokens. */
+static size_t rows_for(const struct attention_shape *s, int n_tokens)
+{
+    size_t n = (size_t)(n_tokens * group_of(s));
+    return (n + ATTEND_QUERIES - 1) / ATTEND_QUERIES * ATTEND_QUERIES;
 }
 
 /* The running softmax of n queries: out = sum exp(s - max) v, not yet divided by sum. */
 struct running {
     float *max, *sum;   /* [n] */
-    float *out;         /* [n][padded_dim] */
+    float *out;         /* [n][width_of()] */
 };
 
 static size_t running_floats(const struct attention_shape *s, int n_tokens)
 {
-    return (size_t)(n_tokens * group_of(s)) * (2 + padded_dim(s));
+    return rows_for(s, n_tokens) * (2 + width_of(s));
 }
 
 static struct running running_at(const struct attention_shape *s, int n_tokens, float *at)
 {
-    int n = n_tokens * group_of(s);
+    size_t n = rows_for(s, n_tokens);
     return (struct running){ at, at + n, at + 2 * n };
 }
 
 /* What a thread computes in. */
 struct scratch {
-    float *panels;           /* a block's keys or values */
+    float *panels;           /* a block's keys or values; or what the kernels' own way needs */
     float *rows;             /* [2][KV_BLOCK][head_dim] the same decoded, where it is coded */
-    float *q;                /* [queries][head_dim] */
+    float *q;                /* [queries][width_of()] */
     float *score;            /* [queries][KV_BLOCK] */
     struct running all, span;
 };
 
 static size_t scratch_floats(const struct attention_shape *s)
 {
-    int tokens = tokens_of(s, PANEL_QUERIES);
-    size_t n = (size_t)(tokens * group_of(s)), dim = (size_t)s->head_dim;
-    size_t floats = panels_floats(dim) + padded_dim(s) * n + n * KV_BLOCK + 2 * KV_BLOCK * dim +
-                    2 * running_floats(s, tokens);
+    int tokens = tokens_of(s, ATTEND_N);
+    size_t n = rows_for(s, tokens), dim = (size_t)s->head_dim;
+    size_t floats = attend_bytes(dim) / sizeof(float) + width_of(s) * n + n * KV_BLOCK +
+                    2 * KV_BLOCK * dim + 2 * running_floats(s, tokens);
     return (floats + 15) / 16 * 16;  /* threads share no line */
 }
 
 static struct scratch scratch_of(const struct attention *a, int thread)
 {
     const struct attention_shape *s = &a->shape;
-    int tokens = tokens_of(s, PANEL_QUERIES);
-    size_t n = (size_t)(tokens * group_of(s)), dim = padded_dim(s);
+    int tokens = tokens_of(s, ATTEND_N);
+    size_t n = rows_for(s, tokens), dim = (size_t)s->head_dim;
     struct scratch w;
     w.panels = a->scratch + (size_t)thread * scratch_floats(s);
-    w.rows = w.panels + panels_floats((size_t)s->head_dim);
-    w.q = w.rows + 2 * KV_BLOCK * (size_t)s->head_dim;
-    w.score = w.q + dim * n;
+    w.q = w.panels + attend_bytes(dim) / sizeof(float);
+    w.score = w.q + width_of(s) * n;
     float *rest = w.score + n * KV_BLOCK;
     w.all = running_at(s, tokens, rest);
     w.span = running_at(s, tokens, rest + running_floats(s, tokens));
+    w.rows = rest + 2 * running_floats(s, tokens);
     return w;
 }
 
@@ -180,7 +188,7 @@ struct tile {
     const struct attention_call *c;
     int kv_head, group;
     int n, pos;              /* n tokens from position pos on */
-    const float *q;          /* [n][group][head_dim] */
+    const float *q;          /* [n][group][head_dim], or as the kernels' own way takes them */
 };
 
 /* The first position that a token at pos sees. */
@@ -204,7 +212,7 @@ static void weigh(const struct tile *t, const struct running *r, int i, int pos,
     }
     memset(score, 0, (size_t)from * sizeof *score);
     memset(score + to, 0, (size_t)(n - to) * sizeof *score);
-    size_t n_seen = (size_t)(to - from), dim = padded_dim(&t->a->shape);
+    size_t n_seen = (size_t)(to - from), dim = width_of(&t->a->shape);
     float max = k->max(score + from, n_seen);
     if (max > r->max[i]) {
         float keep = expf((r->max[i] - max) * t->c->scale);
@@ -217,56 +225,82 @@ static void weigh(const struct tile *t, const struct running *r, int i, int pos,
 
 /* The rows of block b, of which the tile needs the first n: as they lie there, or decoded. */
 struct rows {
-    struct element element;
     const void *keys, *values;
+    bool is_half;
 };
 
 static struct rows rows_of(const struct tile *t, const struct scratch *w, int b, int n)
 {
     const struct kernels *k = t->a->kernels;
-    const struct panel_kernels *panels = panels_of(t->a, t->c);
     const struct kv *kv = t->c->kv;
     int layer = t->c->layer, dim = kv->shape.head_dim;
     if (kv->blocks[b].form == KV_ROWS)
-        return (struct rows){ element_of(panels, kv->shape.type), kv_keys(kv, layer, b, t->kv_head),
-                              kv_values(kv, layer, b, t->kv_head) };
+        return (struct rows){ kv_keys(kv, layer, b, t->kv_head),
+                              kv_values(kv, layer, b, t->kv_head), kv->shape.type == KV_F16 };
     float *keys = w->rows, *values = keys + KV_BLOCK * dim;
     const void *head = kv_head(kv, layer, b, t->kv_head);
     size_t stride = 2 * codec_q8_row(dim);
     k->rows_q8(codec_q8_key(head, 0, dim), stride, n, (size_t)dim, keys);
     k->rows_q8(codec_q8_value(head, 0, dim), stride, n, (size_t)dim, values);
-    return (struct rows){ element_of(panels, KV_F32), keys, values };
+    return (struct rows){ keys, values, false };
 }
 
-/* Where the keys of the block behind b begin, to be fetched ahead; or any other address. */
-static const void *keys_ahead(const struct tile *t, int b)
+/* Where the rows of the block behind b begin, to be fetched ahead; or any other address. */
+static struct rows rows_ahead(const struct tile *t, int b)
 {
     const struct kv *kv = t->c->kv;
+    int layer = t->c->layer, head = t->kv_head;
+    bool is_half = kv->shape.type == KV_F16;
     if (b + 1 >= kv->n_blocks)
-        return kv->blocks[b].data;
-    return kv->blocks[b + 1].form == KV_ROWS ? kv_keys(kv, t->c->layer, b + 1, t->kv_head)
-                                             : kv_head(kv, t->c->layer, b + 1, t->kv_head);
+        return (struct rows){ kv->blocks[b].data, kv->blocks[b].data, is_half };
+    if (kv->blocks[b + 1].form == KV_ROWS)
+        return (struct rows){ kv_keys(kv, layer, b + 1, head), kv_values(kv, layer, b + 1, head),
+                              is_half };
+    const void *coded = kv_head(kv, layer, b + 1, head);
+    return (struct rows){ coded, coded, is_half };
+}
+
+/* Rows of a block by the kernels' own way. */
+static void attend_block(const struct tile *t, const struct scratch *w, const struct running *r,
+                         int b, int n)
+{
+    const struct attention_shape *s = &t->a->shape;
+    struct rows rows = rows_of(t, w, b, n), next = rows_ahead(t, b);
+    t->a->kernels->attend(&(struct attend){
+        .q = t->q, .n_queries = t->n * t->group, .group = t->group, .keys = rows.keys,
+        .values = rows.values, .ahead = { next.keys, next.values }, .is_half = rows.is_half,
+        .n = n, .dim = (size_t)s->head_dim,
+        .pos = t->pos - b * KV_BLOCK, .window = t->c->window, .scale = t->c->scale,
+        .max = r->max, .sum = r->sum, .out = r->out, .work = w->panels,
+        .weights = w->score });
+}
+
+/* The same by products of panels. */
+static void add_panels(const struct tile *t, const struct scratch *w, const struct running *r,
+                       int b, int n)
+{
+    const struct kernels *k = t->a->kernels;
+    size_t dim = (size_t)t->a->shape.head_dim, width = width_of(&t->a->shape);
+    int n_queries = t->n * t->group;
+    struct rows rows = rows_of(t, w, b, n);
+    struct element element = element_of(&k->panels, rows.is_half);
+    element.pack_keys(rows.keys, n, dim, rows.values, w->panels);
+    k->panels.multiply(&(struct panels){
+        .a = t->q, .a_step = dim, .n_a = n_queries, .b = w->panels, .n = (int)dim,
+        .n_b = (n + PANEL - 1) / PANEL, .c = w->score, .c_step = KV_BLOCK });
+    for (int i = 0; i < n_queries; i++)
+        weigh(t, r, i, t->pos + i / t->group, b, w->score + i * KV_BLOCK, n);
+    element.pack_values(rows.values, n, dim, rows_ahead(t, b).keys, w->panels);
+    k->panels.multiply(&(struct panels){
+        .a = w->score, .a_step = KV_BLOCK, .n_a = n_queries, .b = w->panels, .n = n,
+        .n_b = (int)((dim + PANEL - 1) / PANEL), .c = r->out, .c_step = width, .add = true });
 }
 
 /* Adds what the tile sees of block b. */
 static void add_block(const struct tile *t, const struct scratch *w, const struct running *r, int b)
 {
-    const struct attention_shape *s = &t->a->shape;
-    const struct panel_kernels *k = panels_of(t->a, t->c);
-    size_t dim = (size_t)s->head_dim, padded = padded_dim(s);
     int end = t->pos + t->n - b * KV_BLOCK, n = end < KV_BLOCK ? end : KV_BLOCK;
-    int n_queries = t->n * t->group;
-    struct rows rows = rows_of(t, w, b, n);
-    rows.element.pack_keys(rows.keys, n, dim, rows.values, w->panels);
-    k->multiply(&(struct panels){
-        .a = t->q, .a_step = dim, .n_a = n_queries, .b = w->panels, .n = s->head_dim,
-        .n_b = (n + PANEL - 1) / PANEL, .c = w->score, .c_step = KV_BLOCK });
-    for (int i = 0; i < n_queries; i++)
-        weigh(t, r, i, t->pos + i / t->group, b, w->score + i * KV_BLOCK, n);
-    rows.element.pack_values(rows.values, n, dim, keys_ahead(t, b), w->panels);
-    k->multiply(&(struct panels){
-        .a = w->score, .a_step = KV_BLOCK, .n_a = n_queries, .b = w->panels, .n = n,
-        .n_b = (int)(padded / PANEL), .c = r->out, .c_step = padded, .add = true });
+    (by_attend(t->a, t->c) ? attend_block : add_panels)(t, w, r, b, n);
 }
 
 static void clear(const struct tile *t, const struct running *r)
@@ -276,7 +310,7 @@ static void clear(const struct tile *t, const struct running *r)
         r->max[i] = -INFINITY;
         r->sum[i] = 0;
     }
-    memset(r->out, 0, (size_t)n * padded_dim(&t->a->shape) * sizeof *r->out);
+    memset(r->out, 0, (size_t)n * width_of(&t->a->shape) * sizeof *r->out);
 }
 
 static void run_span(const struct tile *t, const struct scratch *w, const struct running *r,
@@ -295,7 +329,7 @@ static void run_span(const struct tile *t, const struct scratch *w, const struct
 static void merge(const struct tile *t, const struct running *all, const struct running *span)
 {
     const struct kernels *k = t->a->kernels;
-    size_t dim = padded_dim(&t->a->shape);
+    size_t dim = width_of(&t->a->shape);
     for (int i = 0; i < t->n * t->group; i++) {
         float *to = all->out + (size_t)i * dim, *from = span->out + (size_t)i * dim;
         bool larger = span->max[i] > all->max[i];
@@ -318,7 +352,7 @@ static void write_out(const struct tile *t, const struct running *r)
     for (int i = 0; i < t->n * t->group; i++) {
         int token = t->pos - t->c->pos + i / t->group, head = t->kv_head * t->group + i % t->group;
         float *out = t->c->out + ((size_t)token * (size_t)s->n_head + (size_t)head) * dim;
-        memcpy(out, r->out + (size_t)i * padded_dim(s), dim * sizeof *out);
+        memcpy(out, r->out + (size_t)i * width_of(s), dim * sizeof *out);
         t->a->kernels->scale(out, 1 / r->sum[i], dim);
     }
 }
@@ -345,16 +379,22 @@ static void take_queries(struct tile *t, int from, float *q)
     const struct attention_shape *s = &t->a->shape;
     size_t dim = (size_t)s->head_dim, n = (size_t)t->group * dim, all = (size_t)s->n_head * dim;
     const float *in = t->c->q + (size_t)from * all + (size_t)t->kv_head * n;
+    t->q = q;
+    if (by_attend(t->a, t->c)) {
+        t->a->kernels->take_queries(&(struct queries){ in, t->n * t->group, t->group, all, dim }, q);
+        return;
+    }
     for (int i = 0; i < t->n; i++)
         memcpy(q + (size_t)i * n, in + (size_t)i * all, n * sizeof *q);
-    t->q = q;
 }
 
+/* The last tiles, which see the most, come first, so that threads end together. */
 static void run_tile(void *data, int item, int thread)
 {
     const struct job *j = data;
     const struct attention_shape *s = &j->a->shape;
-    int most = tile_tokens(j->a, j->c), from = item / s->n_kv_head * most;
+    int most = tile_tokens(j->a, j->c), tiles = (j->c->n + most - 1) / most;
+    int from = (tiles - 1 - item / s->n_kv_head) * most;
     int left = j->c->n - from;
     struct scratch w = scratch_of(j->a, thread);
     struct tile t = tile_of(j, item % s->n_kv_head, from, left < most ? left : most);

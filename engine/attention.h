@@ -5,9 +5,7 @@
  * The cache is read block by block with a running maximum (the "online" softmax), in spans of
  * ATTENTION_SPAN positions that are computed apart and then merged in order. Borders of blocks and
  * spans are fixed positions, and each sum runs in the order of positions: the result of a token
- * depends neither on how the timeline was cut into calls nor on the number of threads. Kernels may
- * have one way for text that is read and another for tokens that are chosen one by one; both are
- * off by 2^-16 at most. */
+ * depends neither on how the timeline was cut into calls nor on the number of threads. */
 #ifndef DUET_ENGINE_ATTENTION_H
 #define DUET_ENGINE_ATTENTION_H
 
@@ -54,7 +52,8 @@ struct attention_call {
     int window;              /* positions seen, the current one included; 0: all */
     float scale;             /* of the scores, > 0 */
     int n, pos;              /* n new tokens at positions pos, pos + 1, ... */
-    bool reads;              /* as in struct forward_call (forward.h) */
+    bool rounds;             /* the results will be rounded to brain floats, so weights may be too,
+                              * where the kernels have a way for that */
     const float *q;          /* [n][n_head][head_dim] */
     float *out;              /* [n][n_head][head_dim] */
 };

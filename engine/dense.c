@@ -332,7 +332,8 @@ static void run_attention(struct forward *f, const struct layer *l)
     for (int t = 0; t < call->n; t += step)
         attention_run(&f->attention, &(struct attention_call){
             .kv = kv_of_token(f, t), .layer = f->layer, .window = l->local ? m->window : 0,
-            .scale = m->attn_scale, .n = step, .pos = pos_of(f, t), .reads = call->reads,
+            .scale = m->attn_scale, .n = step, .pos = pos_of(f, t),
+            .rounds = matmul_by_bf16(&f->mm, &l->o),
             .q = row(f->q, t, m->d_q), .out = row(f->att, t, m->d_q) });
     matmul_run(&f->mm, f->att, call->n, &(struct product){ &l->o, f->delta }, 1);
 }

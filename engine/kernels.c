@@ -31,8 +31,6 @@ void kernels_init(struct kernels *k, unsigned cpu)
             sets[i].init(k);
             k->name = sets[i].name;
         }
-    if (!k->read_panels.multiply)
-        k->read_panels = k->panels;
 }
 
 int kernels_mask(const char *name, unsigned *mask)

@@ -48,15 +48,56 @@ struct panels {
 struct panel_kernels {
     pack_fn *keys_f16, *keys_f32, *values_f16, *values_f32;
     void (*multiply)(const struct panels *p);
-    int n_queries;   /* about so many pay the packing of a block, PANEL_QUERIES at most */
 };
-
-#define PANEL_QUERIES 192
 
 /* Floats that a block's panels take at most. */
 static inline size_t panels_floats(size_t dim)
 {
     return (dim + 31) / 32 * 32 * CODEC_BLOCK;
+}
+
+/* n queries: groups of `group` that lie one after the other, token_step floats from one group to the
+ * next, each of dim floats. */
+struct queries {
+    const float *q;
+    int n, group;
+    size_t token_step, dim;
+};
+
+#define ATTEND_QUERIES 32   /* that are worked on at once: room is for whole numbers of these */
+
+/* Queries and one block of the cache: a step of the online softmax.
+ *
+ *   out[i] = out[i] e(max - new max) + sum_j e(scale q[i] . k[j] - new max) v[j]
+ *
+ * over the rows j < n that query i sees, which belongs to the token at row pos + i / group of the
+ * block, a negative number or one beyond it too; sum is kept likewise with 1 for v. Weights are
+ * rounded to brain floats, before they are summed. */
+struct attend {
+    const void *q;             /* from take_queries() */
+    int n_queries, group;
+    const void *keys, *values; /* [n][dim] floats or half floats */
+    const void *ahead[2];      /* keys and values that are wanted next, as many */
+    bool is_half;
+    int n;                     /* 1 to 64 */
+    size_t dim;
+    int pos, window;           /* positions seen, its own included; 0: all */
+    float scale;               /* > 0 */
+    float *max, *sum;          /* [n_queries], -infinity and 0 at first; those behind are used */
+    float *out;                /* [n_queries][attend_width(dim)], 0 at first; likewise */
+    void *work;                /* attend_bytes(dim) */
+    void *weights;             /* 128 bytes for each query; both aligned to 64 bytes */
+};
+
+/* dim, rounded up so that a row has whole tiles. */
+static inline size_t attend_width(size_t dim)
+{
+    return (dim + 2 * PANEL - 1) / (2 * PANEL) * (2 * PANEL);
+}
+
+static inline size_t attend_bytes(size_t dim)
+{
+    return 2 * panels_floats(dim) * sizeof(float);
 }
 
 /* Rows of quantised weights against many rows of activations, both rounded to brain floats (bf16:
@@ -137,10 +178,14 @@ struct kernels {
     void (*mix_f16)(const float *w, const void *v, int n, size_t dim, float *out);
     void (*mix_f32)(const float *w, const void *v, int n, size_t dim, float *out);
 
-    /* The same for many queries at once; and for those of text that is read, where a set may have a
-     * way of its own. It then has panels of its own too: pairs of numbers of 16 bits that add up to
-     * a float but for 2^-16 of it, in panels of which the rows are padded to a multiple of 32. */
-    struct panel_kernels panels, read_panels;
+    /* The same for many queries at once. */
+    struct panel_kernels panels;
+
+    /* And for those of text that is read, all steps in one, where a set has a way of its own; NULL
+     * where it has none. out of take_queries(): attend_width(dim) floats for each query, and for
+     * those that fill up the last ATTEND_QUERIES; aligned to 64 bytes. */
+    void (*take_queries)(const struct queries *q, void *out);
+    void (*attend)(const struct attend *a);
 
     /* n coded rows of the cache (codec.h), stride bytes apart, to dim floats each. All sets give
      * the same bits. */

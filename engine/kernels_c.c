@@ -239,7 +239,6 @@ void kernels_init_c(struct kernels *k)
     k->panels.values_f16 = pack_values_f16;
     k->panels.values_f32 = pack_values_f32;
     k->panels.multiply = multiply_panels;
-    k->panels.n_queries = 48;
     k->rows_q8 = codec_rows_q8;
     k->rows_q4 = codec_rows_q4;
     k->index_score = codec_index_score;

@@ -349,11 +349,16 @@ static void multiply_tall(void *data, int item, int thread)
                            p->y + (size_t)(j->n + k) * (size_t)rows + row, (size_t)n);
 }
 
+bool matmul_by_bf16(const struct matmul *m, const struct matrix *w)
+{
+    return m->bf16 && !m->exact && m->kernels->multiply_bf16[w->type];
+}
+
 static bool by_bf16(const struct job *j, int n_products)
 {
-    bool takes = j->m->bf16 && !j->m->exact;
+    bool takes = true;
     for (int i = 0; i < n_products; i++)
-        takes &= j->m->kernels->multiply_bf16[j->p[i].w->type] != NULL;
+        takes &= matmul_by_bf16(j->m, j->p[i].w);
     return takes;
 }
 

@@ -73,6 +73,9 @@ struct product {
 void matmul_run(const struct matmul *m, const float *x, int n, const struct product *p,
                 int n_products);
 
+/* True if a product with w alone goes by brain floats. */
+bool matmul_by_bf16(const struct matmul *m, const struct matrix *w);
+
 /* Rows of a result in groups: rows [first[g], first[g + 1]) are made by matrix[g] of a stack. */
 struct groups {
     int n;

@@ -431,89 +431,120 @@ void test_kernels_bf16(void **state)
     for_each_set(check_bf16);
 }
 
-/* ---- panels of text that is read ------------------------------------------------------------ */
+/* ---- attention of text that is read --------------------------------------------------------- */
 
-#define QUERIES 37
-#define DIM_MAX 136
+#define QUERIES   72    /* 70 that are asked and room for 96 */
+#define DIM_MAX   136
+#define WIDTH_MAX 160
+#define PASSES    2     /* blocks, one after the other */
 
-struct packed {
-    const uint16_t *half;   /* [n][dim] */
-    const float *full;      /* the same */
-    int n, dim;
+/* Two blocks of rows, the second of n, and queries of `group` a token that begin at position pos. */
+struct reading {
+    bool half;
+    int n, n_queries, group, pos, window;
+    size_t dim;
+    const uint16_t *rows_half;   /* [2][PASSES][64][dim] keys, values */
+    const float *rows, *q;       /* the same; [n_queries][dim] */
 };
 
-/* What is off by 2^-16 of each product, and by the rounding of sums. */
-static void check_sum(const struct packed *b, double sum, double all, float got)
+struct read_out {
+    float max[96], sum[96], out[96 * WIDTH_MAX];
+};
+
+/* What the kernels make of queries [first, first + n). */
+static void attend_to(const struct reading *r, int first, int n, struct read_out *to)
 {
-    check_close("panels", (size_t)b->dim, got, (float)sum, (float)(all * 2e-5 + 1e-6));
+    static _Alignas(64) char q[96 * WIDTH_MAX * 4], work[2 * WIDTH_MAX * 64 * 4], weights[96 * 128];
+    size_t size = r->half ? sizeof(uint16_t) : sizeof(float), block = 64 * r->dim * size;
+    const char *keys = r->half ? (const char *)r->rows_half : (const char *)r->rows;
+    assert_true(attend_bytes(r->dim) <= sizeof work);
+    fast.take_queries(&(struct queries){ r->q + (size_t)first * r->dim, n, r->group,
+                                         (size_t)r->group * r->dim, r->dim }, q);
+    memset(to, 0, sizeof *to);
+    for (int i = 0; i < n; i++)
+        to->max[i] = -INFINITY;
+    for (int b = 0; b < PASSES; b++, keys += block)
+        fast.attend(&(struct attend){
+            .q = q, .n_queries = n, .group = r->group, .keys = keys, .values = keys + PASSES * block,
+            .ahead = { keys, keys }, .is_half = r->half, .n = b + 1 < PASSES ? 64 : r->n,
+            .dim = r->dim, .pos = r->pos + first / r->group - 64 * b, .window = r->window,
+            .scale = 0.3f, .max = to->max, .sum = to->sum, .out = to->out, .work = work,
+            .weights = weights });
 }
 
-/* Queries against keys, on sums that are there, and weights against values; each row alone gives
- * the same bits. */
-static void check_panels_of(const struct packed *b, bool half, int n_a, const float *a, bool add)
+/* The same in double. Weights may be off by 2^-9 each, and scores by 2^-16 of what they sum. */
+static void check_query(const struct reading *r, int i, const struct read_out *got)
 {
-    static _Alignas(64) float panels[(DIM_MAX + 31) / 32 * 32 * 64];
-    static float c[QUERIES * 144], alone[144];
-    const struct panel_kernels *k = &fast.read_panels;
-    const void *rows = half ? (const void *)b->half : b->full;
-    for (int values = 0; values < 2; values++) {
-        int n = values ? b->n : b->dim, n_c = values ? b->dim : b->n;
-        pack_fn *pack = values ? half ? k->values_f16 : k->values_f32
-                               : half ? k->keys_f16 : k->keys_f32;
-        pack(rows, b->n, (size_t)b->dim, rows, panels);
-        for (int i = 0; i < QUERIES * 144; i++)
-            c[i] = 1;
-        struct panels p = { .a = a, .a_step = DIM_MAX, .n_a = n_a, .b = panels, .n = n,
-                            .n_b = (n_c + PANEL - 1) / PANEL, .c = c, .c_step = 144, .add = add };
-        k->multiply(&p);
-        for (int r = 0; r < n_a; r++) {
-            for (int j = 0; j < n_c; j++) {
-                double sum = add, all = 0;
-                for (int i = 0; i < n; i++) {
-                    double one = (double)a[r * DIM_MAX + i] *
-                                 (double)b->full[values ? i * b->dim + j : j * b->dim + i];
-                    sum += one;
-                    all += fabs(one);
-                }
-                check_sum(b, sum, all, c[r * 144 + j]);
-            }
-            for (int j = 0; j < 144; j++)
-                alone[j] = 1;
-            p.a = a + r * DIM_MAX;
-            p.n_a = 1;
-            p.c = alone;
-            k->multiply(&p);
-            assert_memory_equal(alone, c + r * 144, (size_t)n_c * sizeof *alone);
+    const float *keys = r->rows, *values = keys + PASSES * 64 * r->dim, *q = r->q + i * (int)r->dim;
+    double weight[PASSES * 64], max = -INFINITY, sum = 0;
+    int token = r->pos + i / r->group, n = token + 1 < 64 + r->n ? token + 1 : 64 + r->n;
+    int from = r->window > 0 && token >= r->window ? token - r->window + 1 : 0;
+    for (int j = from; j < n; j++) {
+        weight[j] = 0;
+        for (size_t d = 0; d < r->dim; d++)
+            weight[j] += (double)q[d] * (double)keys[(size_t)j * r->dim + d];
+        max = fmax(max, weight[j]);
+    }
+    for (int j = from; j < n; j++)
+        sum += weight[j] = exp((weight[j] - max) * 0.3);
+    check_close("max", r->dim, got->max[i], (float)max, 1e-3f);
+    check_close("sum", r->dim, got->sum[i], (float)sum, (float)(sum / 256));
+    for (size_t d = 0; d < r->dim; d++) {
+        double v = 0, all = 0;
+        for (int j = from; j < n; j++) {
+            v += weight[j] * (double)values[(size_t)j * r->dim + d];
+            all += weight[j] * fabs((double)values[(size_t)j * r->dim + d]);
         }
-        for (int i = n_a * 144; i < QUERIES * 144; i++)
-            assert_true(c[i] == 1);
+        check_close("out", r->dim, got->out[(size_t)i * attend_width(r->dim) + d], (float)v,
+                    (float)(all / 256));
     }
 }
 
-static void check_read_panels(void)
+/* Groups of queries alone give the same bits. */
+static void check_reading(const struct reading *r)
 {
-    static const struct { int n, dim; } shapes[] = { { 64, 64 }, { 1, 8 }, { 17, 40 },
-                                                     { 33, DIM_MAX }, { 50, 128 } };
-    static uint16_t half[64 * DIM_MAX];
-    static float full[64 * DIM_MAX], a[QUERIES * DIM_MAX];
+    static struct read_out all, alone;
+    size_t width = attend_width(r->dim);
+    attend_to(r, 0, r->n_queries, &all);
+    for (int i = 0; i < r->n_queries; i++)
+        check_query(r, i, &all);
+    for (int i = 0; i < r->n_queries; i += r->group) {
+        int n = r->n_queries - i < r->group ? r->n_queries - i : r->group;
+        attend_to(r, i, n, &alone);
+        assert_memory_equal(alone.out, all.out + (size_t)i * width,
+                            (size_t)n * width * sizeof *all.out);
+        assert_memory_equal(alone.sum, all.sum + i, (size_t)n * sizeof *all.sum);
+    }
+}
+
+static void check_attend(void)
+{
+    static const struct { int n, n_queries, group, pos, window; size_t dim; } of[] = {
+        { 64, 70, 7, 127, 0, 64 }, { 1, 3, 3, 64, 0, 8 }, { 17, 48, 3, 66, 0, 40 },
+        { 64, 70, 1, 58, 0, 128 }, { 33, 20, 2, 87, 20, DIM_MAX }, { 64, 64, 4, 112, 90, 64 },
+        { 50, 16, 4, 0, 0, 16 },
+    };
+    static uint16_t half[2 * PASSES * 64 * DIM_MAX];
+    static float full[2 * PASSES * 64 * DIM_MAX], q[QUERIES * DIM_MAX];
     uint64_t random = 8;
-    for (int i = 0; i < 64 * DIM_MAX; i++) {
+    if (!fast.attend)
+        return;
+    for (size_t i = 0; i < sizeof half / sizeof *half; i++) {
         half[i] = f16_of_f32((float)(test_random(&random) % 4001) / 1000 - 2);
         full[i] = f32_of_f16(half[i]);
     }
     for (int i = 0; i < QUERIES * DIM_MAX; i++)
-        a[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (int n_a = 1; n_a <= QUERIES; n_a += 12)
-            for (int how = 0; how < 4; how++)
-                check_panels_of(&(struct packed){ half, full, shapes[i].n, shapes[i].dim },
-                                how & 1, n_a, a, how & 2);
+        q[i] = (float)(test_random(&random) % 2000) / 1000 - 1;
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        for (int is_half = 0; is_half < 2; is_half++)
+            check_reading(&(struct reading){ is_half, of[i].n, of[i].n_queries, of[i].group,
+                                             of[i].pos, of[i].window, of[i].dim, half, full, q });
 }
 
-void test_kernels_read_panels(void **state)
+void test_kernels_attend(void **state)
 {
     (void)state;
-    for_each_set(check_read_panels);
+    for_each_set(check_attend);
 }
 
 /* The largest values of every kind, of one sign and of both: integer sums must not overflow. */

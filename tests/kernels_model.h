@@ -331,6 +331,97 @@ static inline void model_store(void *to, __m512i a)
     memcpy(to, &a, sizeof a);
 }
 
+/* ---- what attention of text that is read takes ---------------------------------------------- */
+
+MODEL_FLOAT(unpacklo_ps)
+MODEL_FLOAT(unpackhi_ps)
+
+static inline __m512 model_shuffle_ps(__m512 a, __m512 b, int how)
+{
+    float from[2][16], to[16];
+    memcpy(from[0], &a, sizeof a);
+    memcpy(from[1], &b, sizeof b);
+    for (int i = 0; i < 16; i++)
+        to[i] = from[i % 4 / 2][i / 4 * 4 + (how >> 2 * (i % 4) & 3)];
+    memcpy(&a, to, sizeof a);
+    return a;
+}
+
+static inline __m256d model_extractf64x4_pd(__m512d a, int i)
+{
+    double from[8];
+    __m256d half;
+    memcpy(from, &a, sizeof a);
+    memcpy(&half, from + 4 * i, sizeof half);
+    return half;
+}
+
+static inline __m512 model_mask_mov_ps(__m512 rest, uint16_t mask, __m512 a)
+{
+    float to[16], from[16];
+    memcpy(to, &rest, sizeof rest);
+    memcpy(from, &a, sizeof a);
+    for (int i = 0; i < 16; i++)
+        to[i] = mask >> i & 1 ? from[i] : to[i];
+    memcpy(&a, to, sizeof a);
+    return a;
+}
+
+static inline __m512 model_maskz_mov_ps(uint16_t mask, __m512 a)
+{
+    return model_mask_mov_ps(model_set1_ps(0), mask, a);
+}
+
+/* To the nearest whole number, ties to even. */
+static inline __m512 model_roundscale_ps(__m512 a, int how)
+{
+    float x[16];
+    assert(how == (_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    memcpy(x, &a, sizeof a);
+    for (int i = 0; i < 16; i++)
+        x[i] = __builtin_nearbyintf(x[i]);
+    memcpy(&a, x, sizeof a);
+    return a;
+}
+
+/* a times 2 to b rounded down. */
+static inline __m512 model_scalef_ps(__m512 a, __m512 b)
+{
+    float x[16], by[16];
+    memcpy(x, &a, sizeof a);
+    memcpy(by, &b, sizeof b);
+    for (int i = 0; i < 16; i++)
+        x[i] = by[i] < -300 ? 0 : __builtin_ldexpf(x[i], (int)__builtin_floorf(by[i]));
+    memcpy(&a, x, sizeof a);
+    return a;
+}
+
+static inline __m512 model_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b)
+{
+    float to[16];
+    uint16_t x[32], y[32];
+    memcpy(to, &sum, sizeof sum);
+    memcpy(x, &a, sizeof a);
+    memcpy(y, &b, sizeof b);
+    for (int i = 0; i < 32; i++)
+        to[i / 2] += model_float((uint32_t)x[i] << 16) * model_float((uint32_t)y[i] << 16);
+    memcpy(&sum, to, sizeof sum);
+    return sum;
+}
+
+#undef _mm512_shuffle_ps
+#undef _mm512_extractf64x4_pd
+#undef _mm512_roundscale_ps
+#define _mm512_unpacklo_ps     model_unpacklo_ps
+#define _mm512_unpackhi_ps     model_unpackhi_ps
+#define _mm512_shuffle_ps      model_shuffle_ps
+#define _mm512_extractf64x4_pd model_extractf64x4_pd
+#define _mm512_mask_mov_ps     model_mask_mov_ps
+#define _mm512_maskz_mov_ps    model_maskz_mov_ps
+#define _mm512_roundscale_ps   model_roundscale_ps
+#define _mm512_scalef_ps       model_scalef_ps
+#define _mm512_dpbf16_ps       model_dpbf16_ps
+
 #undef _mm512_setr_epi32
 #undef _mm512_setr_epi64
 #undef _mm512_shuffle_epi32
