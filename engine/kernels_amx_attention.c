@@ -216,7 +216,7 @@ INLINE uint64_t seen_by(const struct attend *a, int query)
 }
 
 /* A larger maximum: what there is of a query is rescaled to it. */
-INLINE void raise(const struct attend *a, int query, float max)
+INLINE void rescale(const struct attend *a, int query, float max)
 {
     float *out = a->out + (size_t)query * attend_width(a->dim), *old = &a->max[query];
     float lanes[LANE_N];
@@ -301,7 +301,7 @@ INLINE void take_maxima(const struct attend *a, int first, __m128 max)
     _mm_storeu_ps(each, max);
     for (int r = 0; r < ROWS; r++)
         if (larger >> r & 1)
-            raise(a, first + r, each[r]);
+            rescale(a, first + r, each[r]);
 }
 
 /* The scores of rows i to i + 3 become weights. */

@@ -454,7 +454,8 @@ struct read_out {
 /* What the kernels make of queries [first, first + n). */
 static void attend_to(const struct reading *r, int first, int n, struct read_out *to)
 {
-    static _Alignas(64) char q[96 * WIDTH_MAX * 4], work[2 * WIDTH_MAX * 64 * 4], weights[96 * 128];
+    static _Alignas(64) char q[96 * WIDTH_MAX * 4], weights[96 * 128];
+    static _Alignas(64) char work[2 * WIDTH_MAX * 64 * 4];
     size_t size = r->half ? sizeof(uint16_t) : sizeof(float), block = 64 * r->dim * size;
     const char *keys = r->half ? (const char *)r->rows_half : (const char *)r->rows;
     assert_true(attend_bytes(r->dim) <= sizeof work);
@@ -465,9 +466,9 @@ static void attend_to(const struct reading *r, int first, int n, struct read_out
         to->max[i] = -INFINITY;
     for (int b = 0; b < PASSES; b++, keys += block)
         fast.attend(&(struct attend){
-            .q = q, .n_queries = n, .group = r->group, .keys = keys, .values = keys + PASSES * block,
-            .ahead = { keys, keys }, .is_half = r->half, .n = b + 1 < PASSES ? 64 : r->n,
-            .dim = r->dim, .pos = r->pos + first / r->group - 64 * b, .window = r->window,
+            .q = q, .n_queries = n, .group = r->group, .keys = keys,
+            .values = keys + PASSES * block, .ahead = { keys, keys }, .is_half = r->half,
+            .n = b + 1 < PASSES ? 64 : r->n, .dim = r->dim, .pos = r->pos + first / r->group - 64 * b, .window = r->window,
             .scale = 0.3f, .max = to->max, .sum = to->sum, .out = to->out, .work = work,
             .weights = weights });
 }
