@@ -143,7 +143,7 @@ AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512vnni
 $(BUILD)/engine/kernels_avxvnni.o: ISA := $(AVX2) -mavxvnni
 $(BUILD)/engine/kernels_avx512.o: ISA := $(AVX512)
 $(BUILD)/engine/kernels_avx512_floats.o: ISA := $(AVX512) -mprefer-vector-width=512
-$(BUILD)/engine/kernels_amx.o $(BUILD)/engine/kernels_amx_attention.o: ISA := $(AVX512) -mavx512bf16 -mamx-tile -mamx-bf16
+$(BUILD)/engine/kernels_amx.o $(BUILD)/engine/kernels_amx_attention.o: ISA := $(AVX512) -mavx512bf16 -mamx-tile -mamx-bf16 -mprfchw
 # With every function inlined the sanitizers' checks take minutes to compile.
 $(MODELS:%.c=$(BUILD)/%.o) $(BUILD)/engine/kernels_avx2.o: ISA += $(if $(SAN),-O1 -DINLINE='static inline')
 $(BUILD)/engine/kernels_avx2_codec.o: ISA := $(AVX2)

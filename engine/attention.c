@@ -381,7 +381,8 @@ static void take_queries(struct tile *t, int from, float *q)
     const float *in = t->c->q + (size_t)from * all + (size_t)t->kv_head * n;
     t->q = q;
     if (by_attend(t->a, t->c)) {
-        t->a->kernels->take_queries(&(struct queries){ in, t->n * t->group, t->group, all, dim }, q);
+        const struct queries queries = { in, t->n * t->group, t->group, all, dim };
+        t->a->kernels->take_queries(&queries, q);
         return;
     }
     for (int i = 0; i < t->n; i++)

@@ -56,8 +56,8 @@ static inline size_t panels_floats(size_t dim)
     return (dim + 31) / 32 * 32 * CODEC_BLOCK;
 }
 
-/* n queries: groups of `group` that lie one after the other, token_step floats from one group to the
- * next, each of dim floats. */
+/* n queries of dim floats: groups of `group` that lie one after the other, token_step floats from
+ * one group to the next. */
 struct queries {
     const float *q;
     int n, group;

@@ -159,6 +159,18 @@ INLINE const uint16_t *tokens_at(const struct stretch *s, int i)
     return (const uint16_t *)s->p->x + ((size_t)i * s->p->x_n + s->p->from + s->from) * LANE_N;
 }
 
+/* Where the sums of token group x and row group w begin. */
+INLINE float *sums_at(const struct stretch *s, int w, int x)
+{
+    return s->p->y + (size_t)x * LANE_N * s->p->y_step + (size_t)w * LANE_N;
+}
+
+/* The same of what is multiplied after that: memory may be slow to give them. */
+INLINE const float *next_sums(const struct stretch *s, int w, int x)
+{
+    return (w + 2) * LANE_N < s->p->n_w ? sums_at(s, w + 2, x) : sums_at(s, 0, x + 2);
+}
+
 /* The numbers of tiles become text in the instructions, so they are written out: sums 0 to 3,
  * tokens 4 and 5, weights 6 and 7. Weights pass by the first cache, where the tokens shall stay.
  *
@@ -166,14 +178,10 @@ INLINE const uint16_t *tokens_at(const struct stretch *s, int i)
 INLINE void two_by_two(const struct stretch *s, int w, int x)
 {
     size_t step = s->p->y_step * sizeof(float);
-    float *y0 = s->p->y + (size_t)x * LANE_N * s->p->y_step + (size_t)w * LANE_N;
-    float *y1 = y0 + LANE_N * s->p->y_step;
+    float *y0 = sums_at(s, w, x), *y1 = y0 + LANE_N * s->p->y_step;
+    const char *ahead = (const char *)next_sums(s, w, x);
     const uint16_t *w0 = rows_at(s, w), *w1 = rows_at(s, w + 1);
     const uint16_t *x0 = tokens_at(s, x), *x1 = tokens_at(s, x + 1);
-    for (int t = 0; t < 2 * LANE_N; t++) {
-        __builtin_prefetch((char *)y0 + (size_t)t * step, 1);
-        __builtin_prefetch((char *)(y0 + LANE_N) + (size_t)t * step, 1);
-    }
     BARRIER;
     if (s->add) {
         _tile_loadd(0, y0, step);
@@ -186,7 +194,11 @@ INLINE void two_by_two(const struct stretch *s, int w, int x)
         _tile_zero(2);
         _tile_zero(3);
     }
-    for (size_t i = 0; i < s->n * LANE_N; i += TILE) {
+    for (size_t i = 0; i < s->n * LANE_N; i += TILE, ahead += 2 * step) {
+        for (size_t t = 0; t < 2 && i < LANE_N * TILE; t++) {
+            __builtin_prefetch(ahead + t * step, 1);
+            __builtin_prefetch(ahead + t * step + 64, 1);
+        }
         _tile_loadd(4, x0 + i, 64);
         _tile_stream_loadd(6, w0 + i, 64);
         _tile_stream_loadd(7, w1 + i, 64);

@@ -438,7 +438,7 @@ void test_kernels_bf16(void **state)
 #define WIDTH_MAX 160
 #define PASSES    2     /* blocks, one after the other */
 
-/* Two blocks of rows, the second of n, and queries of `group` a token that begin at position pos. */
+/* Two blocks of rows, the second of n, and queries, `group` for a token, from position pos on. */
 struct reading {
     bool half;
     int n, n_queries, group, pos, window;
@@ -468,8 +468,9 @@ static void attend_to(const struct reading *r, int first, int n, struct read_out
         fast.attend(&(struct attend){
             .q = q, .n_queries = n, .group = r->group, .keys = keys,
             .values = keys + PASSES * block, .ahead = { keys, keys }, .is_half = r->half,
-            .n = b + 1 < PASSES ? 64 : r->n, .dim = r->dim, .pos = r->pos + first / r->group - 64 * b, .window = r->window,
-            .scale = 0.3f, .max = to->max, .sum = to->sum, .out = to->out, .work = work,
+            .n = b + 1 < PASSES ? 64 : r->n, .dim = r->dim,
+            .pos = r->pos + first / r->group - 64 * b, .window = r->window, .scale = 0.3f,
+            .max = to->max, .sum = to->sum, .out = to->out, .work = work,
             .weights = weights });
 }
 
