@@ -20,7 +20,8 @@ struct measuring {
     struct session *base;       /* holds the prompt */
     struct strand prompt;       /* its line is the prompt's ids, nothing else of it is used */
     double before[REPS_MAX], behind[REPS_MAX];
-    int re_read;
+    double told[REPS_MAX];      /* the mode's own first words, where it has some, else as behind */
+    int put, re_read;           /* ids that it puts into the reply */
 };
 
 static bool base_make(struct measuring *m, struct err *err)
@@ -57,10 +58,14 @@ static double token(struct strand *s, struct err *err)
     return ok ? seconds : -1;
 }
 
-static bool change(struct strand *s, enum mode_id to, struct err *err)
+/* *shown: it has put words into the reply that are shown at once. */
+static bool change(struct strand *s, enum mode_id to, bool *shown, struct err *err)
 {
     struct event_list told = {0};
     bool ok = strand_mode(s, to, &told, err);
+    *shown = false;
+    for (const struct event *e = told.head; e; e = e->next)
+        *shown = *shown || e->text.bytes > 0;
     event_clear(&told);
     return ok;
 }
@@ -79,8 +84,15 @@ static bool run(struct measuring *m, int rep, enum mode_id from, enum mode_id to
     for (int i = 0; ok && i < WARM_TOKENS; i++)
         ok = (m->before[rep] = token(&s, err)) >= 0 && !strand_over(&s);
     double start = clock_seconds();
-    ok = ok && change(&s, to, err) && token(&s, err) >= 0;
+    int held = s.line.n;
+    bool shown = false;
+    ok = ok && change(&s, to, &shown, err);
+    m->put = s.line.n - held;
+    m->told[rep] = clock_seconds() - start;
+    ok = ok && token(&s, err) >= 0;
     m->behind[rep] = clock_seconds() - start;
+    if (!shown)
+        m->told[rep] = m->behind[rep];
     session_stats(s.session, &stats);
     m->re_read += (int)stats.n_re_read;
     event_clear(&told);
@@ -92,11 +104,12 @@ static void tell(struct measuring *m, enum mode_id from, enum mode_id to)
 {
     double before = 1000 * sort_median(m->before, m->how->reps);
     double behind = 1000 * sort_median(m->behind, m->how->reps);
+    double told = 1000 * sort_median(m->told, m->how->reps);
     if (!m->how->json) {
         out_printf(stdout, "toggle   at %6d  %s to %s: the next token after %.1f ms, an ordinary "
-                   "one %.1f: %.1f ms later; %d tokens re-read\n", m->how->depth,
-                   mode_get(from)->title, mode_get(to)->title, behind, before, behind - before,
-                   m->re_read);
+                   "one %.1f; the next one chosen after %.1f, with %d put before it; %d tokens "
+                   "re-read\n", m->how->depth, mode_get(from)->title, mode_get(to)->title, told,
+                   before, behind, m->put, m->re_read);
         return;
     }
     struct buf out = {0};
@@ -108,7 +121,9 @@ static void tell(struct measuring *m, enum mode_id from, enum mode_id to)
     json_text(&j, "to", mode_get(to)->name);
     json_text(&j, "tier", tier_name(m->how->tier));
     json_double(&j, "ordinary_ms", before);
-    json_double(&j, "next_ms", behind);
+    json_double(&j, "next_ms", told);
+    json_double(&j, "chosen_ms", behind);
+    json_int(&j, "put", m->put);
     json_int(&j, "re_read", m->re_read);
     json_end(&j);
     fputs(buf_text(&out), stdout);

@@ -3,7 +3,9 @@
  *
  * Behind so many ids and a question a reply is begun, as the chat does (strand.h); after some
  * tokens the mode changes, Flash to Pro-Max and Pro-Max to Flash. What is timed is the token before
- * the change and the one behind it, with all that is read between. */
+ * the change, the first word that is shown behind it, and the first token that is chosen there,
+ * with all that is read between: the line that leads a model without markers into a thought is put
+ * into the reply and shown at once. */
 #ifndef DUET_APP_BENCH_TOGGLE_H
 #define DUET_APP_BENCH_TOGGLE_H
 

@@ -453,18 +453,18 @@ double strand_logprob(const struct strand *s)
 
 bool strand_read(struct strand *s, struct event_list *out, struct err *err)
 {
-    /* Many tokens at once share all rows. The few that a change of mode appends do not wait for
-     * them. */
-    int held = session_held(s->session, s->line.id, s->line.n);
-    session_set_index(s->session, !s->progress && s->line.n - held <= INDEX_TOKENS);
+    int held = session_held(s->session, s->line.id, s->line.n), few = s->line.n - held;
+    bool by_index = !s->progress && few <= INDEX_TOKENS;
+    int n_text = s->opened && !s->ended ? s->n_prompt : s->line.n;
+    session_set_index(s->session, by_index);
     s->held = s->progress ? s->held : held;
-    int n = session_read(s->session, s->line.id, s->line.n, err);
+    int n = session_read_reply(s->session, s->line.id, n_text, s->line.n, err);
     if (n < 0)
         return false;
     s->unread = n < s->line.n;
     bool told = s->progress;
-    s->progress = s->unread;
-    if (s->unread || told) {
+    s->progress = s->unread && !by_index;
+    if (s->progress || told) {
         struct event *e = strand_event(s, out, EVENT_PROGRESS);
         e->done = n;
         e->total = s->line.n;

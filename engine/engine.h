@@ -237,6 +237,11 @@ void session_free(struct session **s);
  * errors  ERR_LIMIT: n > n_ctx. ERR_INPUT: an id outside the vocabulary. */
 int session_read(struct session *s, const int32_t *ids, int n, struct err *err);
 
+/* The same where ids[n_text..n) belong to a reply that is being written: some were chosen, others
+ * are put between them. They are read as chosen ones are, in one pass with those that wait: on
+ * processors that read text in another arithmetic, few of them come sooner so. 0 <= n_text <= n. */
+int session_read_reply(struct session *s, const int32_t *ids, int n_text, int n, struct err *err);
+
 /* How a token is chosen. The random number of a position is a function of (seed, position), so
  * the same prompt, seed and settings give the same tokens however the cache came about. */
 struct sampling {

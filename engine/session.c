@@ -413,17 +413,19 @@ static bool check_ids(const struct session *s, const int32_t *ids, int n, struct
     return true;
 }
 
-/* How many of n ids that are wanted next were chosen here and wait to be read. What was chosen is
- * read by itself, as it would have been by choosing on: so it is the same whether something was
- * drafted or not. */
-static int n_chosen(const struct session *s, int n)
+/* How many of the ids [n_read..n) come next in one pass as those that are chosen do. What was
+ * chosen is read by itself, as it would have been by choosing on: so it is the same whether
+ * something was drafted or not. */
+static int n_chosen(const struct session *s, int n_text, int n)
 {
-    int waiting = s->e->kernels.pack_bf16 ? s->n - s->n_read : 0;
-    return waiting < n ? waiting : n;
+    int waiting = s->n_read < n_text ? s->n - s->n_read : n - s->n_read, left = n - s->n_read;
+    if (!s->e->kernels.pack_bf16)
+        return 0;
+    return waiting < left ? waiting : left;
 }
 
-/* The next chunk of the prefix ids[0..n). */
-static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, int n,
+/* The next chunk of the prefix ids[0..n), of which [n_text..n) are of a reply. */
+static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, int n_text, int n,
                                         struct err *err)
 {
     session_cut(s, common(s, ids, n));
@@ -434,8 +436,8 @@ static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, i
     if (s->generated)
         mark(s);
     s->generated = false;
-    int chosen = n_chosen(s, n - s->n_read);
-    int take = pass_size(s, chosen ? chosen : n - s->n_read);
+    int to = s->n_read < n_text ? n_text : n, chosen = n_chosen(s, n_text, to);
+    int take = pass_size(s, chosen ? chosen : to - s->n_read);
     bool last = s->n_read + take == n;
     enum timeline_outcome o =
         read_ids(s, &(struct pass){ ids + s->n_read, take, last, !chosen }, err);
@@ -444,15 +446,20 @@ static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, i
     return o;
 }
 
-int session_read(struct session *s, const int32_t *ids, int n, struct err *err)
+int session_read_reply(struct session *s, const int32_t *ids, int n_text, int n, struct err *err)
 {
-    assert(n >= 1);
+    assert(n >= 1 && n_text <= n);
     uint64_t start = now_us();
     if (!check_ids(s, ids, n, err))
         return -1;
-    enum timeline_outcome o = read_chunk(s, ids, n, err);
+    enum timeline_outcome o = read_chunk(s, ids, n_text, n, err);
     s->stats.read_us += now_us() - start;
     return o == TIMELINE_FAILED ? -1 : s->n_read;
+}
+
+int session_read(struct session *s, const int32_t *ids, int n, struct err *err)
+{
+    return session_read_reply(s, ids, n, n, err);
 }
 
 /* ---- the next token ------------------------------------------------------------------------ */

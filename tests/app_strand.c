@@ -48,6 +48,14 @@ void test_strand_few_by_index(void **state)
     assert_false(by_index(&s));
     read_to(&s, N + FEW + FEW + 2);
     assert_true(by_index(&s));
+    const struct sampling greedy = {.top_p = 1, .repeat_penalty = 1};
+    struct session_token t;                /* one that was chosen waits before them */
+    session_set_index(s.session, false);
+    if (session_next(s.session, &greedy, &t, 1, &err) != 1)
+        fail_msg("%s", err.msg);
+    s.line.id[s.line.n] = t.id;
+    read_to(&s, s.line.n + 5);
+    assert_true(by_index(&s));
     struct engine *e = s.engine;
     strand_release(&s);
     engine_close(&e);

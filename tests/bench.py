@@ -2,7 +2,7 @@
 """bench.py -- the figures duet is meant to reach, beside its peers, on the same files, in one run.
 
     bench.py [--model NAME|FILE]... [--threads 2] [--reps 3] [--gen 32] [--minutes 12] [--all]
-             [--skip short,deep,lookup,memory,idle] [--json]
+             [--skip short,deep,lookup,toggle,memory,idle] [--json]
 
 Prints a table in Markdown: what, what is asked, what was reached. Models are those that `make chat`
 fetches, or files; without --model smollm2-135m and, where it lies there, qwen2.5-coder-1.5b.
@@ -21,6 +21,8 @@ medians. A machine that is busy shows in the range: such a run says little. Dept
 512 are measured once, and for the first model (--all: for every one). No further repetition is
 begun that would end after `minutes`; what is interrupted tells what it has.
 
+Toggle: how much later the next token of a reply comes for a change of mode in its middle, and the next
+one chosen, behind 7,600 tokens that are held as the chat holds them.
 Look-up: a reply that writes a text of the prompt again, with tokens tried ahead and one by one.
 Memory: the most that `duet bench` held, beside weights and cache. Idle: processor time of an open
 chat in ten seconds.
@@ -41,7 +43,7 @@ import time
 
 PEERS = ("llama.cpp", "OpenVINO")
 MODULES = {"llama.cpp": "llama_cpp", "OpenVINO": "openvino_genai"}
-STAGES = ("short", "lookup", "memory", "idle", "deep")
+STAGES = ("short", "lookup", "toggle", "memory", "idle", "deep")
 SHORT = {"prefill": [512], "depths": [0]}
 DEEP = {"prefill": [8000], "depths": [8128, 4096]}
 FLASH = {"prefill": [64], "depths": [8128, 4096], "tier": "flash"}
@@ -56,6 +58,8 @@ ASKED = {
     ("smollm2-135m", "prefill", 8000, "f16"): {"llama.cpp": 7},
 }
 LOOKUP_ASKED = 1.8
+TOGGLE_ASKED = 50   # milliseconds
+TOGGLE_AT = 7600
 COPIED = "themes/dark.json"
 LOOKUP_PROMPT = "Write this file again, word for word, with nothing before or after it:\n\n%s"
 
@@ -259,6 +263,7 @@ class Run:
         self.shares = {}    # {(model, what, at, tier): [shares of the bandwidth]}
         self.memory = {}    # {(model, tokens): bytes}
         self.lookup = {}    # {model: object of duet bench}
+        self.toggle = {}    # {model: objects of duet bench}
         self.idle = None    # seconds of processor time in ten
         self.end = time.monotonic() + a.minutes * 60
 
@@ -311,6 +316,10 @@ class Run:
                                   "--reps", "1")
         self.lookup[model_name(model)] = lines[0]
 
+    def change_mode(self, model):
+        lines, _ = duet_bench(model, self.a, "--toggle", str(TOGGLE_AT), "--tier", "flash")
+        self.toggle[model_name(model)] = lines
+
     def stay_idle(self, model):
         with tempfile.TemporaryDirectory() as tmp:
             self.idle = idle_seconds(model, tmp)
@@ -323,6 +332,8 @@ class Run:
                 self.stage(model, [SHORT], a.reps)
             if "lookup" in wanted:
                 self.look_up(model)
+            if "toggle" in wanted:
+                self.change_mode(model)
         if "idle" in wanted:
             self.stay_idle(a.models[0])
         if "deep" in wanted:
@@ -415,6 +426,14 @@ def other_rows(run):
         yield (f"{name}, a file written again, look-up", f"{LOOKUP_ASKED} × without",
                f"{f['gain']:.2f}", f"{f['tok_s']:.1f} tok/s, {f['n']} tokens",
                f"{f['one_by_one_tok_s']:.1f}")
+    for name, lines in run.toggle.items():
+        for f in lines:
+            later = {k: f[k] - f["ordinary_ms"] for k in ("next_ms", "chosen_ms")}
+            yield (f"{name}, {f['from']} to {f['to']} at {f['at']:,}, the next token",
+                   f"at most {TOGGLE_ASKED} ms later, 0 re-read",
+                   f"{later['next_ms']:.0f} ms, {f['re_read']} re-read",
+                   f"{f['put']} put in, the next one chosen {later['chosen_ms']:.0f} ms later",
+                   f"an ordinary one {f['ordinary_ms']:.0f} ms")
     if "memory" not in run.a.skip:
         yield from memory_rows(run)
     if run.idle is not None:

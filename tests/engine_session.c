@@ -159,6 +159,30 @@ void test_session_next(void **state)
     finish(&s);
 }
 
+/* What is put into a reply is read as what is chosen there: in one call, the same as one by one. */
+void test_session_reads_reply(void **state)
+{
+    (void)state;
+    struct session *s;
+    struct err err;
+    int32_t line[58];
+    start(&s, "tiny-llama-q4_1", KV_F16);
+    model_read(s, ids, 50);
+    for (int i = 0; i < 9; i++)
+        model_greedy(s);
+    uint64_t expect = session_logits_hash(s);
+    memcpy(line, session_ids(s), sizeof line);
+    session_cut(s, 53);                         /* one waits, the others are put behind it */
+    assert_int_equal(session_read_reply(s, line, 50, 58, &err), 58);
+    assert_true(session_logits_hash(s) == expect);
+
+    session_cut(s, 40);                         /* text is read by itself */
+    assert_int_equal(session_read_reply(s, line, 50, 58, &err), 50);
+    assert_int_equal(session_read_reply(s, line, 50, 58, &err), 58);
+    assert_true(session_logits_hash(s) == expect);
+    finish(&s);
+}
+
 void test_session_limits(void **state)
 {
     (void)state;
