@@ -40,8 +40,11 @@ enum relation {
 enum refusal {
     REFUSE_NOTHING,
     REFUSE_CODE,   /* the clause is about code: it names what a program does */
+    REFUSE_DATA,   /* the same, or about data that are kept in some form */
+    REFUSE_TOLD,   /* the same, but that something is told about */
     REFUSE_COUNT,  /* counts of a part, conditions, negations */
     REFUSE_PLAIN,  /* the same; and a number without "exactly" means about as many, if large */
+    REFUSE_LISTED, /* the same, and clauses about something else than what is to be listed */
     REFUSE_NOT,    /* negations */
     REFUSE_PART,   /* of a part of the answer, or of something described */
     REFUSE_TEXT,   /* the same of "a sentence that", where "that" is the answer */
@@ -154,6 +157,15 @@ static void find_material(struct reader *r)
 /* ---- what refuses a row ---------------------------------------------------------------------- */
 
 #define NEGATIONS "not|dont|never|avoid|without|no|cannot|cant|instead"
+/* What a clause about code has, and one about data on their way. */
+#define CODE_WORDS "function|program|script|class|method|parser|api|how|endpoint|query|why|" \
+    "explain|difference|not|dont"
+#define DATA_WORDS CODE_WORDS "|way|ways|whether|when|where|server|client|store|stores|stored|" \
+    "storing|save|saves|saved|saving|sends|sent|sending|parse|parsed|parsing|load|loads|loaded|" \
+    "loading|returned|returns|returning|encoded|encoding|represented|represents|representing|" \
+    "written|writing|read|reads|reading|passed|passing|exported|exporting|received|receiving|" \
+    "converted|converting|serialize|serialized|serializing|formatted|formatting|using|handle|" \
+    "handles|handling|import|export"
 #define CONDITIONS "if|when|whether|unless|that|which|whose"
 
 /* Words that refuse a row: in its clause before the match, in its clause and the match, in its
@@ -161,10 +173,13 @@ static void find_material(struct reader *r)
 static const struct {
     const char *before, *clause, *sentence, *prompt;
 } refusals[] = {
-    [REFUSE_CODE] = {.clause = "function|program|script|class|method|parser|api|how|endpoint|query|"
-                               "why|explain|difference|about|not|dont"},
+    [REFUSE_CODE] = {.clause = CODE_WORDS "|about"},
+    [REFUSE_DATA] = {.clause = DATA_WORDS "|about"},
+    [REFUSE_TOLD] = {.clause = DATA_WORDS},
     [REFUSE_COUNT] = {.before = NEGATIONS "|" CONDITIONS, .sentence = "each|every|per|apiece"},
     [REFUSE_PLAIN] = {.before = NEGATIONS "|" CONDITIONS, .sentence = "each|every|per|apiece"},
+    [REFUSE_LISTED] = {.clause = NEGATIONS "|" CONDITIONS "|is|are|was|were|why|how",
+                       .sentence = "each|every|per|apiece"},
     [REFUSE_NOT] = {.before = NEGATIONS},
     [REFUSE_PART] = {.before = NEGATIONS "|" CONDITIONS "|each|every|line|lines"},
     [REFUSE_TEXT] = {.before = NEGATIONS, .clause = NEGATIONS "|each|every|where"},

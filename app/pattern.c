@@ -191,7 +191,23 @@ static bool is_article(const struct words *w, int i)
             w->word[i + 1].kind == WORD_PLAIN && !words_any(w, i + 1, "and|or|nor"));
 }
 
-/* One item at word i: quoted, or one bare word (a compound with hyphens is one). */
+/* The end of what is one item although it is several words: a compound with hyphens, a fraction. */
+static int compound_end(const struct words *w, int last)
+{
+    size_t end = w->word[last].inner + w->word[last].inner_bytes;
+    bool number = w->word[last].kind == WORD_NUMBER;
+    if (number && last + 2 < w->n && w->text[end] == '/' && w->word[last + 1].at == end &&
+        w->word[last + 2].at == end + 1 && w->word[last + 2].kind == WORD_NUMBER)
+        return last + 2;
+    while (last + 1 < w->n && w->word[last + 1].kind == WORD_PLAIN &&
+           w->word[last + 1].at == end + 1 && w->text[end] == '-') {
+        last++;
+        end = w->word[last].at + w->word[last].bytes;
+    }
+    return last;
+}
+
+/* One item at word i: quoted, or one bare word. */
 static int take_item(struct matcher *x, int i, bool bare)
 {
     const struct words *w = x->w;
@@ -204,13 +220,9 @@ static int take_item(struct matcher *x, int i, bool bare)
     if ((!quoted && (is_stop(w, i) || is_article(w, i))) ||
         first->inner_bytes > PATTERN_ITEM_BYTES)
         return 0;
-    int last = i;
-    size_t end = first->inner + first->inner_bytes;
-    while (!quoted && last + 1 < w->n && w->word[last + 1].kind == WORD_PLAIN &&
-           w->word[last + 1].at == end + 1 && w->text[end] == '-') {
-        last++;
-        end = w->word[last].at + w->word[last].bytes;
-    }
+    int last = quoted ? i : compound_end(w, i);
+    size_t end = last == i ? first->inner + first->inner_bytes
+                           : w->word[last].at + w->word[last].bytes;
     struct pattern_item *item = &x->m->item[x->m->n_item++];
     *item = (struct pattern_item){w->text + first->inner, end - first->inner};
     return last + 1 - i;
