@@ -32,11 +32,15 @@ static void cmd_mode(struct talk *t, const char *args)
     }
 }
 
-/* Answers the last question again in the mode that was suggested for it. */
+/* Answers the last question again in the mode that was suggested for it; while it is answered, that
+ * answer goes on in it. */
 static void suggest_take(struct talk *t)
 {
     if (!t->suggestion.any || t->c.n_turn == 0) {
         talk_say(t, true, "no other mode is suggested for the last question");
+    } else if (t->turn >= 0) {
+        talk_mode(t, t->suggestion.mode);
+        t->suggestion.any = false;
     } else if (talk_idle(t)) {
         talk_mode(t, t->suggestion.mode);
         t->suggestion.any = false;

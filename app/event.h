@@ -46,6 +46,8 @@ enum event_kind {
     EVENT_GATE,      /* gate was measured; text = what changes by it, or "" */
     EVENT_FOLDED,    /* done = ids of thoughts that left, 0 = none: it was left; re_read for it,
                       * seconds; text = the error */
+    EVENT_FIRST,     /* an answer begins without a thought: text = the likeliest first token,
+                      * whether or not it was chosen; probability */
     EVENT_MADE,      /* made: how the reply of this candidate was, which has ended */
     EVENT_REPRO,     /* of a reply that was made again, done of total ids are the same; text = what
                       * differs, "": nothing; re_read, seconds; reason: it was stopped, or failed,
@@ -69,7 +71,7 @@ struct event {
     bool folds;           /* they leave the context when the turn is folded */
     struct ids doubt;     /* of the tokens of an answer: see struct part */
     int index, done, total, tokens, re_read;
-    double seconds;
+    double seconds, probability;
     enum reply_reason reason;
     enum err_code code;
     struct usage usage;

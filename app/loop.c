@@ -70,18 +70,18 @@ static void view_draft(const struct loop *l, struct view *v)
         v->first_s = (v->draft_tokens + l->cost) / l->talk.read_tok_s;
 }
 
-/* Which mode the draft suits, and the keys that take or dismiss it; "" = nothing to say. */
-static const char *suggestion(struct loop *l, const struct view *v)
+/* The mode that is suggested for the draft; for none, what the last answer's first token said. */
+static const struct suggestion *suggested(struct loop *l, const struct editor_view *d)
 {
     const struct talk *t = &l->talk;
-    const struct editor_view *d = &v->draft;
     struct suggestion *s = &l->suggestion;
     l->suggest_no = l->suggest_no && d->bytes > 0;
-    l->chip[0] = 0;
+    if (!d->bytes && t->suggestion.any && t->suggestion.first_told)
+        return &t->suggestion;
     if (!t->suggests || l->suggest_no || !d->bytes || *d->text == '/' || talk_busy(t)) {
         s->any = false;
         buf_clear(&l->suggested_for);
-        return "";
+        return s;
     }
     bool same = l->suggested_for.bytes == d->bytes &&
                 memcmp(buf_text(&l->suggested_for), d->text, d->bytes) == 0;
@@ -91,6 +91,14 @@ static const char *suggestion(struct loop *l, const struct view *v)
         l->suggested_in = t->c.mode;
         suggest_mode(&t->c.settings, t->c.mode, d->text, d->bytes, s);
     }
+    return s;
+}
+
+/* How that is told, with the keys that take or dismiss it; "" = nothing to say. */
+static const char *suggestion(struct loop *l, const struct view *v)
+{
+    const struct suggestion *s = suggested(l, &v->draft);
+    l->chip[0] = 0;
     if (s->any)
         snprintf(l->chip, sizeof l->chip, "%s %s  %s no  (%s)",
                  keymap_help(ACTION_SUGGEST)->keys_editor, mode_get(s->mode)->title,
@@ -281,13 +289,23 @@ static void mode_said(struct loop *l, enum mode_id before)
         loop_hint(l, false, m->help);
 }
 
-/* Takes the mode that is suggested for the draft. */
+/* Takes the mode that is suggested: for the draft, else for the last question. */
 static void suggest(struct loop *l)
 {
+    const char *args;
     if (l->suggestion.any)
         talk_mode(&l->talk, l->suggestion.mode);
+    else if (l->talk.suggestion.any && l->talk.suggestion.first_told)
+        command_line(&l->talk, "/suggest yes", &args);
     else
         loop_hint(l, false, "no other mode is suggested");
+}
+
+static void suggest_no(struct loop *l)
+{
+    l->suggest_no = true;
+    if (!l->suggestion.any)
+        l->talk.suggestion.any = false;
 }
 
 /* The draft in both modes; without one the last question. */
@@ -414,7 +432,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_BOTH: ask_both(l); return true;
     case ACTION_UNQUEUE: unqueue(l); return true;
     case ACTION_SUGGEST: suggest(l); return true;
-    case ACTION_SUGGEST_NO: l->suggest_no = true; return true;
+    case ACTION_SUGGEST_NO: suggest_no(l); return true;
     default: return false;
     }
     const char *args;

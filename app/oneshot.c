@@ -162,6 +162,18 @@ static void on_event(void *data, const struct event *e)
         json_event(s, e);
 }
 
+static void on_suggested(void *data, const struct talk *t)
+{
+    struct oneshot *s = data;
+    struct json_line j;
+    if (!s->json)
+        return;
+    json_start(s, &j, "suggestion");
+    json_text(&j, "mode", mode_get(t->suggestion.mode)->name);
+    json_text(&j, "why", t->suggestion.why);
+    json_send(s, &j);
+}
+
 static void on_question(void *data, const struct talk *t, int turn)
 {
     struct oneshot *s = data;
@@ -177,12 +189,8 @@ static void on_question(void *data, const struct talk *t, int turn)
         json_text(&j, "changed", buf_text(&changed));
         json_send(s, &j);
     }
-    if (t->suggestion.any) {
-        json_start(s, &j, "suggestion");
-        json_text(&j, "mode", mode_get(t->suggestion.mode)->name);
-        json_text(&j, "why", t->suggestion.why);
-        json_send(s, &j);
-    }
+    if (t->suggestion.any && !t->suggestion.by_first)
+        on_suggested(data, t);
     buf_release(&changed);
 }
 
@@ -301,9 +309,8 @@ int oneshot_run(const struct options *o, const char *model)
 {
     struct talk t;
     struct oneshot s = {.json = o->json, .talk = &t};
-    struct front front = {.data = &s, .question = on_question, .text = on_text, .note = on_note,
-                          .done = on_done,
-                          .event = on_event};
+    struct front front = {.data = &s, .question = on_question, .suggested = on_suggested,
+                          .text = on_text, .note = on_note, .done = on_done, .event = on_event};
     struct err err;
     struct buf question = {0};
     struct options mine = *o;

@@ -54,14 +54,18 @@ static void on_note(void *data, bool error, const char *text)
     out_printf(stdout, "%s %s\n", error ? "!" : "-", text);
 }
 
-static void on_question(void *data, const struct talk *t, int turn)
+static void on_suggested(void *data, const struct talk *t)
 {
-    (void)turn;
-    if (!t->suggestion.any)
-        return;
     line_end(data);
     out_printf(stdout, "- %s suits this (%s): /suggest yes answers again in it\n",
                mode_get(t->suggestion.mode)->title, t->suggestion.why);
+}
+
+static void on_question(void *data, const struct talk *t, int turn)
+{
+    (void)turn;
+    if (t->suggestion.any && !t->suggestion.by_first)
+        on_suggested(data, t);
 }
 
 static void on_part(void *data, enum part_kind kind, enum mode_id mode)
@@ -530,9 +534,9 @@ static void run(struct plain *p)
 int plain_run(const struct options *o, const char *model)
 {
     struct plain p = {.progress = -1};
-    struct front front = {.data = &p, .question = on_question, .part = on_part, .text = on_text,
-                          .chosen = on_chosen, .done = on_done, .folded = on_folded,
-                          .note = on_note, .reset = on_reset,
+    struct front front = {.data = &p, .question = on_question, .suggested = on_suggested,
+                          .part = on_part, .text = on_text, .chosen = on_chosen, .done = on_done,
+                          .folded = on_folded, .note = on_note, .reset = on_reset,
                           .flipped = on_flipped, .event = on_event};
     struct err err;
     signals_init(NULL);

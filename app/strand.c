@@ -418,9 +418,33 @@ static bool token_keep(struct strand *s, const struct session_token *t, struct e
     return true;
 }
 
+/* How sure the model is of where its answer begins: of the logits that the first token was chosen
+ * by. */
+static void tell_first(const struct strand *s, struct event_list *out)
+{
+    const float *logits = session_logits(s->session);
+    int n = engine_info(s->engine)->n_vocab, best = 0;
+    double sum = 0;
+    size_t bytes;
+    if (!logits || s->candidate > 0 || s->turn.n_think + s->turn.n_answer_now > 0)
+        return;
+    for (int i = 1; i < n; i++)
+        best = logits[i] > logits[best] ? i : best;
+    if (is_marker(s, best))
+        return;
+    for (int i = 0; i < n; i++)
+        sum += (double)expf(logits[i] - logits[best]);
+    struct event *e = strand_event(s, out, EVENT_FIRST);
+    e->probability = 1 / sum;
+    const char *piece = engine_piece_after(s->engine, -1, best, &bytes);
+    buf_append(&e->text, piece, bytes);
+}
+
 bool strand_token(struct strand *s, const struct session_token *t, struct event_list *out,
                   struct err *err)
 {
+    if (s->turn.phase == TURN_ANSWER)
+        tell_first(s, out);
     enum turn_token kind = kind_of(s, t->id);
     enum turn_step step = turn_token(&s->turn, kind);
     bool opens = kind == TURN_TOKEN_THINK_BEGIN && s->part == PART_ANSWER &&

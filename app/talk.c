@@ -650,6 +650,16 @@ static void on_progress(struct talk *t, const struct event *e)
     t->reading_tok_s = read > 0 && seconds > 0 ? read / seconds : 0;
 }
 
+/* What was suggested by rules alone waits for this where the answer begins with what it says. */
+static void on_first(struct talk *t, const struct event *e)
+{
+    const char *question = t->c.turn[t->turn].question;
+    struct suggestion *s = &t->suggestion;
+    suggest_first(s, question, strlen(question), buf_text(&e->text), e->probability);
+    if (s->any && s->by_first && t->front.suggested)
+        t->front.suggested(t->front.data, t);
+}
+
 static void on_gate(struct talk *t, const struct event *e)
 {
     struct err err;
@@ -692,6 +702,7 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_EXACT: on_exact(t, e); break;
     case EVENT_GATE: on_gate(t, e); break;
     case EVENT_FOLDED: if (t->fold.running) fold_event(t, e); break;
+    case EVENT_FIRST: if (t->turn >= 0) on_first(t, e); break;
     case EVENT_MADE: if (t->turn >= 0) on_made(t, e); break;
     case EVENT_REPRO: repro_event(t, e); break;
     case EVENT_SAVED: on_saved(t, e); break;

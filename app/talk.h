@@ -39,6 +39,7 @@ struct talk;
 struct front {
     void *data;
     void (*question)(void *data, const struct talk *t, int turn);    /* it was sent */
+    void (*suggested)(void *data, const struct talk *t); /* a mode, by the answer's first token */
     void (*part)(void *data, enum part_kind kind, enum mode_id mode); /* one begins */
     /* of the part that began; what a model likes to begin with, blanks, is left out */
     void (*text)(void *data, enum part_kind kind, const char *text, size_t bytes);

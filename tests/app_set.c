@@ -116,6 +116,42 @@ void test_talk_candidates_come_back(void **state)
     }
 }
 
+/* Asks and tells what was suggested by the first token of the answer; "-": nothing. */
+static const char *suggested_by_first(struct chat *c, const char *question)
+{
+    chat_line(c, question);
+    chat_settle(c);
+    const struct suggestion *s = &c->t.suggestion;
+    return s->any && s->first_told ? s->why : "-";
+}
+
+/* Where the answer begins with what it says, its first token speaks: of the logits that are there,
+ * so that nothing more is read or chosen. */
+void test_talk_suggests_by_first(void **state)
+{
+    (void)state;
+    static const char name[] = "Who was that? Answer with the name only.";
+    struct chat c;
+    chat_new(&c);
+    chat_begin(&c, "tiny-llama.gguf");  /* sure of nothing */
+    assert_non_null(strstr(suggested_by_first(&c, name), " % sure: several tries can vote"));
+    const struct usage *u = &c.t.c.turn[0].reply[0].usage;
+    assert_true(u->answer_tokens > 0 && u->read_tokens <= u->prompt_tokens + u->answer_tokens);
+    chat_line(&c, "/suggest off");
+    assert_string_equal(suggested_by_first(&c, name), "-");
+    chat_line(&c, "/suggest on");
+    assert_string_equal(suggested_by_first(&c, "Who was that?"), "-");
+    chat_line(&c, "/mode pro");         /* it thinks: the first token is not that of the answer */
+    assert_string_equal(suggested_by_first(&c, name), "-");
+    assert_true(c.t.suggestion.any);
+    chat_end(&c);
+    chat_new(&c);
+    chat_begin(&c, "chain.gguf");       /* ok, and sure of it */
+    assert_string_equal(suggested_by_first(&c, "Is it well? Answer with ok or no."), "-");
+    assert_false(c.t.suggestion.any);
+    chat_end(&c);
+}
+
 /* What is suggested for a question, taken and switched off. */
 void test_talk_suggests(void **state)
 {

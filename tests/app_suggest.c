@@ -5,6 +5,44 @@
 #include "app/suggest.h"
 #include "ui/buf.h"
 
+/* What the first token of the answer makes of it. */
+static const char *by_first(const char *text, const char *token, double probability)
+{
+    static char line[120];
+    struct suggestion g;
+    suggest_mode(&(struct settings){0}, MODE_FLASH, text, strlen(text), &g);
+    suggest_first(&g, text, strlen(text), token, probability);
+    snprintf(line, sizeof line, "%s", g.any ? g.why : "-");
+    return line;
+}
+
+void test_suggest_first(void **state)
+{
+    (void)state;
+    static const char prime[] = "Is 7 prime? Answer yes or no.", name[] = "Who? Only the name.";
+    static const char planet[] = "Which is a planet? A) sun B) moon C) mars";
+    static const char number[] = "What is 2 + 2? Answer with a number only.";
+    static const char unsure[] = "its first word is 61 % sure: several tries can vote";
+    static const char rule[] = "a short answer: several tries can vote";
+    assert_string_equal(by_first(prime, "Yes", 0.61), unsure);
+    assert_string_equal(by_first(prime, " No", 0.61), unsure);
+    assert_string_equal(by_first(prime, "Y", 0.95), "-");
+    assert_string_equal(by_first(prime, "7", 0.95), rule);
+    assert_string_equal(by_first(planet, "C", 0.61), unsure);
+    assert_string_equal(by_first(planet, "(", 0.61), rule);
+    assert_string_equal(by_first(planet, "mar", 0.99), "-");
+    assert_string_equal(by_first(planet, "The", 0.99), rule);
+    assert_string_equal(by_first(number, "4", 0.61), unsure);
+    assert_string_equal(by_first(number, "To", 0.99), "a number: several tries can vote");
+    assert_string_equal(by_first(name, "Tom", 0.61), unsure);
+    assert_string_equal(by_first(name, "", 0.61), rule);
+    assert_string_equal(by_first("What is 2 + 2?", "2", 0.99),
+                        "a number: several tries can vote");
+    assert_string_equal(by_first("Name rivers in exactly 3 bullet points.", "-", 0.99),
+                        "exactly 3 bullet points: can be checked");
+    assert_string_equal(by_first("Hello", "Hi", 0.1), "-");
+}
+
 static const char *suggested(const struct settings *s, enum mode_id now, const char *text)
 {
     static char line[120];
