@@ -31,6 +31,15 @@ static int held(const struct replay *r)
     return session_held(r->strand.session, r->strand.line.id, r->strand.line.n);
 }
 
+/* A fork, or where the model's cache cannot be shared an empty one that reads all of it again. */
+static bool timeline_make(const struct session *use, struct engine *e, struct session **out,
+                          struct err *err)
+{
+    struct session_opts so = {.n_ctx = session_ctx(use)};
+    return session_fork(use, out, err) ||
+           (err->code == ERR_UNSUPPORTED && session_new(out, e, &so, err));
+}
+
 bool replay_begin(struct replay *r, struct engine *e, const struct session *use,
                   const struct tokens *line, struct replay_request *q, struct err *err)
 {
@@ -41,7 +50,7 @@ bool replay_begin(struct replay *r, struct engine *e, const struct session *use,
     q->want = (struct ids){0};
     q->made = NULL;
     s->engine = e;
-    if (!want_set(r, e, q->ends, err) || !session_fork(use, &s->session, err) ||
+    if (!want_set(r, e, q->ends, err) || !timeline_make(use, e, &s->session, err) ||
         !tokens_append(&s->line, line->id, line->n, err))
         return false;
     made_rows(m, r->rows);

@@ -1,6 +1,7 @@
 /* replay.h -- /repro, the worker's side: one reply is made again from how it was made (made.h), on
- * a fork of the cache, and compared id by id. Neither the conversation nor its cache changes. A
- * candidate is made without its company, which it does not depend on.
+ * a fork of the cache, or on a new one where that cannot be shared, and compared id by id. Neither
+ * the conversation nor its cache changes. A candidate is made without its company, which it does
+ * not depend on.
  *
  * Belongs to the worker. */
 #ifndef DUET_APP_REPLAY_H
@@ -31,7 +32,7 @@ struct replay {
 };
 
 /* Begins, with what it takes out of *q. line: the prompt's ids, copied. use: a session that may
- * hold them, forked. */
+ * hold them, forked if it can be. */
 bool replay_begin(struct replay *r, struct engine *e, const struct session *use,
                   const struct tokens *line, struct replay_request *q, struct err *err);
 
