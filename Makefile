@@ -32,11 +32,11 @@ ENGINE_MATH := engine/mem.c engine/cpu.c engine/quant.c engine/kernels.c engine/
 	engine/sampler.c engine/seen.c engine/lookup.c engine/session.c engine/batch.c engine/engine.c engine/inspect.c engine/bandwidth.c
 ifeq ($(shell uname -m),x86_64)
 ENGINE_MATH += engine/kernels_avx2.c engine/kernels_avx2_attention.c engine/kernels_avx2_codec.c \
-	engine/kernels_avxvnni.c engine/kernels_avx512.c engine/kernels_avx512_floats.c \
+	engine/kernels_avxvnni.c engine/kernels_avx512.c engine/kernels_avx512_floats.c engine/kernels_avx512_codec.c \
 	engine/kernels_amx.c engine/kernels_amx_attention.c
-MODELS := engine/kernels_avxvnni.c engine/kernels_avx512.c engine/kernels_avx512_floats.c engine/kernels_amx.c engine/kernels_amx_attention.c
+MODELS := engine/kernels_avxvnni.c engine/kernels_avx512.c engine/kernels_avx512_floats.c engine/kernels_avx512_codec.c engine/kernels_amx.c engine/kernels_amx_attention.c
 else
-FOREIGN := engine/kernels_lanes.h engine/kernels_exp.h engine/kernels_unpack.h engine/kernels_product.h engine/kernels_few.h engine/kernels_vnni.h engine/kernels_tiles.h tests/kernels_model.h
+FOREIGN := engine/kernels_lanes.h engine/kernels_exp.h engine/kernels_rows.h engine/kernels_reduce.h engine/kernels_unpack.h engine/kernels_product.h engine/kernels_few.h engine/kernels_vnni.h engine/kernels_tiles.h tests/kernels_model.h
 endif
 ENGINE := $(ENGINE_TEXT) $(ENGINE_MATH)
 
@@ -141,7 +141,7 @@ AVX2 := -mavx2 -mfma -mf16c
 $(BUILD)/engine/kernels_avx2.o $(BUILD)/engine/kernels_avx2_attention.o: ISA := $(AVX2)
 AVX512 := $(AVX2) -mavx512f -mavx512bw -mavx512vl -mavx512vnni
 $(BUILD)/engine/kernels_avxvnni.o: ISA := $(AVX2) -mavxvnni
-$(BUILD)/engine/kernels_avx512.o: ISA := $(AVX512)
+$(BUILD)/engine/kernels_avx512.o $(BUILD)/engine/kernels_avx512_codec.o: ISA := $(AVX512)
 $(BUILD)/engine/kernels_avx512_floats.o: ISA := $(AVX512) -mprefer-vector-width=512
 $(BUILD)/engine/kernels_amx.o $(BUILD)/engine/kernels_amx_attention.o: ISA := $(AVX512) -mavx512bf16 -mamx-tile -mamx-bf16 -mprfchw
 # With every function inlined the sanitizers' checks take minutes to compile.

@@ -210,6 +210,11 @@ struct kernels {
     void (*score_q8)(const struct coded_rows *r, const float *q, float *out);
     void (*mix_q8)(const struct coded_rows *r, const float *w, float *out);
 
+    /* out[i] = the root of sum_h (weight[h] * x[h * step + i])^2, i < n, h < n_rows; n a multiple
+     * of 16. Returns their sum. */
+    float (*lengths)(const float *x, size_t step, const float *weight, int n_rows, size_t n,
+                     float *out);
+
     /* How many of x[0..n) are > least, and their sum; n a multiple of 8. The positions of these in
      * order, out [n]; returns how many. */
     size_t (*sum_above)(const float *x, size_t n, float least, float *sum);
@@ -235,6 +240,7 @@ void kernels_init_avx2(struct kernels *k);
 void kernels_init_avxvnni(struct kernels *k);
 void kernels_init_avx512(struct kernels *k);
 void kernels_init_avx512_floats(struct kernels *k);
+void kernels_init_avx512_codec(struct kernels *k);
 void kernels_init_amx(struct kernels *k);
 void kernels_init_amx_attention(struct kernels *k);
 void kernels_init_avx2_attention(struct kernels *k);

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "engine/kernels.h"
+#include "engine/kernels_reduce.h"
 #include "engine/kernels_tiles.h"
 
 #define PAIR    (2 * TILE)      /* numbers of an upper and a lower tile */
@@ -233,26 +234,6 @@ INLINE void rescale(const struct attend *a, int query, float max)
  * registers of a row are written out. */
 #define ROWS 4
 #define UNROLL _Pragma("GCC unroll 4")
-
-INLINE __m256 half_of(__m512 x, const int i)
-{
-    return (__m256)_mm512_extractf64x4_pd((__m512d)x, i);
-}
-
-/* The four registers' largest lanes, or the sums of their lanes. */
-#define REDUCE(name, op)                                                                       \
-    INLINE __m128 name(__m512 a, __m512 b, __m512 c, __m512 d)                                 \
-    {                                                                                          \
-        __m512 ab = _mm512_##op##_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));      \
-        __m512 cd = _mm512_##op##_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));      \
-        __m512 all = _mm512_##op##_ps(_mm512_shuffle_ps(ab, cd, 0x44),                         \
-                                      _mm512_shuffle_ps(ab, cd, 0xee));                        \
-        __m256 half = _mm256_##op##_ps(half_of(all, 0), half_of(all, 1));                      \
-        return _mm_##op##_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));    \
-    }
-REDUCE(largest, max)
-REDUCE(sum_of, add)
-#undef REDUCE
 
 INLINE __m512 largest_of(const __m512 *x)
 {

@@ -5,21 +5,13 @@
 
 #include "engine/codec.h"
 #include "engine/kernels.h"
-#include "engine/kernels_lanes.h"
-
-#define GROUP 32   /* values that share a scale in q8 */
+#include "engine/kernels_rows.h"
 
 static float f32_of(const void *at)
 {
     uint16_t h;
     memcpy(&h, at, sizeof h);
     return _cvtsh_ss(h);
-}
-
-static __m256 floats_of_bytes(const void *at)
-{
-    __m128i b = _mm_loadl_epi64(at);
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(b));
 }
 
 static void rows_q8(const void *rows, size_t stride, int n, size_t dim, float *out)
@@ -180,115 +172,7 @@ static void index_scales(const void *levels, const float *power, float *out)
     }
 }
 
-/* ---- rows that lie anywhere ---------------------------------------------------------------- */
-
-#define AHEAD 6   /* rows are asked for so many before they are used */
-
-/* A key row and the value row behind it. */
-INLINE void fetch(const struct coded_rows *r, int i)
-{
-    if (i >= r->n)
-        return;
-    const char *row = r->row[i];
-    for (size_t at = 0; at < 2 * codec_q8_row((int)r->dim); at += 64)
-        _mm_prefetch(row + at, _MM_HINT_T0);
-}
-
-/* H queries, a constant, from query h on. */
-INLINE void score_heads(int H, const struct coded_rows *r, int h, const float *q, float *out)
-{
-    q += (size_t)h * r->dim;
-    out += (size_t)h * r->step;
-    for (int i = 0; i < r->n; i++) {
-        const char *row = r->row[i];
-        __m256 all[4];
-        for (int j = 0; j < H; j++)
-            all[j] = _mm256_setzero_ps();
-        fetch(r, i + AHEAD);
-        for (size_t g = 0; g < r->dim; g += GROUP) {
-            __m256 sum[4], d = _mm256_set1_ps(f32_of(row + r->dim + g / GROUP * 2));
-            for (int j = 0; j < H; j++)
-                sum[j] = _mm256_setzero_ps();
-            for (size_t v = g; v < g + GROUP; v += 8) {
-                __m256 x = floats_of_bytes(row + v);
-                for (int j = 0; j < H; j++)
-                    sum[j] = _mm256_fmadd_ps(_mm256_loadu_ps(q + (size_t)j * r->dim + v), x,
-                                             sum[j]);
-            }
-            for (int j = 0; j < H; j++)
-                all[j] = _mm256_fmadd_ps(sum[j], d, all[j]);
-        }
-        for (int j = 0; j < H; j++)
-            out[(size_t)j * r->step + (size_t)i] = sum8(all[j]);
-    }
-}
-
-static void score_q8(const struct coded_rows *r, const float *q, float *out)
-{
-    int h = 0;
-    for (; h + 4 <= r->n_q; h += 4)
-        score_heads(4, r, h, q, out);
-    switch (r->n_q - h) {
-    case 3: score_heads(3, r, h, q, out); break;
-    case 2: score_heads(2, r, h, q, out); break;
-    case 1: score_heads(1, r, h, q, out); break;
-    }
-}
-
-/* 32 dimensions from d on: with three queries the sums just fit into the registers. */
-INLINE void mix_group(int H, const struct coded_rows *r, size_t d, const float *w, float *out)
-{
-    __m256 sum[3][4];
-    for (int j = 0; j < H; j++)
-        for (size_t v = 0; v < 4; v++)
-            sum[j][v] = _mm256_loadu_ps(out + (size_t)j * r->dim + d + 8 * v);
-    for (int i = 0; i < r->n; i++) {
-        const char *row = r->row[i];
-        float scale = f32_of(row + r->dim + d / GROUP * 2);
-        __m256 f[3];
-        for (int j = 0; j < H; j++)
-            f[j] = _mm256_set1_ps(w[(size_t)j * r->step + (size_t)i] * scale);
-        for (size_t v = 0; v < 4; v++) {
-            __m256 x = floats_of_bytes(row + d + 8 * v);
-            for (int j = 0; j < H; j++)
-                sum[j][v] = _mm256_fmadd_ps(f[j], x, sum[j][v]);
-        }
-    }
-    for (int j = 0; j < H; j++)
-        for (size_t v = 0; v < 4; v++)
-            _mm256_storeu_ps(out + (size_t)j * r->dim + d + 8 * v, sum[j][v]);
-}
-
-static void mix_q8(const struct coded_rows *r, const float *w, float *out)
-{
-    for (int h = 0; h < r->n_q; h += 3, w += 3 * r->step, out += 3 * r->dim)
-        for (size_t d = 0; d < r->dim; d += GROUP)
-            switch (r->n_q - h) {
-            default: mix_group(3, r, d, w, out); break;
-            case 2: mix_group(2, r, d, w, out); break;
-            case 1: mix_group(1, r, d, w, out); break;
-            }
-}
-
 /* ---- choosing ------------------------------------------------------------------------------ */
-
-static size_t sum_above(const float *x, size_t n, float least, float *sum)
-{
-    __m256 limit = _mm256_set1_ps(least), all[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() };
-    __m256i count[2] = { _mm256_setzero_si256(), _mm256_setzero_si256() };
-    for (size_t i = 0; i < n; i += 8) {
-        __m256 v = _mm256_loadu_ps(x + i), above = _mm256_cmp_ps(v, limit, _CMP_GT_OQ);
-        all[i / 8 % 2] = _mm256_add_ps(all[i / 8 % 2], _mm256_and_ps(v, above));
-        count[i / 8 % 2] = _mm256_sub_epi32(count[i / 8 % 2], _mm256_castps_si256(above));
-    }
-    int lane[8];
-    size_t total = 0;
-    _mm256_storeu_si256((void *)lane, _mm256_add_epi32(count[0], count[1]));
-    for (int i = 0; i < 8; i++)
-        total += (size_t)lane[i];
-    *sum = sum8(_mm256_add_ps(all[0], all[1]));
-    return total;
-}
 
 static size_t find_above(const float *x, size_t n, float least, int *out)
 {
@@ -310,8 +194,6 @@ void kernels_init_avx2_codec(struct kernels *k)
     k->index_score = index_score;
     k->index_table = index_table;
     k->index_scales = index_scales;
-    k->score_q8 = score_q8;
-    k->mix_q8 = mix_q8;
-    k->sum_above = sum_above;
+    take_rows(k);
     k->find_above = find_above;
 }

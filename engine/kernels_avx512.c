@@ -13,4 +13,5 @@ void kernels_init_avx512(struct kernels *k)
 {
     CHUNK_LIST(DOT_TAKE)
     kernels_init_avx512_floats(k);
+    kernels_init_avx512_codec(k);
 }

@@ -198,6 +198,22 @@ static void multiply_panels(const struct panels *p)
         }
 }
 
+static float lengths(const float *x, size_t step, const float *weight, int n_rows, size_t n,
+                     float *out)
+{
+    float all = 0;
+    for (size_t i = 0; i < n; i++) {
+        float squares = 0;
+        for (int h = 0; h < n_rows; h++) {
+            float v = weight[h] * x[(size_t)h * step + i];
+            squares += v * v;
+        }
+        out[i] = sqrtf(squares);
+        all += out[i];
+    }
+    return all;
+}
+
 static size_t sum_above(const float *x, size_t n, float least, float *sum)
 {
     size_t count = 0;
@@ -246,6 +262,7 @@ void kernels_init_c(struct kernels *k)
     k->index_scales = codec_index_scales;
     k->score_q8 = codec_score_q8;
     k->mix_q8 = codec_mix_q8;
+    k->lengths = lengths;
     k->sum_above = sum_above;
     k->find_above = find_above;
 }

@@ -28,27 +28,6 @@ INLINE vecf exp_of(vecf x)
     return (vecf)(power & (vec)(x >= least));
 }
 
-/* The first n lanes, n < LANES, of which the others become `rest`; and back. */
-INLINE vecf load_some(const float *x, size_t n, float rest)
-{
-    vecf v = V(set1_ps)(rest);
-    memcpy(&v, x, n * sizeof *x);
-    return v;
-}
-
-INLINE void store_some(float *x, size_t n, vecf v)
-{
-    memcpy(x, &v, n * sizeof *x);
-}
-
-/* Halves of a register of 16 lanes, or it and nothing. */
-INLINE float sum_of(vecf v)
-{
-    __m256 part[2] = {0};
-    memcpy(part, &v, sizeof v);
-    return LANES == 8 ? sum8(part[0]) : sum8(_mm256_add_ps(part[0], part[1]));
-}
-
 INLINE float max_lane(vecf v)
 {
     __m256 part[2];
@@ -71,7 +50,7 @@ static float exp_sum(float *x, size_t n, float max, float scale)
         store_some(x + i, n - i, e);
         acc = V(add_ps)(acc, e);
     }
-    return sum_of(acc);
+    return sum_of_lanes(acc);
 }
 
 static float max_of(const float *x, size_t n)

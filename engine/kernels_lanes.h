@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <string.h>
 
 #ifndef INLINE
 #define INLINE static inline __attribute__((always_inline))
@@ -37,6 +38,27 @@ INLINE float max8(__m256 v)
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     m = _mm_max_ps(m, _mm_movehl_ps(m, m));
     return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
+/* The first n lanes, n < LANES, of which the others become `rest`; and back. */
+INLINE vecf load_some(const float *x, size_t n, float rest)
+{
+    vecf v = V(set1_ps)(rest);
+    memcpy(&v, x, n * sizeof *x);
+    return v;
+}
+
+INLINE void store_some(float *x, size_t n, vecf v)
+{
+    memcpy(x, &v, n * sizeof *x);
+}
+
+/* Halves of a register of 16 lanes, or it and nothing. */
+INLINE float sum_of_lanes(vecf v)
+{
+    __m256 part[2] = {0};
+    memcpy(part, &v, sizeof v);
+    return LANES == 8 ? sum8(part[0]) : sum8(_mm256_add_ps(part[0], part[1]));
 }
 
 /* Brings n bytes closer, a line at a time; bytes behind them are not looked at. */

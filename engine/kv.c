@@ -271,13 +271,6 @@ void *kv_head(const struct kv *kv, int layer, int block, int head)
     return b->data + head_number(kv, layer, head) * each;
 }
 
-const void *kv_index(const struct kv *kv, int layer, int block, int head)
-{
-    assert(block < kv->n_blocks && kv->blocks[block].index);
-    size_t each = codec_index_bytes(kv->shape.head_dim);
-    return kv->blocks[block].index + head_number(kv, layer, head) * each;
-}
-
 void kv_wipe_tail(struct kv *kv, int n)
 {
     int used = n % KV_BLOCK;

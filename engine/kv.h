@@ -127,9 +127,8 @@ void kv_append_mapped(struct kv *kv, enum kv_form form, const unsigned char *dat
 void *kv_keys(const struct kv *kv, int layer, int block, int head);
 void *kv_values(const struct kv *kv, int layer, int block, int head);
 
-/* A head in a block of q8 or q4, and in an index. */
+/* A head in a block of q8 or q4. */
 void *kv_head(const struct kv *kv, int layer, int block, int head);
-const void *kv_index(const struct kv *kv, int layer, int block, int head);
 
 /* A new block on the heap; of the form that the tier writes. */
 bool kv_make_block(const struct kv *kv, enum kv_form form, struct kv_block *b, struct err *err);

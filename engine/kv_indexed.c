@@ -20,6 +20,7 @@
 #define NEAR_MAX    (KV_SINKS + 2 * KV_BLOCK)
 #define LIST_MAX    (SESSION_ROWS_MAX + NEAR_MAX)
 #define PARTS_MAX   ((LIST_MAX + PART - 1) / PART)
+#define LIST_ROOM   (PARTS_MAX * PART)
 #define MASS_LEFT   0.002f  /* need not be chosen, of the mass that is not the first tokens': what
                              * these get stands for nothing, and the rest is what a head says. Ten
                              * times as much costs more than a smaller SESSION_ROWS does */
@@ -41,13 +42,12 @@ struct work {
     float *worth;           /* [n_spans][SPAN] of each far position, to all heads */
     int *list;              /* [LIST_MAX] positions: the near ones, then the chosen */
     int *found;             /* [n_spans][SPAN] */
-    float *score;           /* [group][LIST_MAX] of the rows in the list */
+    float *score;           /* [group][LIST_ROOM] of the rows in the list */
     float *part_top, *part_sum;   /* [PARTS_MAX + n_spans][group] */
     float *part_share;      /* [PARTS_MAX][group] an exponential's there of all */
     float *part;            /* [PARTS_MAX + n_spans][group][dim] */
     int n_spared[PARTS_MAX];      /* values that were not read */
     int n_near, n_list;
-    float read_mass;        /* of the rows in the list */
     atomic_int left;        /* spans, and the near rows, that are not scored yet */
 };
 
@@ -82,7 +82,7 @@ static size_t deal(struct work *w, char *at, size_t dim, size_t group, size_t n_
         { (void **)&w->worth, n_spans * SPAN * f },
         { (void **)&w->list, LIST_MAX * sizeof(int) },
         { (void **)&w->found, n_spans * SPAN * sizeof(int) },
-        { (void **)&w->score, group * LIST_MAX * f },
+        { (void **)&w->score, group * LIST_ROOM * f },
         { (void **)&w->part_top, n_parts * group * f },
         { (void **)&w->part_sum, n_parts * group * f },
         { (void **)&w->part_share, PARTS_MAX * group * f },
@@ -165,6 +165,7 @@ struct read {
     int pos, n_far, n_spans;   /* far positions and the spans they lie in */
     int n_parts;               /* of the longest list there may be */
     int group, dim;
+    size_t row_bytes, index_bytes;   /* of a row in q8; of a head's index of a block */
     const float *q;            /* [n_kv_head][group][dim] */
     float *out;
 };
@@ -210,29 +211,33 @@ static float *codes_of(const struct read *r, const struct work *w, int span, int
     return w->code + place(r, span, h) * SPAN;
 }
 
-/* How many of n positions, from the first on, have rows of the same form. */
-static int run_of(const struct read *r, const int *pos, int n)
+/* Which head of a block it is. */
+static size_t head_number(const struct read *r, int head)
 {
-    const struct kv_block *blocks = r->c->kv->blocks;
-    int i = 1;
-    while (i < n && blocks[pos[i] / KV_BLOCK].form == blocks[pos[0] / KV_BLOCK].form)
-        i++;
-    return i;
+    return (size_t)(r->c->layer * r->x->n_kv_head + head);
 }
 
-/* The rows, keys or values, of n positions in blocks of q8. */
-static struct coded_rows rows_of(const struct read *r, int head, const int *pos, int n,
-                                 bool value, const void **row)
+static const void *index_of(const struct read *r, int head, int block)
+{
+    return r->c->kv->blocks[block].index + head_number(r, head) * r->index_bytes;
+}
+
+/* The key rows of n positions, behind each of which its value lies; NULL where the block is held
+ * exactly. */
+static void find_rows(const struct read *r, int head, const int *pos, int n, const void **row)
 {
     const struct kv_block *blocks = r->c->kv->blocks;
-    size_t one = codec_q8_row(r->dim), first = value ? one : 0;
-    first += (size_t)(r->c->layer * r->x->n_kv_head + head) * codec_q8_bytes(r->dim);
+    size_t first = head_number(r, head) * KV_BLOCK * 2 * r->row_bytes;
     for (int i = 0; i < n; i++) {
-        const struct kv_block *b = &blocks[pos[i] / KV_BLOCK];
-        assert(b->form == KV_Q8);
-        row[i] = b->data + first + (size_t)(pos[i] % KV_BLOCK) * 2 * one;
+        const struct kv_block *b = &blocks[(unsigned)pos[i] / KV_BLOCK];
+        size_t at = first + (unsigned)pos[i] % KV_BLOCK * 2 * r->row_bytes;
+        row[i] = b->form == KV_Q8 ? b->data + at : NULL;
     }
-    return (struct coded_rows){ row, n, (size_t)r->dim, r->group, LIST_MAX };
+}
+
+static struct coded_rows coded(const struct read *r, const void *const *row, int n, size_t step)
+{
+    return (struct coded_rows){ row, n, (size_t)r->dim, r->group, step };
 }
 
 /* The mean keys or values of a span's blocks. */
@@ -241,9 +246,8 @@ static struct coded_rows means_of(const struct read *r, int head, int span, bool
 {
     int n = blocks_of(r, span);
     for (int b = 0; b < n; b++)
-        row[b] = codec_index_mean(kv_index(r->c->kv, r->c->layer, span * SPAN_BLOCKS + b, head),
-                                  r->dim, value);
-    return (struct coded_rows){ row, n, (size_t)r->dim, r->group, SPAN_BLOCKS };
+        row[b] = codec_index_mean(index_of(r, head, span * SPAN_BLOCKS + b), r->dim, value);
+    return coded(r, row, n, SPAN_BLOCKS);
 }
 
 /* ---- scoring ------------------------------------------------------------------------------- */
@@ -275,8 +279,8 @@ static void fetch_index(const struct read *r, int head, int block)
 {
     if (block * KV_BLOCK >= r->n_far)
         return;
-    const char *index = kv_index(r->c->kv, r->c->layer, block, head);
-    for (size_t i = 0, n = codec_index_bytes(r->dim); i < n; i += 64)
+    const char *index = index_of(r, head, block);
+    for (size_t i = 0; i < r->index_bytes; i += 64)
         __builtin_prefetch(index + i);
 }
 
@@ -286,7 +290,7 @@ static void score_block(const struct read *r, int head, int span, int b, const f
     const struct kv *kv = r->c->kv;
     size_t dim = (size_t)r->dim;
     int block = span * SPAN_BLOCKS + b;
-    const void *index = kv_index(kv, r->c->layer, block, head);
+    const void *index = index_of(r, head, block);
     float scale[KV_BLOCK];
     fetch_index(r, head, block + 2);
     r->k->index_scales(codec_index_levels(index, r->dim),
@@ -339,7 +343,7 @@ static void read_exact(const struct read *r, int head, int at, float *mixed)
     const char *keys = kv_keys(kv, r->c->layer, block, head);
     const char *values = kv_values(kv, r->c->layer, block, head);
     for (int h = 0; h < r->group; h++) {
-        float *score = w->score + h * LIST_MAX + at;
+        float *score = w->score + h * LIST_ROOM + at;
         if (mixed)
             (f32 ? k->mix_f32 : k->mix_f16)(score, values + row, 1, dim, mixed + h * r->dim);
         else
@@ -348,56 +352,57 @@ static void read_exact(const struct read *r, int head, int at, float *mixed)
     }
 }
 
-/* The values of far rows [from, from + n) of the list that have next to nothing of the attention,
- * now that their keys are read, are not: the mean of their block stands for them. */
-static void spare_values(const struct read *r, int head, int from, int n, const void **row)
+/* Goes from the keys of a part's rows [from, n) to their values. Those of far rows that have next
+ * to nothing of the attention, now that their keys are read, are not read: the mean of their block
+ * stands for them. */
+static void find_values(const struct read *r, int head, int part, int n, const void **row)
 {
     struct work *w = &r->x->work[head];
-    int part = from / PART;
-    float least = VALUE_LEAST * (float)r->group / (float)r->c->kv->far.n_chosen;
-    for (int i = from > w->n_near ? from : w->n_near; i < from + n; i++) {
-        float squares = 0;
-        for (int h = 0; h < r->group; h++) {
-            float share = w->part_share[place(r, part, h)] * w->score[h * LIST_MAX + i];
-            squares += share * share;
-        }
-        if (squares >= least * least)
+    float least = VALUE_LEAST * (float)r->group / (float)r->c->kv->far.n_chosen, length[PART];
+    size_t first = (size_t)part * PART, whole = ((size_t)n + 15) / 16 * 16;
+    r->k->lengths(w->score + first, LIST_ROOM, w->part_share + place(r, part, 0), r->group, whole,
+                  length);
+    for (int i = 0; i < n; i++) {
+        int at = (int)first + i;
+        if (!row[i])
             continue;
-        row[i - from] = codec_index_mean(kv_index(r->c->kv, r->c->layer, w->list[i] / KV_BLOCK,
-                                                  head), r->dim, true);
+        row[i] = (const char *)row[i] + r->row_bytes;
+        if (at < w->n_near || length[i] >= least)
+            continue;
+        row[i] = codec_index_mean(index_of(r, head, w->list[at] / KV_BLOCK), r->dim, true);
         w->n_spared[part]++;
     }
 }
 
-/* Rows [from, end) of the list: their scores, or their values added to the results. */
-static void read_list(const struct read *r, int head, int from, int end, float *mixed)
+/* Rows [from, from + n) of the list, PART of them at most, that begin at row[]: their scores, or
+ * their values added to the results. */
+static void read_list(const struct read *r, int head, int from, int n, const void *const *row,
+                      float *mixed)
 {
     struct work *w = &r->x->work[head];
-    const void *row[PART];
-    for (int n; from < end; from += n) {
-        n = run_of(r, w->list + from, end - from < PART ? end - from : PART);
-        if (r->c->kv->blocks[w->list[from] / KV_BLOCK].form == KV_ROWS) {
-            for (int i = from; i < from + n; i++)
-                read_exact(r, head, i, mixed);
+    for (int i = 0, j = 0; i < n; i = j) {
+        for (; j < n && !row[j] == !row[i]; j++)
+            if (!row[j])
+                read_exact(r, head, from + j, mixed);
+        if (!row[i])
             continue;
-        }
-        struct coded_rows rows = rows_of(r, head, w->list + from, n, mixed != NULL, row);
-        if (mixed) {
-            spare_values(r, head, from, n, row);
-            r->k->mix_q8(&rows, w->score + from, mixed);
-        } else {
-            r->k->score_q8(&rows, queries(r, head), w->score + from);
-        }
+        struct coded_rows rows = coded(r, row + i, j - i, LIST_ROOM);
+        if (mixed)
+            r->k->mix_q8(&rows, w->score + from + i, mixed);
+        else
+            r->k->score_q8(&rows, queries(r, head), w->score + from + i);
     }
 }
 
 static void score_near(const struct read *r, int head)
 {
     struct work *w = &r->x->work[head];
+    const void *row[NEAR_MAX];
     float copy[NEAR_MAX];
-    read_list(r, head, 0, w->n_near, NULL);
+    find_rows(r, head, w->list, w->n_near, row);
+    read_list(r, head, 0, w->n_near, row, NULL);
     for (int h = 0; h < r->group; h++) {
-        memcpy(copy, w->score + h * LIST_MAX, (size_t)w->n_near * sizeof *copy);
+        memcpy(copy, w->score + h * LIST_ROOM, (size_t)w->n_near * sizeof *copy);
         weigh(r, copy, w->n_near, &w->top[place(r, r->n_spans, h)],
               &w->sum[place(r, r->n_spans, h)]);
     }
@@ -406,11 +411,10 @@ static void score_near(const struct read *r, int head)
 /* ---- choosing ------------------------------------------------------------------------------ */
 
 /* What the exponentials of each span, and of the near rows, are worth as shares of a head's mass.
- * Returns the near rows' mass; *sinks: of the first tokens. */
-static float weigh_spans(const struct read *r, struct work *w, float *sinks)
+ * Returns the first tokens' mass. */
+static float weigh_spans(const struct read *r, struct work *w)
 {
-    float near = 0;
-    *sinks = 0;
+    float sinks = 0;
     for (int h = 0; h < r->group; h++) {
         float top = -INFINITY, all = 0;
         for (int s = 0; s <= r->n_spans; s++)
@@ -425,12 +429,11 @@ static float weigh_spans(const struct read *r, struct work *w, float *sinks)
         w->head_top[h] = top;
         w->head_sum[h] = all;
         size_t last = place(r, r->n_spans, h);
-        near += w->sum[last] * w->weight[last];
         for (int i = 0; i < KV_SINKS; i++)
-            *sinks += expf((w->score[h * LIST_MAX + i] - w->top[last]) * r->c->scale) *
-                      w->weight[last];
+            sinks += expf((w->score[h * LIST_ROOM + i] - w->top[last]) * r->c->scale) *
+                     w->weight[last];
     }
-    return near;
+    return sinks;
 }
 
 /* What is worth more than high is chosen, what is worth low or less is not, and of what lies
@@ -464,13 +467,10 @@ static struct border find_border(const struct read *r, const struct work *w, flo
 /* Adds a position to the list; its exponentials become 0. */
 static void take(const struct read *r, struct work *w, int pos)
 {
-    int span = pos / SPAN;
+    float *code = codes_of(r, w, (int)((unsigned)pos / SPAN), 0) + (unsigned)pos % SPAN;
     w->list[w->n_list++] = pos;
-    for (int h = 0; h < r->group; h++) {
-        float *code = codes_of(r, w, span, h) + pos % SPAN;
-        w->read_mass += *code * w->weight[place(r, span, h)];
-        *code = 0;
-    }
+    for (int h = 0; h < r->group; h++)
+        code[h * SPAN] = 0;
 }
 
 /* Adds the chosen to the list, in the order of their positions. all: what the far positions are
@@ -487,32 +487,17 @@ static void choose(const struct read *r, struct work *w, float all, float left)
             take(r, w, w->found[i]);
 }
 
-/* worth[i] += (weight * code[i])^2, and with the last head its root. */
-static void add_squares(const float *restrict code, float weight, bool last, float *restrict worth)
-{
-    for (int i = 0; i < SPAN; i++) {
-        float share = weight * code[i];
-        worth[i] += share * share;
-    }
-    for (int i = 0; last && i < SPAN; i++)
-        worth[i] = sqrtf(worth[i]);
-}
-
 /* What a position is worth is the length of the vector of its shares in the attention of each
  * head. Were it their sum, several heads that want a little of it would count as much as one that
  * looks nowhere else, and it is the errors' squares that add up. */
 static void select_rows(const struct read *r, int head)
 {
     struct work *w = &r->x->work[head];
-    float sinks, all;
-    w->read_mass = weigh_spans(r, w, &sinks);
+    float sinks = weigh_spans(r, w), all = 0;
     w->n_list = w->n_near;
-    memset(w->worth, 0, (size_t)r->n_spans * SPAN * sizeof *w->worth);
     for (int s = 0; s < r->n_spans; s++)
-        for (int h = 0; h < r->group; h++)
-            add_squares(codes_of(r, w, s, h), w->weight[place(r, s, h)], h + 1 == r->group,
-                        w->worth + s * SPAN);
-    r->k->sum_above(w->worth, (size_t)r->n_far, 0, &all);
+        all += r->k->lengths(codes_of(r, w, s, 0), SPAN, w->weight + place(r, s, 0), r->group,
+                             (size_t)blocks_of(r, s) * KV_BLOCK, w->worth + s * SPAN);
     choose(r, w, all, ((float)r->group - sinks) * MASS_LEFT);
 }
 
@@ -536,14 +521,19 @@ static void add_part(const struct read *r, int head, int part)
             w->part_top[place(r, part, h)] = -INFINITY;
         return;
     }
-    read_list(r, head, from > w->n_near ? from : w->n_near, from + n, NULL);
+    const void *row[PART];
+    int near = from < w->n_near ? w->n_near - from : 0;
+    near = near < n ? near : n;
+    find_rows(r, head, w->list + from, n, row);
+    read_list(r, head, from + near, n - near, row + near, NULL);
     for (int h = 0; h < r->group; h++) {
         size_t at = place(r, part, h);
-        weigh(r, w->score + h * LIST_MAX + from, n, &w->part_top[at], &w->part_sum[at]);
+        weigh(r, w->score + h * LIST_ROOM + from, n, &w->part_top[at], &w->part_sum[at]);
         w->part_share[at] = expf((w->part_top[at] - w->head_top[h]) * r->c->scale) /
                             w->head_sum[h];
     }
-    read_list(r, head, from, from + n, clear_part(r, w, part));
+    find_values(r, head, part, n, row);
+    read_list(r, head, from, n, row, clear_part(r, w, part));
 }
 
 /* The means of a span's blocks, each with what is left of its block. */
@@ -614,26 +604,34 @@ static void run_parts(void *data, int item, int thread)
         add_means(r, (item - n_parts) / r->n_spans, (item - n_parts) % r->n_spans);
 }
 
+/* The mass of the rows in the list, by the index: what the means do not stand for. */
+static double read_mass(const struct read *r, const struct work *w)
+{
+    double rest = 0;
+    for (int s = 0; s < r->n_spans; s++)
+        for (int h = 0; h < r->group; h++)
+            rest += w->part_sum[place(r, r->n_parts + s, h)] * w->weight[place(r, s, h)];
+    return 1 - rest / r->group;
+}
+
 static void count(const struct read *r, int head)
 {
     struct kv_indexed *x = r->x;
     const struct work *w = &x->work[head];
     const struct kv *kv = r->c->kv;
-    const size_t pair[KV_N_FORMS] = { [KV_ROWS] = 2 * kv->head_bytes / KV_BLOCK,
-                                      [KV_Q8] = 2 * codec_q8_row(r->dim) };
-    x->bytes += (size_t)r->n_far / KV_BLOCK * codec_index_bytes(r->dim);
-    for (int i = 0, n; i < w->n_list; i += n) {
-        n = run_of(r, w->list + i, w->n_list - i);
-        x->bytes += (size_t)n * pair[kv->blocks[w->list[i] / KV_BLOCK].form];
-    }
+    size_t exact = 2 * kv->head_bytes / KV_BLOCK;
     uint64_t n_values = (uint64_t)w->n_list;
+    x->bytes += (size_t)r->n_far / KV_BLOCK * r->index_bytes;
+    for (int i = 0; i < w->n_list; i++)
+        x->bytes += kv->blocks[(unsigned)w->list[i] / KV_BLOCK].form == KV_Q8 ? 2 * r->row_bytes
+                                                                              : exact;
     for (int i = 0; i < r->n_parts; i++)
         n_values -= (uint64_t)w->n_spared[i];
-    x->bytes -= ((uint64_t)w->n_list - n_values) * codec_q8_row(r->dim);
+    x->bytes -= ((uint64_t)w->n_list - n_values) * r->row_bytes;
     x->n_reads++;
     x->n_rows += (uint64_t)w->n_list;
     x->n_values += n_values;
-    x->mass += (double)w->read_mass / r->group;
+    x->mass += read_mass(r, w);
 }
 
 void kv_indexed_run(struct kv_indexed *x, const struct attention *a,
@@ -642,7 +640,9 @@ void kv_indexed_run(struct kv_indexed *x, const struct attention *a,
     size_t at = (size_t)t * (size_t)a->shape.n_head * (size_t)a->shape.head_dim;
     struct read r = { .x = x, .c = c, .k = a->kernels, .pos = c->pos + t, .n_far = n_far,
                       .n_spans = (n_far + SPAN - 1) / SPAN, .group = x->group, .dim = x->dim,
-                      .q = c->q + at, .out = c->out + at };
+                      .row_bytes = codec_q8_row(x->dim),
+                      .index_bytes = codec_index_bytes(x->dim), .q = c->q + at,
+                      .out = c->out + at };
     r.n_parts = (NEAR_MAX + c->kv->far.n_chosen + PART - 1) / PART;
     for (int h = 0; h < x->n_kv_head; h++)
         prepare(&r, h);

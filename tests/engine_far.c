@@ -119,18 +119,15 @@ void test_far_codec_index(void **state)
     }
 }
 
-/* All kernel sets give the same bits. */
-void test_far_kernels(void **state)
+static void check_coded(const struct kernels *fast)
 {
-    (void)state;
-    struct kernels plain, fast;
+    struct kernels plain;
     static unsigned char coded[65536];
     static float a[ROWS * 4], b[ROWS * 4];
     float scale[CODEC_BLOCK];
     int8_t table[256 / 4 * CODEC_POINTS];
     uint64_t seed = 9;
     kernels_init(&plain, 0);
-    kernels_init(&fast, cpu_flags());
     for (size_t i = 0; i < sizeof coded; i++)
         coded[i] = (unsigned char)(int)(noise(&seed) * 60);
     for (size_t i = 0; i < sizeof table; i++)
@@ -145,28 +142,25 @@ void test_far_kernels(void **state)
             memset(a, 0, sizeof a);
             memset(b, 0, sizeof b);
             plain.rows_q8(coded, 2 * codec_q8_row((int)dim), n, dim, a);
-            fast.rows_q8(coded, 2 * codec_q8_row((int)dim), n, dim, b);
+            fast->rows_q8(coded, 2 * codec_q8_row((int)dim), n, dim, b);
             assert_memory_equal(a, b, sizeof a);
             plain.rows_q4(coded, codec_q4_stride((int)dim), n, dim, a);
-            fast.rows_q4(coded, codec_q4_stride((int)dim), n, dim, b);
+            fast->rows_q4(coded, codec_q4_stride((int)dim), n, dim, b);
             assert_memory_equal(a, b, sizeof a);
         }
         plain.index_score(coded, dim / 4, table, scale, 0.37f, -1.5f, a);
-        fast.index_score(coded, dim / 4, table, scale, 0.37f, -1.5f, b);
+        fast->index_score(coded, dim / 4, table, scale, 0.37f, -1.5f, b);
         assert_memory_equal(a, b, sizeof a);
     }
 }
 
-/* Tables and scales are the same bits in all sets. */
-void test_far_kernels_index(void **state)
+static void check_index(const struct kernels *fast)
 {
-    (void)state;
-    struct kernels plain, fast;
+    struct kernels plain;
     float q[512], power[CODEC_POWERS], scale[2][CODEC_BLOCK];
     static int8_t table[2][512 / 4 * CODEC_POINTS];
     unsigned char level[32];
     kernels_init(&plain, 0);
-    kernels_init(&fast, cpu_flags());
     codec_powers(power);
     for (int i = 0; i < 32; i++)
         level[i] = (unsigned char)(i * 37);
@@ -174,29 +168,26 @@ void test_far_kernels_index(void **state)
         fill(q, (int)dim, dim);
         q[7] = dim == 128 ? NAN : dim == 224 ? INFINITY : q[7];
         float a = plain.index_table(q, dim / 4, table[0]);
-        float b = fast.index_table(q, dim / 4, table[1]);
+        float b = fast->index_table(q, dim / 4, table[1]);
         assert_memory_equal(&a, &b, sizeof a);
         assert_memory_equal(table[0], table[1], dim / 4 * CODEC_POINTS);
     }
     for (int i = 0; i <= CODEC_POWERS - 16; i += 51) {
         plain.index_scales(level, power + i, scale[0]);
-        fast.index_scales(level, power + i, scale[1]);
+        fast->index_scales(level, power + i, scale[1]);
         assert_memory_equal(scale[0], scale[1], sizeof scale[0]);
         assert_true(scale[0][1] == power[i + (37 & 15)] && scale[0][33] == power[i + (37 >> 4)]);
     }
 }
 
-/* Rows that lie anywhere: what the plain kernels give, and these what decoded rows give. */
-void test_far_kernels_rows(void **state)
+static void check_rows(const struct kernels *fast)
 {
-    (void)state;
     enum { ROW = 128 + 8, N_ROWS = 21, STEP = 32 };
     static unsigned char coded[N_ROWS * ROW * 2];
     static float q[7 * 128], x[128], w[7 * STEP], out[3][7 * 128];
     const void *row[N_ROWS];
-    struct kernels plain, fast;
+    struct kernels plain;
     kernels_init(&plain, 0);
-    kernels_init(&fast, cpu_flags());
     fill(q, 7 * 128, 1);
     fill(w, 7 * STEP, 2);
     for (int dim = 32; dim <= 128; dim += 32)
@@ -213,7 +204,7 @@ void test_far_kernels_rows(void **state)
                         out[2][h * STEP + i] += q[h * dim + d] * x[d];
             }
             plain.score_q8(&r, q, out[0]);
-            fast.score_q8(&r, q, out[1]);
+            fast->score_q8(&r, q, out[1]);
             assert_true(distance(out[0], out[2], 7 * STEP) < 1e-5);
             assert_true(distance(out[1], out[2], 7 * STEP) < 1e-5);
             memset(out, 0, sizeof out);
@@ -224,35 +215,84 @@ void test_far_kernels_rows(void **state)
                         out[2][h * dim + d] += w[h * STEP + i] * x[d];
             }
             plain.mix_q8(&r, w, out[0]);
-            fast.mix_q8(&r, w, out[1]);
+            fast->mix_q8(&r, w, out[1]);
             assert_true(distance(out[0], out[2], 7 * 128) < 1e-5);
             assert_true(distance(out[1], out[2], 7 * 128) < 1e-5);
         }
 }
 
-void test_far_kernels_above(void **state)
+static void check_above(const struct kernels *fast)
 {
-    (void)state;
     enum { N_MASS = 200 };
     static const float least[] = { -9, 0, 0.5f, 9, NAN };
     static const size_t n_above[] = { N_MASS, 0, 0, 0, 0 };
-    struct kernels k[2];
+    struct kernels plain;
     float x[N_MASS], sum[2];
     int at[2][N_MASS];
-    kernels_init(&k[0], 0);
-    kernels_init(&k[1], cpu_flags());
+    kernels_init(&plain, 0);
     fill(x, N_MASS, 3);
     for (size_t i = 0; i < sizeof least / sizeof *least; i++) {
-        size_t n = k[0].sum_above(x, N_MASS, least[i], &sum[0]);
-        assert_int_equal(k[1].sum_above(x, N_MASS, least[i], &sum[1]), n);
+        size_t n = plain.sum_above(x, N_MASS, least[i], &sum[0]);
+        assert_int_equal(fast->sum_above(x, N_MASS, least[i], &sum[1]), n);
         assert_true(fabsf(sum[0] - sum[1]) < 1e-4f);
-        assert_int_equal(k[0].find_above(x, N_MASS, least[i], at[0]), n);
-        assert_int_equal(k[1].find_above(x, N_MASS, least[i], at[1]), n);
+        assert_int_equal(plain.find_above(x, N_MASS, least[i], at[0]), n);
+        assert_int_equal(fast->find_above(x, N_MASS, least[i], at[1]), n);
         assert_memory_equal(at[0], at[1], n * sizeof at[0][0]);
         for (size_t j = 0; j < n; j++)
             assert_true(x[at[0][j]] > least[i] && (j == 0 || at[0][j] > at[0][j - 1]));
         assert_true(i > 0 && i < 3 ? n > 0 && n < N_MASS : n == n_above[i]);
     }
+}
+
+static void check_lengths(const struct kernels *fast)
+{
+    enum { WIDE = 96, STEP = 128 };
+    static float x[7 * STEP];
+    float weight[7], out[WIDE + 1];
+    fill(x, 7 * STEP, 4);
+    fill(weight, 7, 5);
+    for (int n_rows = 1; n_rows <= 7; n_rows++)
+        for (size_t n = 16; n <= WIDE; n += 16) {
+            double all = 0;
+            out[n] = 77;
+            float sum = fast->lengths(x, STEP, weight, n_rows, n, out);
+            for (size_t i = 0; i < n; i++) {
+                double squares = 0;
+                for (int h = 0; h < n_rows; h++)
+                    squares += pow((double)weight[h] * (double)x[(size_t)h * STEP + i], 2);
+                assert_true(fabs(sqrt(squares) - (double)out[i]) < 1e-5);
+                all += sqrt(squares);
+            }
+            assert_true(fabs(all - (double)sum) < 1e-3 && out[n] == 77);
+        }
+}
+
+/* All sets give the same bits. */
+void test_far_kernels(void **state)
+{
+    (void)state;
+    for_each_kernels(check_coded);
+}
+
+/* Tables and scales too. */
+void test_far_kernels_index(void **state)
+{
+    (void)state;
+    for_each_kernels(check_index);
+}
+
+/* Rows that lie anywhere: what the plain kernels give, and these what decoded rows give. */
+void test_far_kernels_rows(void **state)
+{
+    (void)state;
+    for_each_kernels(check_rows);
+}
+
+void test_far_kernels_above(void **state)
+{
+    (void)state;
+    for_each_kernels(check_above);
+    for_each_kernels(check_lengths);
 }
 
 /* ---- timelines ----------------------------------------------------------------------------- */

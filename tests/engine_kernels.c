@@ -10,6 +10,7 @@
 #include "engine/kernels.h"
 #include "engine/matmul.h"
 #include "engine/mem.h"
+#include "tests/engine_model.h"
 #include "tests/engine_vocab.h"
 
 #define MAX 33024  /* values of a row that is too long to go by itself */
@@ -293,24 +294,39 @@ static void (*const models[1])(struct kernels *k);
 #define N_MODELS 0
 #endif
 
-/* Calls check() with each set of this machine as `fast`, and with models of others over AVX2. */
-static void for_each_set(void (*check)(void))
+void for_each_kernels(void (*check)(const struct kernels *set))
 {
     char names[100], *rest = names, *name;
+    struct kernels set;
     unsigned mask;
-    start();
     snprintf(names, sizeof names, "%s", kernels_names());
     while ((name = strtok_r(rest, ", ", &rest)))
         if (kernels_mask(name, &mask)) {
-            kernels_init(&fast, cpu_flags() & mask);
-            if (strcmp(fast.name, name) == 0)
-                check();
+            kernels_init(&set, cpu_flags() & mask);
+            if (strcmp(set.name, name) == 0)
+                check(&set);
         }
     for (size_t i = 0; i < N_MODELS && cpu_flags() & CPU_AVX2; i++) {
-        kernels_init(&fast, CPU_AVX2);
-        models[i](&fast);
-        check();
+        kernels_init(&set, CPU_AVX2);
+        models[i](&set);
+        check(&set);
     }
+}
+
+static void (*check_fast)(void);
+
+static void check_as_fast(const struct kernels *set)
+{
+    fast = *set;
+    check_fast();
+}
+
+/* The same with each set as `fast`. */
+static void for_each_set(void (*check)(void))
+{
+    start();
+    check_fast = check;
+    for_each_kernels(check_as_fast);
 }
 
 /* Every way through a product: few tokens and many, tiles of 16 and what is left, panels of rows

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 
 #include "engine/engine.h"
+#include "engine/kernels.h"
 #include "tests/test.h"
 
 #define FIXTURE_VOCAB 512   /* tokens of every small model */
@@ -36,5 +37,9 @@ bool golden_logits(const cJSON *one, const char *key, float *out);
 /* The largest absolute difference; |a - b| / |b| over all. */
 double max_difference(const float *a, const float *b, int n);
 double relative_l2(const float *a, const float *b, int n);
+
+/* Calls check() with each set of kernels that this machine has, and with models of others where
+ * there is AVX2. */
+void for_each_kernels(void (*check)(const struct kernels *set));
 
 #endif

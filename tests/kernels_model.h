@@ -15,6 +15,7 @@
 #define kernels_init_avxvnni kernels_model_avxvnni
 #define kernels_init_avx512  kernels_model_avx512
 #define kernels_init_avx512_floats kernels_model_avx512_floats
+#define kernels_init_avx512_codec kernels_model_avx512_codec
 #define kernels_init_amx     kernels_model_amx
 #define kernels_init_amx_attention kernels_model_amx_attention
 
@@ -319,6 +320,37 @@ static inline __m256i model_cvtepi32_epi16(__m512i a)
     return out;
 }
 
+static inline __m512 model_sqrt_ps(__m512 a)
+{
+    union wide x = { .f = a };
+    for (int h = 0; h < 2; h++)
+        x.half_f[h] = _mm256_sqrt_ps(x.half_f[h]);
+    return x.f;
+}
+
+static inline unsigned model_cmp_ps_mask(__m512 a, __m512 b, int how)
+{
+    float x[16], y[16];
+    unsigned mask = 0;
+    assert(how == _CMP_GT_OQ);
+    memcpy(x, &a, sizeof a);
+    memcpy(y, &b, sizeof b);
+    for (int i = 0; i < 16; i++)
+        mask |= (unsigned)(x[i] > y[i]) << i;
+    return mask;
+}
+
+static inline __m512i model_maskz_compress_epi32(unsigned mask, __m512i a)
+{
+    uint32_t from[16], to[16] = {0};
+    memcpy(from, &a, sizeof a);
+    for (int i = 0, n = 0; i < 16; i++)
+        if (mask >> i & 1)
+            to[n++] = from[i];
+    memcpy(&a, to, sizeof a);
+    return a;
+}
+
 static inline __m512i model_load(const void *from)
 {
     __m512i a;
@@ -426,6 +458,10 @@ static inline __m512 model_dpbf16_ps(__m512 sum, __m512bh a, __m512bh b)
 #undef _mm512_setr_epi64
 #undef _mm512_shuffle_epi32
 #undef _mm512_inserti64x4
+#undef _mm512_cmp_ps_mask
+#define _mm512_sqrt_ps             model_sqrt_ps
+#define _mm512_cmp_ps_mask         model_cmp_ps_mask
+#define _mm512_maskz_compress_epi32 model_maskz_compress_epi32
 #define _mm512_permutex2var_epi32  model_permutex2var_epi32
 #define _mm512_permutex2var_epi64  model_permutex2var_epi64
 #define _mm512_permutexvar_epi32   model_permutexvar_epi32
