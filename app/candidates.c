@@ -2,9 +2,14 @@
 #include "app/candidates.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "app/likely.h"
+
+enum { OPTIONS_MAX = 6 }; /* more are not scored: nobody waits for that */
 
 static struct strand *strand_of(struct candidates *c, int k)
 {
@@ -264,6 +269,24 @@ static bool revise(struct candidates *c, int k, struct event_list *out)
     return true;
 }
 
+/* Options are tied: small models do better at the text of one than at its letter, so each text is
+ * scored as if it were the reply. What cannot be scored leaves the tie to the candidates' own
+ * probabilities. */
+static void weigh_options(struct candidates *c)
+{
+    struct err err;
+    double mean[OPTIONS_MAX];
+    int n = c->choose.demands.n_choice;
+    if (n > OPTIONS_MAX || !c->base)
+        return;
+    for (int i = 0; i < n; i++)
+        if (!likely_text(c->main->engine, c->base, &c->main->line, c->main->n_prompt,
+                         c->choose.demands.choice[i].text, &mean[i], &c->n_read, &err))
+            return;
+    for (int i = 0; i < n; i++)
+        choose_weigh(&c->choose, i, exp(mean[i]));
+}
+
 static void settle(struct candidates *c, struct event_list *out)
 {
     int k = 0;
@@ -273,6 +296,10 @@ static void settle(struct candidates *c, struct event_list *out)
     if (!c->refused && c->phase == CANDIDATES_RUN && choose_revises(&c->choose) &&
         revise(c, k, out))
         return;
+    if (choose_weighs(&c->choose)) {
+        weigh_options(c);
+        leader(c, &k);
+    }
     decide(c, k, out);
 }
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/check.h"
 
@@ -97,6 +98,25 @@ void choose_revision(struct choose *c, const struct choose_reply *r)
     enter(c, c->n0, r);
 }
 
+bool choose_weighs(const struct choose *c)
+{
+    struct tally t;
+    vote_tally(&c->vote, &t);
+    return c->method == CHOOSE_VOTE && c->kind == ANSWER_CHOICE && t.tied &&
+           t.outstanding == 0 && !c->vote.weighed;
+}
+
+/* As the reply that is the text alone would vote. */
+void choose_weigh(struct choose *c, int choice, double probability)
+{
+    const struct choice *option = &c->demands.choice[choice];
+    struct buf answer = {0};
+    if (answer_read(&c->demands, c->kind, (struct piece){option->text, strlen(option->text)},
+                    &answer))
+        vote_weigh(&c->vote, buf_text(&answer), probability);
+    buf_release(&answer);
+}
+
 /* 1 if candidate a is better than b by itself: whole, more demands kept, more probable; the lower
  * number stands first and wins ties. */
 static bool is_better(const struct choose *c, int a, int b)
@@ -166,7 +186,8 @@ static void describe_vote(const struct choose *c, const struct choose_result *r,
     }
     buf_printf(out, "%d of %d say %s", t->votes, t->cast, c->vote.ballot[t->leader].answer);
     if (t->tied)
-        buf_puts(out, ", a tie: the more probable one");
+        buf_puts(out, c->vote.weighed ? ", a tie: the likelier option"
+                                      : ", a tie: the more probable one");
     if (c->revised)
         buf_puts(out, vote_same(&c->vote, c->n0, t->leader) ? ", after revision"
                                                             : ", revision outvoted");

@@ -88,6 +88,11 @@ bool choose_revises(const struct choose *c);
 void choose_revision(struct choose *c, const struct choose_reply *r);
 
 void choose_result(const struct choose *c, struct choose_result *out);
+
+/* True if all have finished and options are tied: how likely the model finds the text of each may
+ * break that. Probability is its mean over the text's tokens, choice one of demands.choice. */
+bool choose_weighs(const struct choose *c);
+void choose_weigh(struct choose *c, int choice, double probability);
 void choose_mark(const struct choose *c, int k, struct choose_mark *out);
 
 /* One line: "3 of 5 say 42", "candidate 2 keeps all 3 demands", "1 candidate: nothing to compare

@@ -10,6 +10,7 @@
 #include "app/clock.h"
 #include "app/doubt.h"
 #include "app/hash.h"
+#include "app/likely.h"
 #include "app/tier.h"
 
 /* As many tokens are read by the index, whatever the mode. */
@@ -424,7 +425,6 @@ static void tell_first(const struct strand *s, struct event_list *out)
 {
     const float *logits = session_logits(s->session);
     int n = engine_info(s->engine)->n_vocab, best = 0;
-    double sum = 0;
     size_t bytes;
     if (!logits || s->candidate > 0 || s->turn.n_think + s->turn.n_answer_now > 0)
         return;
@@ -432,10 +432,8 @@ static void tell_first(const struct strand *s, struct event_list *out)
         best = logits[i] > logits[best] ? i : best;
     if (is_marker(s, best))
         return;
-    for (int i = 0; i < n; i++)
-        sum += (double)expf(logits[i] - logits[best]);
     struct event *e = strand_event(s, out, EVENT_FIRST);
-    e->probability = 1 / sum;
+    e->probability = exp(likely_id(logits, n, best));
     const char *piece = engine_piece_after(s->engine, -1, best, &bytes);
     buf_append(&e->text, piece, bytes);
 }

@@ -28,7 +28,7 @@ void vote_cast(struct vote *v, int i, const char *answer, double logprob, int ra
         v->n++;
     struct ballot *b = &v->ballot[i];
     assert(!b->in);
-    *b = (struct ballot){true, NULL, isnan(logprob) ? -INFINITY : logprob, rank};
+    *b = (struct ballot){true, NULL, isnan(logprob) ? -INFINITY : logprob, rank, 0};
     if (answer && *answer)
         b->answer = mem_dup(answer);
 }
@@ -57,6 +57,22 @@ static double best_logprob(const struct vote *v, int i)
     return best;
 }
 
+void vote_weigh(struct vote *v, const char *answer, double weight)
+{
+    v->weighed = true;
+    for (int i = 0; i < v->n; i++)
+        if (v->ballot[i].answer && strcmp(v->ballot[i].answer, answer) == 0)
+            v->ballot[i].weight = weight;
+}
+
+/* True if the answer of candidate a goes before that of b, which has as many votes. */
+static bool wins_tie(const struct vote *v, int a, int b)
+{
+    if (v->ballot[a].weight > v->ballot[b].weight || v->ballot[a].weight < v->ballot[b].weight)
+        return v->ballot[a].weight > v->ballot[b].weight;
+    return best_logprob(v, a) > best_logprob(v, b);
+}
+
 /* The candidate among those of one answer that speaks for it. */
 static int spokesman(const struct vote *v, int i)
 {
@@ -79,7 +95,7 @@ void vote_tally(const struct vote *v, struct tally *out)
         out->outstanding += !v->ballot[i].in;
         out->cast += n > 0;
         if (n > out->votes ||
-            (n > 0 && n == out->votes && best_logprob(v, i) > best_logprob(v, lead))) {
+            (n > 0 && n == out->votes && wins_tie(v, i, lead))) {
             lead = i;
             out->votes = n;
         }

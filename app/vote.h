@@ -1,10 +1,10 @@
 /* vote.h -- a vote among candidates by their normal forms. Pure; nothing depends on the order in
  * which candidates finish.
  *
- * The answer most candidates give leads. A tie goes to the answer whose best candidate has the
- * higher mean log-probability, then to the one with the lowest candidate number. Of the
- * candidates that gave the leading answer the one speaks for it that ranks highest, then has the
- * higher log-probability, then the lower number. */
+ * The answer most candidates give leads. A tie goes to the answer that weighs more, where any was
+ * weighed, then to the one whose best candidate has the higher mean log-probability, then to the
+ * one with the lowest candidate number. Of the candidates that gave the leading answer the one
+ * speaks for it that ranks highest, then has the higher log-probability, then the lower number. */
 #ifndef DUET_APP_VOTE_H
 #define DUET_APP_VOTE_H
 
@@ -17,11 +17,13 @@ struct ballot {
     char *answer;   /* owned normal form; NULL = no vote */
     double logprob; /* mean over its answer's tokens */
     int rank;       /* what else speaks for it: demands kept */
+    double weight;  /* what else speaks for its answer, the more the better; 0 = nothing */
 };
 
 struct vote {
     int n;          /* candidates expected */
     struct ballot ballot[VOTE_MAX];
+    bool weighed;
 };
 
 struct tally {
@@ -41,6 +43,9 @@ void vote_release(struct vote *v);
 /* Candidate i has finished. answer: its normal form (copied), NULL or "" = no vote. Once for each;
  * i == v->n adds one more candidate (the revision). A logprob that is no number counts least. */
 void vote_cast(struct vote *v, int i, const char *answer, double logprob, int rank);
+
+/* Sets the weight of an answer, a normal form: every ballot for it has that. */
+void vote_weigh(struct vote *v, const char *answer, double weight);
 
 void vote_tally(const struct vote *v, struct tally *out);
 

@@ -73,6 +73,29 @@ static void check_toggle(const char *question, uint64_t seed, enum mode_id from,
     }
 }
 
+/* Options that are tied are scored by their texts, on forks: the tokens read for that are counted,
+ * none is read again, and the timeline is the chosen reply's. */
+void test_candidates_likely_option(void **state)
+{
+    (void)state;
+    static const char options[] = "Which of them is it? Answer with 1, 2 or 3.";
+    int tied = 0;
+    for (uint64_t seed = 1; seed <= 40 && !tied; seed++) {
+        struct run r;
+        run_open(&r, "dice.gguf");
+        r.seed = seed;
+        r.max = 10;
+        int t = run_ask(&r, options, MODE_PRO_MAX);
+        if (strstr(buf_text(&r.tray.why), ", a tie: the likelier option")) {
+            tied++;
+            check_after(&r, t);
+        }
+        assert_null(strstr(buf_text(&r.tray.why), ", a tie: the more probable one"));
+        run_close(&r);
+    }
+    assert_int_equal(tied, 1);
+}
+
 /* Each pair of modes at every token of a turn, candidates and revisions included. */
 void test_candidates_toggle(void **state)
 {

@@ -467,6 +467,31 @@ void test_choose_revision(void **state)
     }
 }
 
+/* A tie of options goes to the one whose text is likelier, if one was weighed; votes come first. */
+void test_choose_likely_option(void **state)
+{
+    (void)state;
+    static const char *const text[] = {"A", "(B)", "B", "A", "C"};
+    struct choose c;
+    begin(&c, "Which of them is a planet? A) the sun B) mars C) the moon");
+    for (int k = 0; k < 5; k++) {
+        assert_false(choose_weighs(&c));
+        finish(&c, k, text[k], k == 0 ? -1 : -2);
+    }
+    assert_int_equal(winner(&c), 0);
+    assert_true(choose_weighs(&c));
+    const double probability[] = {0.2, 0.5, 0.9};
+    for (int i = 0; i < 3; i++)
+        choose_weigh(&c, i, probability[i]);
+    assert_int_equal(winner(&c), 1);
+    expect_line(&c, "2 of 5 say B, a tie: the likelier option");
+    assert_false(choose_weighs(&c));
+    choose_release(&c);
+    split_vote(&c);
+    assert_false(choose_weighs(&c));        /* no options */
+    choose_release(&c);
+}
+
 void test_choose_no_revision_without_a_split(void **state)
 {
     (void)state;
