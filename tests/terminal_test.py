@@ -156,6 +156,9 @@ def true(what, condition):
 
 # ---- the tests ---------------------------------------------------------------------------------
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|[34]8|9[0-7]|10[0-7])[;m]")
+
+
 def ask(t, text, enter=True):
     t.type(text)
     t.wait("the draft", lambda s: text.split()[-1] in s)
@@ -538,8 +541,7 @@ def test_no_color(t):
     t.duet("--max-tokens 8")
     t.idle()
     s = t.screen("-e")
-    true("no colour is sent: %r" % s[:300], not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|[34]8|9[0-7]"
-                                                          r"|10[0-7])[;m]", s))
+    true("no colour is sent: %r" % s[:300], not COLOUR.search(s))
 
 
 test_no_color.env = {"NO_COLOR": "1"}
@@ -714,6 +716,28 @@ def test_doubt(t):
     asked = [e for e in t.logs()[0] if e["type"] == "ask"][-1]
     true("it is asked in Pro-Max: %s" % asked, asked["mode"] == "pro-max" and
          "Look at this place of it again" in asked["text"])
+
+
+def test_doubt_no_color(t):
+    """Without colours the places are underlined and the one of the list is reversed."""
+    t.duet("--max-tokens 24")
+    t.idle()
+    ask(t, "What do you know about rivers?")
+    answered(t, 1)
+    t.type("/doubt")
+    t.keys("Enter")
+    places = t.wait("the places", lambda s: "unsure of" in s and "ask Pro-Max" in s)
+    s = t.screen("-e")
+    true("no colour is sent: %r" % s[:300], not COLOUR.search(s))
+    now = re.search(r"^> +<?\d+ %.*?\[(.+?)\]", places, re.M).group(1)
+    marked = {word: set(re.findall(r"\d+", codes))
+              for codes, word in re.findall(r"((?:\x1b\[[0-9;]*m)+)([^\x1b\n]+)", s)}
+    true("the place %r is reversed: %r" % (now, s), any("7" in codes and now in word
+                                                       for word, codes in marked.items()))
+    true("another is underlined: %r" % s, any("4" in codes for codes in marked.values()))
+
+
+test_doubt_no_color.env = {"NO_COLOR": "1"}
 
 
 def test_session_in_use(t):
