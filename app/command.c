@@ -284,6 +284,14 @@ static bool cmd_reread(struct talk *t, const char *args)
     return !r.tokens || r.yes;
 }
 
+static bool has_answer(const struct reply *r)
+{
+    for (int i = 0; i < r->n_part; i++)
+        if (r->part[i].kind == PART_ANSWER && *r->part[i].text)
+            return true;
+    return false;
+}
+
 const struct reply *command_doubts(struct talk *t, struct doubts *out)
 {
     const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
@@ -293,7 +301,9 @@ const struct reply *command_doubts(struct talk *t, struct doubts *out)
         return NULL;
     }
     const struct reply *r = &last->reply[last->chosen];
-    if (!doubts_find(r, out))
+    if (!has_answer(r))
+        talk_say(t, true, "the last reply ended before its answer");
+    else if (!doubts_find(r, out))
         talk_say(t, true, "how sure the model was of this answer was not kept with it");
     else if (out->n == 0)
         talk_say(t, false, "no word of the last answer was less certain than one half");

@@ -61,6 +61,57 @@ void test_strand_few_by_index(void **state)
     engine_close(&e);
 }
 
+/* A thought of a model that has a marker for its end cannot end the message: of so many tokens from
+ * dice of all faces some would have been the end. */
+void test_strand_no_end_in_a_thought(void **state)
+{
+    (void)state;
+    enum { SEEDS = 16 };
+    struct err err = {0};
+    struct event_list out = {0};
+    struct mode rows[MODE_MAX];
+    struct engine_opts eo = {.n_threads = 1, .template_name = "chatml"};
+    struct session_opts so = {.n_ctx = 1000};
+    struct strand s = {0};
+    struct session_token t;
+    int n_thought = 0;
+    for (int i = 0; i < mode_count(); i++)
+        rows[i] = *mode_get((enum mode_id)i);
+    rows[MODE_PRO].temperature = 100;
+    struct turn_limits limits = {.room = 900, .tail_tokens = STRAND_TAIL_MAX, .rows = rows};
+    if (!engine_open(&s.engine, test_fixture("dice.gguf"), &eo, &err) ||
+        !session_new(&s.session, s.engine, &so, &err))
+        fail_msg("%s", err.msg);
+    assert_true(engine_info(s.engine)->thinks);
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        s.line.n = 0;
+        bool ok = engine_chat(s.engine, CHAT_USER, "hello", 5, &s.line, &err) &&
+                  engine_chat(s.engine, CHAT_REPLY, NULL, 0, &s.line, &err);
+        s.unread = true;
+        strand_begin(&s, MODE_PRO, &limits, seed, false);
+        while (ok && s.unread)
+            ok = strand_read(&s, &out, &err);
+        ok = ok && strand_open(&s, &out, &err);
+        while (ok && s.turn.phase == TURN_THINK) {
+            if (s.unread) {
+                ok = strand_read(&s, &out, &err);
+                continue;
+            }
+            ok = strand_next(&(struct strand *){&s}, 1, NULL, &t, &err) == 1 &&
+                 strand_token(&s, &t, &out, &err);
+            assert_false(engine_is_end(s.engine, t.id));
+            n_thought++;
+        }
+        if (!ok)
+            fail_msg("%s", err.msg);
+        event_clear(&out);
+    }
+    assert_true(n_thought > 200);
+    struct engine *e = s.engine;
+    strand_release(&s);
+    engine_close(&e);
+}
+
 /* A reply of a few tokens, ended. */
 static void reply_make(struct strand *s)
 {
