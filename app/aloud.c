@@ -12,6 +12,7 @@
 #include "app/copy.h"
 #include "app/out.h"
 #include "app/program.h"
+#include "app/signs.h"
 #include "app/signals.h"
 #include "ui/find.h"
 #include "ui/history.h"
@@ -186,4 +187,13 @@ void aloud_history(const struct talk *t)
     }
     if (r.n == 0)
         out_printf(stdout, "- nothing yet\n");
+}
+
+void aloud_signs(const char *text)
+{
+    struct buf out = {0};
+    signs_tell(text, NULL, NULL, &out);
+    for (char *at = out.data, *end; at && (end = strchr(at, '\n')); at = end + 1)
+        out_printf(stdout, "- %.*s\n", (int)(end - at), at);
+    buf_release(&out);
 }

@@ -21,5 +21,6 @@ char *aloud_edit(struct talk *t, const char *draft, char *msg, size_t msg_bytes)
 
 /* Prints the last messages of all sessions. */
 void aloud_history(const struct talk *t);
+void aloud_signs(const char *text); /* as signs_tell() */
 
 #endif

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "app/loop.h"
+#include "app/signs.h"
 #include "ui/keyfile.h"
 #include "ui/term.h"
 
-enum { ANSWER_MS = 100 }; /* a terminal that is asked for its background has this long */
+enum { ANSWER_MS = 100 }; /* a terminal that is asked something has this long */
 
 /* "foreground;background" in the environment, of some terminals. */
 static bool environment_light(void)
@@ -163,4 +164,32 @@ void look_colors(struct loop *l, bool light)
     if (!l->theme_fits || l->overlay == OVERLAY_THEMES)
         return;
     look_show(l, fitting(l));
+}
+
+/* ---- signs -------------------------------------------------------------------------------- */
+
+/* A terminal that was silent once is not asked again. */
+static int measure(void *data, const char *text, size_t bytes)
+{
+    bool *silent = data;
+    int cells = *silent ? -1 : term_measure(text, bytes, ANSWER_MS);
+    *silent = cells < 0;
+    return cells;
+}
+
+void look_unicode(struct loop *l, const char *text)
+{
+    struct buf out = {0};
+    bool silent = false;
+    signs_tell(text, measure, &silent, &out);
+    shown_note(l, false, buf_text(&out));
+    buf_release(&out);
+}
+
+void look_wide(struct loop *l)
+{
+    if (l->wide || l->talk.options->ascii)
+        return;
+    l->wide = true;
+    loop_hint(l, false, "this terminal draws … and ─ wide: ASCII signs instead");
 }

@@ -113,7 +113,7 @@ static void view_fill(struct loop *l, struct view *v)
     bool meter = t->state == TALK_READING || t->state == TALK_RESUMING || talk_reads(t);
     memset(v, 0, sizeof *v);
     v->spots = &l->spots;
-    v->ascii = t->options->ascii;
+    v->ascii = t->options->ascii || l->wide;
     v->mode = m->title;
     v->mode_style = (enum style)m->style;
     v->thinks = settings_row(&t->c.settings, t->c.mode)->think != MODE_THINK_NONE;
@@ -503,6 +503,10 @@ static bool take_key(struct loop *l, const struct key *k)
         look_colors(l, k->code == KEYCODE_LIGHT);
         return false;
     }
+    if (k->code == KEYCODE_WIDE) {
+        look_wide(l);
+        return false;
+    }
     l->dirty = l->touched = true;
     worker_stir(l->talk.worker);
     if (k->code == KEYCODE_EOF) {
@@ -626,6 +630,8 @@ static void send_line(struct loop *l, const char *line)
         branch(l, args);
     else if (a == ACTION_ATTACH)
         attach(l, args);
+    else if (a == ACTION_UNICODE)
+        look_unicode(l, args);
     else if (a == ACTION_BOTH)
         panes_ask(l, args);
     else if (a == ACTION_FIND)

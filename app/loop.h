@@ -30,6 +30,7 @@ struct loop {
     struct theme theme;         /* shown now */
     bool theme_fits;            /* none was chosen: it is the one for the terminal's background, */
     bool light;                 /* which is light */
+    bool wide;                  /* the terminal draws signs wide: ASCII ones instead */
     struct theme theme_before;  /* while the list of themes is open */
     struct names themes;        /* that list */
     struct list *welcome;       /* what an empty conversation shows */
@@ -166,6 +167,8 @@ const char *look_tips(struct loop *l); /* the keys to name in the status row */
 void look_theme(struct loop *l, const char *name); /* takes it and says so, or why not */
 void look_show(struct loop *l, const char *name);  /* takes it silently, if it is one */
 void look_take(struct loop *l, const struct theme *t);
+void look_unicode(struct loop *l, const char *text); /* tells how wide its signs are */
+void look_wide(struct loop *l);
 void look_colors(struct loop *l, bool light);      /* the terminal has other colours now */
 
 /* ---- reader.c ------------------------------------------------------------------------------ */

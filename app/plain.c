@@ -330,6 +330,7 @@ static void read_command(struct plain *p, enum action a, const char *args)
     case ACTION_BARE: aloud_all(&p->talk, !p->folded); return;
     case ACTION_HISTORY: aloud_history(&p->talk); return;
     case ACTION_FOLD: fold(p); return;
+    case ACTION_UNICODE: aloud_signs(args); return;
     case ACTION_EDIT: edit(p); return;
     case ACTION_THEME: on_note(p, true, "plain lines have no colours"); return;
     case ACTION_PAGER:

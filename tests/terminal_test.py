@@ -609,6 +609,22 @@ def test_colors_change(t):
     t.wait("the light one", lambda s: t.screen("-e").splitlines()[0] == light.splitlines()[0])
 
 
+def test_unicode(t):
+    """How wide signs are, as this terminal draws them too; one that draws ours wide gets ASCII."""
+    t.duet("--max-tokens 8", "--no-save")
+    t.idle()
+    t.type("/unicode a漢")
+    t.keys("Enter")
+    t.wait("both signs", lambda s: "漢  U+6F22: 2 cells, as this terminal draws it" in s and
+           "a  U+0061: 1 cell, as this terminal draws it" in s)
+    t.type("/unicode")
+    t.keys("Enter")
+    t.wait("the disputed ones", lambda s: "of 16 texts whose widths are disputed" in s)
+    t.type("\033[2;9R")
+    t.wait("ASCII signs", lambda s: "ASCII signs instead" in s and "\n-- Flash ---" in s and
+           "─" not in s.replace("… and ─ wide", ""))
+
+
 def test_mouse(t):
     """Asked for, the wheel is the program's; the terminal has it back at the end."""
     flag = lambda: t.tmux("display-message", "-p", "#{mouse_any_flag}").strip()  # noqa: E731

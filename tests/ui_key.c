@@ -155,6 +155,7 @@ void test_decode_keys(void **state)
     /* Pressed; let go, moved, another button, with a modifier, in no place: nothing. */
     DECODES("Click x", "\033[<0;5;7M\033[<0;5;7m\033[<32;5;7M\033[<2;5;7M\033[<4;5;7M\033[<0;0;7M"
                        "\033[<0;5M\033[<0Mx");
+    DECODES("Place Place F3 Shift+F3 x", "\033[24;4R\033[1;1R\033OR\033[1;2R\033[5Rx");
     DECODES("Dark Light x", "\033[?997;1n\033[?997;2n\033[?997;3n\033[?997n\033[?996;1n"
                             "\033[997;1nx");
     DECODES("F20 a", "\033[[odda");
@@ -193,7 +194,7 @@ void test_decode_drops(void **state)
     DECODES("a b", "a\033[?1;2cb");
     DECODES("a b", "a\033[Ib");
     DECODES("a b", "a\033[99~b");
-    DECODES("a b", "a\033[1;1Rb");
+    DECODES("a Place b", "a\033[1;1Rb"); /* which term.c takes */
     DECODES("a b", "a\xC2\x85\xC2\x80\xC2\x9F" "b");
     DECODES("a b", "a\xFF\xC3" "b");
     DECODES("a", "a\xE6\xBC");

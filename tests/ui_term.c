@@ -85,6 +85,11 @@ static void read_keys(void)
             report(term_clipboard("a draft", 7) ? "offered" : "refused");
         if (k.code == KEYCODE_CHAR && k.ch == 'C')
             report(term_clipboard(long_text, sizeof long_text) ? "offered" : "refused");
+        if (k.code == KEYCODE_CHAR && k.ch == 'm') {
+            char text[40];
+            snprintf(text, sizeof text, "%d cells", term_measure("漢x", 4, PATIENCE_MS));
+            report(text);
+        }
         if (k.code == KEYCODE_CHAR && k.ch == 'l') {
             term_leave();
             report("away");
@@ -404,6 +409,34 @@ void test_term_asks(void **state)
         assert_int_equal(strstr(r.out.data, "\033[?2026l") != NULL, rows[i].sync);
         rig_end(&r, 0);
     }
+}
+
+/* Where the cursor stands tells how wide the terminal draws: the program's own signs, once, and a
+ * text it is asked about, whatever is typed meanwhile. */
+void test_term_widths(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_keys);
+    rig_expect(&r, "ready");
+    rig_shows(&r, "\033[2;1H…─▓❯\033[6n\033[2;1H\033[K");
+    rig_keys(&r, "\033[2;5R\033[3;9Ra");
+    rig_expect(&r, "a");
+    rig_keys(&r, "\033[2;9R\033[2;9Rb");
+    rig_expect(&r, "Wide");
+    rig_expect(&r, "b");
+    rig_keys(&r, "m");
+    rig_expect(&r, "m");
+    rig_shows(&r, "\033[24;1H漢x\033[6n");
+    rig_keys(&r, "c\033[2;2R\033[24;4Rd");
+    rig_expect(&r, "3 cells");
+    rig_expect(&r, "c");
+    rig_expect(&r, "offered"); /* what that key asks for */
+    rig_expect(&r, "d");
+    rig_keys(&r, "q");
+    rig_expect(&r, "q");
+    was_restored(&r);
+    rig_end(&r, 0);
 }
 
 /* Attributes may be sent without colour, colours may not. */

@@ -194,8 +194,12 @@ static struct key csi_key(const struct csi *c)
         return k;
     }
     /* "ESC [ 1 ; 1 R" is no F3 but the answer where the cursor stands. */
-    bool answer = c->last == 'R' && (c->param[0] > 1 || c->param[1] == 1);
-    k.code = c->last == 'M' || answer ? KEYCODE_NONE : letter_key(c->last);
+    if (c->last == 'R' && (c->param[0] > 1 || c->param[1] == 1)) {
+        bool place = c->n == 1 && c->param[1] > 0;
+        return (struct key){.code = place ? KEYCODE_PLACE : KEYCODE_NONE, .row = c->param[0] - 1,
+                            .col = c->param[1] - 1};
+    }
+    k.code = c->last == 'M' ? KEYCODE_NONE : letter_key(c->last);
     k.ch = k.code == KEYCODE_FN ? (uint32_t)(c->last - 'P') + 1 : 0;
     k.mod = modifiers(c->param[1]);
     return k;
@@ -457,6 +461,20 @@ void decode_answers(const char *bytes, size_t n, struct decode_answers *a)
         if (c.last == 'y' && c.param[0] == 2026)
             a->sync = c.param[1] == 1 || c.param[1] == 2;
     }
+}
+
+int decode_column(const char *bytes, size_t n, int row)
+{
+    int column = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        struct csi c = {0};
+        bool bad;
+        if (bytes[i] != ESC || bytes[i + 1] != '[' || !scan_csi(bytes + i, n - i, &c, &bad) || bad)
+            continue;
+        if (c.last == 'R' && !c.first && c.n == 1 && c.param[0] == row)
+            column = c.param[1];
+    }
+    return column;
 }
 
 /* ---- the door ----------------------------------------------------------------------------- */

@@ -63,6 +63,10 @@ struct decode_answers {
 };
 void decode_answers(const char *bytes, size_t n, struct decode_answers *a);
 
+/* The column, from 1, of the last answer among the bytes that says the cursor is in this row, from
+ * 1; 0 = there is none. */
+int decode_column(const char *bytes, size_t n, int row);
+
 /* How long to wait for more bytes before decode_key() may say something new; -1 = for ever. */
 int decode_wait_ms(const struct decode *d, int64_t now_ms);
 

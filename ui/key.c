@@ -25,6 +25,7 @@ static const struct {
     {"Paste", KEYCODE_PASTE, 0},         {"Resize", KEYCODE_RESIZE, 0},
     {"Eof", KEYCODE_EOF, 0},             {"Click", KEYCODE_CLICK, 0},
     {"Dark", KEYCODE_DARK, 0},           {"Light", KEYCODE_LIGHT, 0},
+    {"Place", KEYCODE_PLACE, 0},         {"Wide", KEYCODE_WIDE, 0},
 };
 
 enum { N_NAMED = (int)(sizeof named / sizeof named[0]), FN_MAX = 24 };
@@ -122,7 +123,8 @@ bool key_same(const struct key *a, const struct key *b)
 bool key_is_pressed(const struct key *k)
 {
     return k->code != KEYCODE_PASTE && k->code != KEYCODE_RESIZE && k->code != KEYCODE_EOF &&
-           k->code != KEYCODE_CLICK && k->code != KEYCODE_DARK && k->code != KEYCODE_LIGHT;
+           k->code != KEYCODE_CLICK && k->code != KEYCODE_DARK && k->code != KEYCODE_LIGHT &&
+           k->code != KEYCODE_PLACE && k->code != KEYCODE_WIDE;
 }
 
 bool key_refuse(char *msg, size_t bytes, const char *what, const char *why, const char *more)

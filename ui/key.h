@@ -18,6 +18,8 @@ enum key_code {
     KEYCODE_RESIZE, /* the terminal has another size */
     KEYCODE_WHEEL_UP, KEYCODE_WHEEL_DOWN,
     KEYCODE_CLICK,  /* row, col: the left button went down there */
+    KEYCODE_PLACE,  /* row, col: the cursor is there, the terminal says */
+    KEYCODE_WIDE,   /* the terminal draws the program's signs wider than they are */
     KEYCODE_DARK, KEYCODE_LIGHT, /* the terminal's colours are now dark, or light */
     KEYCODE_EOF,    /* the terminal is gone */
 };
@@ -30,7 +32,7 @@ struct key {
     uint32_t ch;
     const char *text;   /* KEYCODE_PASTE only; borrowed until the next key is read */
     size_t bytes;
-    int row, col;       /* KEYCODE_CLICK only, from 0 */
+    int row, col;       /* KEYCODE_CLICK and KEYCODE_PLACE only, from 0 */
 };
 
 /* Names as in help and in a key file: "F2", "Ctrl+T", "Alt+Enter", "PgUp", "a", "?".

@@ -262,6 +262,8 @@ static void ahead(const struct view *v, int room, struct buf *out)
 static void status_left(const struct view *v, int room, struct buf *out)
 {
     if (v->search) {
+        if (!v->search_typed && strcmp(v->state, "idle") != 0)
+            buf_printf(out, "%s%s", v->state, dot(v));
         search_text(v, out);
         return;
     }

@@ -36,6 +36,10 @@ enum { RESTORE_BYTES = 256, READ_BYTES = 65536, READS_MAX = 64, LOOK_MS = 10000,
        CLIPBOARD_BYTES_MAX = 74994 /* 100,000 signs of base64 */ };
 
 static const char modes_on[] = "\033[?2004h", modes_off[] = "\033[?2004l";
+/* What the cells of the screen are drawn with most; one each. */
+#define SIGNS "…─▓❯"
+enum { SIGNS_N = 4, ASKED_ROW = 1 };
+
 /* It tells when its colours change. */
 static const char colors_on[] = "\033[?2031h", colors_off[] = "\033[?2031l";
 static const char sync_on[] = "\033[?2026h", sync_off[] = "\033[?2026l";
@@ -51,6 +55,7 @@ static struct {
     bool all;          /* the next flush puts every row */
     bool color;
     bool unmarked;     /* it does not say what is pasted */
+    bool wide;         /* it was found to draw signs wider than they are */
     int rows, cols;
     int cursor_row, cursor_col; /* as of the last flush, -1 = hidden */
     bool saves;        /* the terminal can save the place of its cursor */
@@ -272,6 +277,15 @@ static bool marks_no_paste(void)
     return false;
 }
 
+/* Draws signs that some terminals have wide, where the first frame will be, and asks where the
+ * cursor stands then. Not in the first row: the answer would be a key there. */
+static void ask_width(void)
+{
+    static const char question[] = "\033[2;1H" SIGNS "\033[6n\033[2;1H\033[K\033[H";
+    if (knows_osc() && term.rows > ASKED_ROW + 1)
+        write_all(question, sizeof question - 1);
+}
+
 bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
 {
     if (term.on)
@@ -305,6 +319,7 @@ bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
     modes(true);
     term.saves = capability("sc") && capability("rc");
     getmaxyx(stdscr, term.rows, term.cols);
+    ask_width();
     term.all = true;
     term.on = true;
     return true;
@@ -503,16 +518,31 @@ static bool take_input(void)
     return true;
 }
 
+/* The next key that came; where the cursor stood matters once. */
+static bool next_key(struct key *k)
+{
+    while (decode_key(&term.decode, now_ms(), k)) {
+        if (k->code != KEYCODE_PLACE)
+            return true;
+        if (k->row == ASKED_ROW && k->col > SIGNS_N && !term.wide) {
+            term.wide = true;
+            *k = (struct key){.code = KEYCODE_WIDE};
+            return true;
+        }
+    }
+    return false;
+}
+
 bool term_read(struct key *k)
 {
     if (size_changed()) {
         *k = (struct key){.code = KEYCODE_RESIZE};
         return true;
     }
-    if (decode_key(&term.decode, now_ms(), k))
+    if (next_key(k))
         return true;
     bool there = take_input();
-    if (decode_key(&term.decode, now_ms(), k))
+    if (next_key(k))
         return true;
     if (there)
         return false;
@@ -610,4 +640,33 @@ void term_redraw(void)
         return;
     clearok(curscr, TRUE);
     term.all = true;
+}
+
+/* ---- measuring ---------------------------------------------------------------------------- */
+
+int term_measure(const char *text, size_t bytes, int wait_ms)
+{
+    struct buf in = {0};
+    char place[32], part[256];
+    int cells = -1, row = term.rows;
+    if (!term.on || row <= ASKED_ROW + 1 || !knows_osc())
+        return -1;
+    cursor_back();
+    snprintf(place, sizeof place, "\033[%d;1H", row);
+    write_all(place, strlen(place));
+    write_all(text, bytes);
+    write_all("\033[6n", 4);
+    int64_t end = now_ms() + wait_ms;
+    for (int64_t left = wait_ms; left > 0 && cells < 0; left = end - now_ms()) {
+        struct pollfd p = {STDIN_FILENO, POLLIN, 0};
+        ssize_t n = poll(&p, 1, (int)left) > 0 ? read(STDIN_FILENO, part, sizeof part) : 0;
+        buf_append(&in, part, n > 0 ? (size_t)n : 0);
+        cells = decode_column(buf_text(&in), in.bytes, row) - 1;
+        if (n < 0 && errno != EINTR)
+            break;
+    }
+    decode_feed(&term.decode, buf_text(&in), in.bytes, now_ms());
+    buf_release(&in);
+    term_redraw();
+    return cells;
 }

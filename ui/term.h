@@ -48,11 +48,16 @@ int term_fd(void); /* to poll for input */
 void term_size(int *rows, int *cols);
 void term_theme(const struct theme *t);
 
-/* The next complete key, if there is one: never blocks. An escape sequence or a paste that has
+/* The next complete key, if there is one: never blocks. KEYCODE_WIDE comes once, if the terminal
+ * draws signs that the program uses in more cells than one. An escape sequence or a paste that has
  * begun is waited for in later calls; term_wait_ms() says how long poll may sleep before the rest
  * is given up: ten seconds at most, so that a change of size heals whose signal came too early. */
 bool term_read(struct key *k);
 int term_wait_ms(void);
+
+/* The cells that the terminal's cursor goes on by for a text, as text_display() has made it; what
+ * is typed meanwhile is kept. -1: it does not say within wait_ms. */
+int term_measure(const char *text, size_t bytes, int wait_ms);
 
 /* Shows the grid, sending only what differs, in one write; the cursor ends at (row, col), or is
  * hidden if row < 0. */
