@@ -31,12 +31,13 @@ static const struct reply *chosen(const struct turn *turn)
     return turn->chosen >= 0 ? &turn->reply[turn->chosen] : NULL;
 }
 
-static struct transcript *transcript_of(const struct talk *t, bool thoughts)
+/* From this turn on. */
+static struct transcript *transcript_of(const struct talk *t, int from, bool thoughts)
 {
     struct transcript *out = transcript_new();
     struct grid g;
     transcript_fold(out, !thoughts);
-    for (int i = 0; i < t->c.n_turn; i++) {
+    for (int i = from; i < t->c.n_turn; i++) {
         const struct reply *r = chosen(&t->c.turn[i]);
         add(out, ENTRY_USER, "you", t->c.turn[i].question);
         for (int k = 0; r && k < r->n_part; k++)
@@ -51,7 +52,7 @@ static struct transcript *transcript_of(const struct talk *t, bool thoughts)
 
 bool aloud_copy(const struct talk *t, const char *what, char *msg, size_t msg_bytes)
 {
-    struct transcript *all = transcript_of(t, false);
+    struct transcript *all = transcript_of(t, 0, false);
     bool good = copy_text(t, all, what, msg, msg_bytes);
     transcript_free(&all);
     return good;
@@ -95,7 +96,7 @@ void aloud_search(const struct talk *t, const char *text)
 
 static void plain_text(const struct talk *t, bool thoughts, struct buf *out)
 {
-    struct transcript *all = transcript_of(t, thoughts);
+    struct transcript *all = transcript_of(t, 0, thoughts);
     transcript_plain(all, out);
     transcript_free(&all);
 }
@@ -196,4 +197,14 @@ void aloud_signs(const char *text)
     for (char *at = out.data, *end; at && (end = strchr(at, '\n')); at = end + 1)
         out_printf(stdout, "- %.*s\n", (int)(end - at), at);
     buf_release(&out);
+}
+
+void aloud_last(const struct talk *t, struct buf *out)
+{
+    if (!t->c.n_turn)
+        return;
+    struct transcript *last = transcript_of(t, t->c.n_turn - 1, false);
+    transcript_plain(last, out);
+    buf_puts(out, "\n");
+    transcript_free(&last);
 }

@@ -20,6 +20,10 @@ bool aloud_pager(struct talk *t, bool thoughts, char *msg, size_t msg_bytes); /*
 char *aloud_edit(struct talk *t, const char *draft, char *msg, size_t msg_bytes);
 
 /* Prints the last messages of all sessions. */
+
+/* Appends the last question and its answer, as aloud_all() prints them; nothing if there is
+ * none. */
+void aloud_last(const struct talk *t, struct buf *out);
 void aloud_history(const struct talk *t);
 void aloud_signs(const char *text); /* as signs_tell() */
 

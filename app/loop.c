@@ -14,11 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/aloud.h"
 #include "app/attach.h"
 #include "app/clock.h"
 #include "app/command.h"
 #include "app/complete.h"
 #include "app/out.h"
+#include "app/program.h"
 #include "app/signals.h"
 #include "app/trace.h"
 #include "ui/term.h"
@@ -205,7 +207,7 @@ static bool stop(struct loop *l, bool esc)
 {
     if (talk_busy(&l->talk) || l->talk.state == TALK_RESUMING || talk_reads(&l->talk)) {
         talk_stop(&l->talk);
-        loop_hint(l, false, "stopping");
+        loop_hint(l, false, STOPPING);
         return true;
     }
     if (esc)
@@ -695,9 +697,10 @@ static bool screen_start(struct loop *l, const struct options *o, char *msg, siz
     return true;
 }
 
-/* What is left to say on the ordinary screen. */
-static void farewell(const struct loop *l, const char *id)
+/* What is left to say on the ordinary screen, whose scrollback has nothing of the other. */
+static void farewell(const struct loop *l, const struct buf *last, const char *id)
 {
+    program_write(STDOUT_FILENO, buf_text(last), last->bytes);
     if (*id)
         out_printf(stdout, "saved: duet --session %s\n", id);
     if (l->status == STATUS_MODEL)
@@ -729,9 +732,12 @@ int screen_run(const struct options *o, const char *model, bool *started)
         snprintf(id, sizeof id, "%s", l.talk.store.id);
     if (l.talk.state == TALK_FAILED)
         l.status = STATUS_MODEL;
+    struct buf last = {0};
     loop_hint(&l, false, "saving");
-    if (open)
+    if (open) {
         draw(&l);
+        aloud_last(&l.talk, &last);
+    }
     talk_close(&l.talk);
     term_stop();
     editor_free(&l.editor);
@@ -747,10 +753,10 @@ int screen_run(const struct options *o, const char *model, bool *started)
     buf_release(&l.settings);
     buf_release(&l.suggested_for);
     buf_release(&l.keys_said);
-    if (!open) {
+    if (open)
+        farewell(&l, &last, id);
+    else
         out_printf(stderr, "duet: %s\n", err.msg);
-        return STATUS_SESSION;
-    }
-    farewell(&l, id);
-    return l.status;
+    buf_release(&last);
+    return open ? l.status : STATUS_SESSION;
 }

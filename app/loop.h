@@ -92,6 +92,8 @@ struct loop {
     bool hint_error;
 };
 
+#define STOPPING "stopping" /* said until it has stopped */
+
 /* A line at the right of the status row, until the next key. */
 void loop_hint(struct loop *l, bool error, const char *text);
 

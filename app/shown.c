@@ -129,17 +129,20 @@ static void show_reason(struct transcript *t, enum reply_reason r)
         shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, text[r]);
 }
 
-/* And why its thought did. */
+/* And its thought, at its budget or because it went round in circles. */
 static void show_capped(struct transcript *t, const struct usage *u)
 {
     if (u->think_capped)
-        shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, "(the thought's budget was used up)");
+        shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE,
+                    "(the thought was cut off: too long, or it repeated itself)");
 }
 
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct loop *l = data;
     part_over(l);
+    if (strcmp(l->hint, STOPPING) == 0)
+        l->hint[0] = 0;
     if (!t->replying || t->tray.chosen != 0)
         return; /* all was shown anew */
     show_capped(l->transcript, &e->usage);

@@ -253,8 +253,10 @@ void store_details(const struct store_entry *e, char *out, size_t bytes)
 void store_label(const struct store_entry *e, char *out, size_t bytes)
 {
     int depth = e->depth < 8 ? e->depth : 8;
-    snprintf(out, bytes, "%*s%s%s", 2 * depth, "", depth ? "+ " : "",
-             *e->title ? e->title : e->id);
+    char branch[32] = "";
+    if (depth)
+        snprintf(branch, sizeof branch, "+ from turn %d: ", e->parent_turns + 1);
+    snprintf(out, bytes, "%*s%s%s", 2 * depth, "", branch, *e->title ? e->title : e->id);
 }
 
 /* Moves entry i and its branches, at this depth, behind what *out holds; 'changed' order stays. */

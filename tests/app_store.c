@@ -642,9 +642,11 @@ void test_store_tree(void **state)
 {
     (void)state;
     check_tree((const char *const[]){"c<a", "b", "a", "d<c", "e<a"}, 5,
-               "b\na\n  + c\n    + d\n  + e\n");
+               "b\na\n  + from turn 1: c\n    + from turn 1: d\n"
+               "  + from turn 1: e\n");
     check_tree((const char *const[]){"x<gone", "self<self"}, 2, "x\nself\n");
-    check_tree((const char *const[]){"a<b", "b<a"}, 2, "a\n  + b\n"); /* damaged: none is lost */
+    check_tree((const char *const[]){"a<b", "b<a"}, 2,
+               "a\n  + from turn 1: b\n"); /* damaged: none is lost */
     check_tree(NULL, 0, "");
 }
 

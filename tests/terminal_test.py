@@ -192,7 +192,8 @@ def test_conversation_and_resume(t):
     t.type("/quit")
     t.keys("Enter")
     s = t.shell()
-    true("the session is named when leaving", "saved: duet --session one" in s)
+    true("the session is named when leaving, and what was said last:\n" + s,
+         re.search("^you:\nand the sea\\?\n\n(.*\n)+\nsaved: duet --session one$", s, re.M))
     replies = [e for e in t.logs()[0] if e["type"] == "reply"]
     true("no turn read a token again", all(r["usage"]["re_read_tokens"] == 0 for r in replies))
     toggles = [e for e in t.logs()[0] if e["type"] in ("toggle", "mode")]
