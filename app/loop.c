@@ -244,6 +244,7 @@ static int page(const struct loop *l)
 static void suspend(struct loop *l)
 {
     term_suspend();
+    signals_continued(); /* it is back already */
     l->dirty = true;
 }
 
@@ -606,6 +607,10 @@ static bool pump(void *data)
         poll(fds, 3, more ? 0 : poll_ms(l));
         if (signals_take())
             l->leaving = true;
+        if (signals_continued()) {
+            term_return();
+            l->dirty = true;
+        }
     }
     return false;
 }

@@ -45,7 +45,7 @@ static int list(const struct paths *p)
         char facts[STORE_FACTS_BYTES], label[240];
         store_facts(&e[i], facts, sizeof facts);
         store_label(&e[i], label, sizeof label);
-        out_printf(stdout, "%-28s %s  %s\n", e[i].id, facts, label);
+        out_printf(stdout, "%-28s %32s  %s\n", e[i].id, facts, label);
     }
     free(e);
     return STATUS_OK;

@@ -11,7 +11,7 @@
 enum { BUS_STATUS = 1 };
 
 static void (*restore_terminal)(void);
-static volatile sig_atomic_t came, not_taken;
+static volatile sig_atomic_t came, not_taken, continued;
 static int fd[2] = {-1, -1};
 
 static void end_by(int sig)
@@ -48,6 +48,17 @@ static void on_request(int sig)
     errno = saved;
 }
 
+/* The shell, or another's hand, lets the program go on. */
+static void on_continue(int sig)
+{
+    int saved = errno;
+    (void)sig;
+    continued = 1;
+    ssize_t written = write(fd[1], "", 1);
+    (void)written;
+    errno = saved;
+}
+
 static void handle(int sig, void (*handler)(int), int flags)
 {
     struct sigaction a = {0};
@@ -69,6 +80,7 @@ void signals_init(void (*restore)(void))
     handle(SIGBUS, on_bus_error, (int)SA_RESETHAND);
     for (size_t i = 0; i < sizeof request / sizeof *request; i++)
         handle(request[i], on_request, 0);
+    handle(SIGCONT, on_continue, SA_RESTART);
     handle(SIGPIPE, SIG_IGN, 0);
 }
 
@@ -86,4 +98,11 @@ int signals_take(void)
     came = 0;
     not_taken = 0;
     return sig;
+}
+
+bool signals_continued(void)
+{
+    bool was = continued;
+    continued = 0;
+    return was;
 }

@@ -6,6 +6,8 @@
 #ifndef DUET_APP_SIGNALS_H
 #define DUET_APP_SIGNALS_H
 
+#include <stdbool.h>
+
 /* restore must be async-signal-safe; NULL = nothing to restore. */
 void signals_init(void (*restore)(void));
 
@@ -13,5 +15,8 @@ int signals_fd(void);
 
 /* The signal that came since the last call, 0 = none. Empties signals_fd(). */
 int signals_take(void);
+
+/* True once after the program was stopped and goes on: the terminal may be in any state. */
+bool signals_continued(void);
 
 #endif

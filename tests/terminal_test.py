@@ -505,6 +505,15 @@ def test_suspend(t):
     t.wait("the draft again", lambda s: "half a dra" in s and " idle" in s)
     t.type("ft")
     t.wait("a living editor", lambda s: "half a draft" in s)
+    os.kill(t.pid(), signal.SIGSTOP)  # by another's hand: the terminal is left as it is
+    t.wait("the shell's word", lambda s: "topped" in s)
+    t.type("stty sane; clear; fg")
+    t.keys("C-j")  # Enter is no end of a line in that state
+    t.wait("all of the screen", lambda s: "half a draft" in s and " idle" in s and "fg" not in s)
+    t.type(" more")
+    t.keys("Left", "Left")
+    t.type("X")
+    t.wait("a living editor", lambda s: "half a draft moXre" in s)
 
 
 def modes(t):

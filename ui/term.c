@@ -311,6 +311,7 @@ bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
     term.color = opts->color && has_colors() && start_color() == OK;
     if (term.color)
         use_default_colors();
+    def_prog_mode();
     define_keys();
     term.unmarked = marks_no_paste();
     decode_feed(&term.decode, buf_text(&asked.typed), asked.typed.bytes, now_ms());

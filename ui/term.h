@@ -36,7 +36,8 @@ void term_restore(void);
 /* Stops the process group as Ctrl+Z does and comes back when it is continued. */
 void term_suspend(void);
 
-/* Gives the terminal back for a while, for another program; term_return() takes it again. */
+/* Gives the terminal back for a while, for another program; term_return() takes it again, and also
+ * when something else has used it. */
 void term_leave(void);
 void term_return(void);
 
