@@ -80,10 +80,12 @@ static void cmd_fit(struct talk *t, const char *args)
 
 static void cmd_rename(struct talk *t, const char *args)
 {
-    if (*args)
-        talk_rename(t, args);
-    else
+    if (!*args) {
         talk_say(t, true, "/rename needs a title");
+        return;
+    }
+    talk_rename(t, args);
+    talk_say(t, false, "this conversation is now called: %s", t->c.title);
 }
 
 static void cmd_system(struct talk *t, const char *args)

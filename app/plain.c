@@ -123,7 +123,7 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
     if (t->replying)
         out_printf(stdout, "- %s: %d tokens answered, %d thought%s, %.1f s, %d read, %d re-read, "
                "%d of %d drafted\n", reason_name(e->reason), e->usage.answer_tokens,
-               e->usage.thinking_tokens, e->usage.think_capped ? " (its budget)" : "",
+               e->usage.thinking_tokens, e->usage.think_capped ? " (cut off)" : "",
                e->usage.seconds, e->usage.read_tokens,
                e->usage.re_read_tokens, e->usage.accepted_tokens, e->usage.drafted_tokens);
     if (t->replying && t->both)

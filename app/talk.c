@@ -765,6 +765,7 @@ void talk_undo(struct talk *t)
     store_turn(t);
     if (t->front.reset)
         t->front.reset(t->front.data, t);
+    talk_say(t, false, "question %d is taken back, with its answer", t->c.n_turn + 1);
 }
 
 void talk_retry(struct talk *t)

@@ -440,7 +440,8 @@ def test_siblings(t):
     true("Pro-Max is asked, and the other is quoted: %s" % asked, asked["mode"] == "pro-max" and
          asked["text"].count("Answer 2:\n") == 1 and "Answer 3" not in asked["text"])
     t.type("u")
-    t.wait("the question before", lambda s: "answer 1 of 2" in s and "Answer 2" not in s)
+    t.wait("the question before", lambda s: "answer 1 of 2" in s and "Answer 2" not in s and
+           "question 2 is taken back" in s)
     t.type("D")
     t.wait("both compared", lambda s: "answer 1 (Flash, -) and answer 2 (Pro-Max, +)" in s)
     t.type("e")
@@ -701,6 +702,7 @@ def test_dumb_terminal(t):
                             ("/copy 7", "! there is no block 7 to copy"),
                             ("/history", "- hello\n- /search HELL"),
                             ("/fold", "- thinking is not printed"),
+                            ("/rename a new name", "- this conversation is now called: a new"),
                             ("/theme dark", "! plain lines have no colours"),
                             ("/pager", "flash> /pager\nflash>"),
                             ("/edit", "- length: 8 tokens")):
