@@ -264,7 +264,7 @@ lint: ## check the doors between the rooms, headers, style and man page; print f
 	@app/packages.sh build test
 	@tests/deps.sh
 	@$(foreach h,$(HEADERS),$(COMPILE) $(if $(filter engine/kernels_% tests/kernels_%,$(h)),$(AVX2)) \
-		$(if $(filter %_few.h,$(h)),$(AVX512)) -fsyntax-only -x c $(h) &&) true
+		$(if $(filter %_few.h %_tiles.h,$(h)),$(AVX512) -mavx512bf16) -fsyntax-only -x c $(h) &&) true
 	@tests/length.sh
 
 install: $(BUILD)/duet ## copy program, man pages and completions under PREFIX (default /usr/local)

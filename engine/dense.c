@@ -342,6 +342,9 @@ static void run_attention(struct forward *f, const struct layer *l)
 static void run_network(struct forward *f, const struct layer *l)
 {
     int n = f->call->n;
+    const struct network net = { &l->gate, &l->up, &l->down, f->m->family->gelu, f->delta };
+    if (matmul_network(&f->mm, f->h, n, &net))
+        return;
     const struct product gate_up[] = { { &l->gate, f->gate }, { &l->up, f->up } };
     matmul_run(&f->mm, f->h, n, gate_up, 2);
     pool_run(f->pool, activate, f, n);

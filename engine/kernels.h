@@ -100,17 +100,30 @@ static inline size_t attend_bytes(size_t dim)
     return 2 * panels_floats(dim) * sizeof(float);
 }
 
+/* Activations packed as brain floats, cols a multiple of 32: BF16_COLS columns of all rows, then
+ * the next ones; of these 16 rows, then 16 more; of these 32 columns, then the next. Where column
+ * col of a group of 16 rows begins, col a multiple of 32, in numbers of 16 bits. */
+#define BF16_COLS 1024
+#define BF16_ROWS 16
+
+static inline size_t bf16_at(size_t cols, size_t n_groups, size_t group, size_t col)
+{
+    size_t first = col / BF16_COLS * BF16_COLS;
+    size_t n = cols - first < BF16_COLS ? cols - first : BF16_COLS;
+    return (first * n_groups + group * n + col - first) * BF16_ROWS;
+}
+
 /* Rows of quantised weights against many rows of activations, both rounded to brain floats (bf16:
  * the upper half of a float); sums are floats:
  *
  *   y[t * y_step + r] = y or 0 + sum_i w[r][i] * x[t][i],   r < n_w, t < n_x, from <= i < from + n
  *
- * Rows of w are w_bytes apart. x is packed: 16 rows of x_n values, then 16 more. from and x_n are
- * multiples of 256 and of 32, and so is n of 32, and of 256 if there are values behind it. A result
- * depends on nothing else that is computed in the call. */
+ * Rows of w are w_bytes apart. x is packed: its columns from `from` on, a multiple of BF16_COLS,
+ * and n is all that there are, BF16_COLS at most. A result depends on nothing else that is computed
+ * in the call. */
 struct bf16_product {
     const void *w, *x;
-    size_t w_bytes, x_n;
+    size_t w_bytes;
     int n_w, n_x;
     size_t from, n;
     float *y;
@@ -122,6 +135,29 @@ struct bf16_product {
 
 typedef void bf16_fn(const struct bf16_product *p);
 
+/* Two such products and what a network makes of them, packed as well:
+ *
+ *   out[t][r] = act(sum_i gate[r][i] * x[t][i]) * sum_i up[r][i] * x[t][i],   r < n_w, t < n_x
+ *
+ * Row `rest` of x, one of the last 16, is what is rounded off row `fine`, and that of out becomes
+ * the same; below 0: there is none. */
+struct bf16_gate {
+    const void *gate, *up;     /* rows w_bytes apart */
+    size_t w_bytes;
+    int n_w, n_x;              /* n_w: a multiple of 32, GATE_ROWS at most */
+    int fine, rest;
+    bool gelu;                 /* act, or else silu (below) */
+    const void *x;             /* [n_x][n] packed */
+    size_t n;
+    void *out;                 /* where column 0 of the first 16 rows begins */
+    size_t out_step;           /* numbers from there to the next 16 rows */
+    void *tiles;               /* 2 n numbers of 16 bits for each row, aligned to 64 bytes */
+};
+
+#define GATE_ROWS 64
+
+typedef void gate_fn(const struct bf16_gate *g);
+
 struct kernels {
     const char *name;  /* "c", "avx2", ... */
     bool exact;        /* set after kernels_init(): products round no activation (matmul.h) */
@@ -131,6 +167,7 @@ struct kernels {
 
     /* The same for many rows of activations, or NULL where the set has no faster way for them. */
     bf16_fn *multiply_bf16[WEIGHT_N];
+    gate_fn *gate_bf16[WEIGHT_N];
 
     /* 16 rows of n floats, n a multiple of 32, packed for that, aligned to 64 bytes; a row that is
      * NULL is 0. NULL in sets without products of that kind. */

@@ -144,7 +144,7 @@ INLINE void weights_to_tiles(const struct kind kind, unpack_fn *unpack, size_t c
 /* Some of a product's columns, so many that two groups of tokens fit the first cache there. */
 struct stretch {
     const struct bf16_product *p;
-    size_t from, n;   /* behind p->from */
+    size_t from, n;
     bool add;
 };
 
@@ -156,7 +156,7 @@ INLINE const uint16_t *rows_at(const struct stretch *s, int i)
 
 INLINE const uint16_t *tokens_at(const struct stretch *s, int i)
 {
-    return (const uint16_t *)s->p->x + ((size_t)i * s->p->x_n + s->p->from + s->from) * LANE_N;
+    return (const uint16_t *)s->p->x + ((size_t)i * s->p->n + s->from) * LANE_N;
 }
 
 /* Where the sums of token group x and row group w begin. */
@@ -255,24 +255,148 @@ static void multiply_stretch(const struct stretch *s)
 #define STRETCH 512
 #define LONGEST 640
 
-static void multiply_tiles(const struct bf16_product *p)
+static void multiply_stretches(const struct bf16_product *p)
 {
     struct stretch s = { .p = p };
-    _tile_loadconfig(&shapes);
     for (; s.from < p->n; s.from += s.n) {
         s.n = p->n - s.from > LONGEST ? STRETCH : p->n - s.from;
         s.add = p->add || s.from > 0;
         multiply_stretch(&s);
     }
+}
+
+static void multiply_tiles(const struct bf16_product *p)
+{
+    _tile_loadconfig(&shapes);
+    multiply_stretches(p);
+    _tile_release();
+}
+
+/* ---- networks ------------------------------------------------------------------------------- */
+
+#define PAIR_N (2 * LANE_N)   /* tokens that go all the way at once */
+
+/* Of some tokens, sums of gate and then of up, n_w each. */
+struct gate_sums {
+    _Alignas(64) float of[PAIR_N][2 * GATE_ROWS];
+};
+
+/* The columns of x from `from` on, against the tiles of both. */
+INLINE struct bf16_product gate_product(const struct bf16_gate *g, size_t from)
+{
+    size_t left = g->n - from;
+    return (struct bf16_product){
+        .w = g->gate, .w_bytes = g->w_bytes, .n_w = g->n_w, .from = from,
+        .n = left < BF16_COLS ? left : BF16_COLS, .y_step = 2 * GATE_ROWS, .add = from > 0,
+        .tiles = (uint16_t *)g->tiles + from * 2 * (size_t)g->n_w };
+}
+
+static void gate_to_tiles(const struct bf16_gate *g, bf16_fn *to_tiles)
+{
+    for (size_t from = 0; from < g->n; from += BF16_COLS) {
+        struct bf16_product p = gate_product(g, from);
+        to_tiles(&p);
+        p.w = g->up;
+        p.tiles = (uint16_t *)p.tiles + (size_t)p.n_w * p.n;
+        to_tiles(&p);
+    }
+}
+
+/* Of the tokens from `first` on, 32 or what there is. */
+static void sum_gates(const struct bf16_gate *g, int first, struct gate_sums *sums)
+{
+    size_t n_groups = (size_t)(g->n_x + LANE_N - 1) / LANE_N;
+    for (size_t from = 0; from < g->n; from += BF16_COLS) {
+        struct bf16_product p = gate_product(g, from);
+        p.n_w *= 2;
+        p.n_x = g->n_x - first < PAIR_N ? g->n_x - first : PAIR_N;
+        p.x = (const uint16_t *)g->x + bf16_at(g->n, n_groups, (size_t)first / LANE_N, from);
+        p.y = sums->of[0];
+        multiply_stretches(&p);
+    }
+}
+
+INLINE __m512 act_mul(__m512 a, __m512 b, bool gelu)
+{
+    __m512 u = a, one = _mm512_set1_ps(1);
+    if (gelu)
+        u = (a + a * a * a * _mm512_set1_ps(0.044715f)) * _mm512_set1_ps(2 * 0.7978845608f);
+    return _mm512_div_ps(a, one + power_of_2(u * _mm512_set1_ps(-LOG2_E))) * b;
+}
+
+/* Where row i of the results begins. */
+INLINE uint16_t *gate_out(const struct bf16_gate *g, int i)
+{
+    return (uint16_t *)g->out + (size_t)(i / LANE_N) * g->out_step + i % LANE_N * DEEP;
+}
+
+INLINE void act_row(const struct bf16_gate *g, const float *sum, int i)
+{
+    uint16_t *out = gate_out(g, i);
+    const float *gate = sum, *up = sum + g->n_w;
+    for (int r = 0; r < g->n_w; r += DEEP, out += TILE) {
+        __m512 low = act_mul(_mm512_loadu_ps(gate + r), _mm512_loadu_ps(up + r), g->gelu);
+        __m512 high = act_mul(_mm512_loadu_ps(gate + r + LANE_N),
+                              _mm512_loadu_ps(up + r + LANE_N), g->gelu);
+        store_bf16(out, low, high);
+    }
+}
+
+/* The fine row: what its rest gives is added, and what is rounded off the results is kept. */
+static void act_fine(const struct bf16_gate *g, float *sum, const float *rest, float *kept)
+{
+    for (int r = 0; r < 2 * g->n_w; r += LANE_N)
+        _mm512_storeu_ps(sum + r, _mm512_loadu_ps(sum + r) + _mm512_loadu_ps(rest + r));
+    for (int r = 0; r < g->n_w; r += LANE_N)
+        _mm512_storeu_ps(kept + r, act_mul(_mm512_loadu_ps(sum + r),
+                                           _mm512_loadu_ps(sum + g->n_w + r), g->gelu));
+    for (int r = 0; r < g->n_w; r++)
+        kept[r] -= rounded_to_bf16(kept[r]);
+}
+
+static void store_rest(const struct bf16_gate *g, const float *kept)
+{
+    uint16_t *out = gate_out(g, g->rest);
+    for (int r = 0; r < g->n_w; r += DEEP, out += TILE)
+        store_bf16(out, _mm512_loadu_ps(kept + r), _mm512_loadu_ps(kept + r + LANE_N));
+}
+
+static void gate_tiles(const struct bf16_gate *g)
+{
+    struct gate_sums sums;
+    float rest[2 * GATE_ROWS] = {0}, kept[GATE_ROWS];
+    _tile_loadconfig(&shapes);
+    if (g->fine >= 0) {
+        sum_gates(g, g->rest / LANE_N * LANE_N, &sums);
+        memcpy(rest, sums.of[g->rest % LANE_N], sizeof rest);
+    }
+    for (int first = 0; first < g->n_x; first += PAIR_N) {
+        sum_gates(g, first, &sums);
+        if (g->fine >= first && g->fine < first + PAIR_N)
+            act_fine(g, sums.of[g->fine - first], rest, kept);
+        for (int t = 0; t < PAIR_N && first + t < g->n_x; t++)
+            act_row(g, sums.of[t], first + t);
+    }
+    if (g->fine >= 0)
+        store_rest(g, kept);
     _tile_release();
 }
 
 #define X(name, fn, bytes, ...)                                                               \
-    static void multiply_##fn(const struct bf16_product *p)                                   \
+    static void tiles_##fn(const struct bf16_product *p)                                      \
     {                                                                                         \
         const struct kind kind = { __VA_ARGS__ };                                             \
         weights_to_tiles(kind, unpack_##fn, bytes, p);                                        \
+    }                                                                                         \
+    static void multiply_##fn(const struct bf16_product *p)                                   \
+    {                                                                                         \
+        tiles_##fn(p);                                                                        \
         multiply_tiles(p);                                                                    \
+    }                                                                                         \
+    static void gate_##fn(const struct bf16_gate *g)                                          \
+    {                                                                                         \
+        gate_to_tiles(g, tiles_##fn);                                                         \
+        gate_tiles(g);                                                                        \
     }
 CHUNK_LIST(X)
 #undef X
@@ -281,7 +405,9 @@ void kernels_init_amx(struct kernels *k)
 {
     kernels_init_amx_attention(k);
     k->pack_bf16 = pack_bf16;
-#define X(name, fn, bytes, ...) k->multiply_bf16[WEIGHT_##name] = multiply_##fn;
+#define X(name, fn, bytes, ...)                                                               \
+    k->multiply_bf16[WEIGHT_##name] = multiply_##fn;                                          \
+    k->gate_bf16[WEIGHT_##name] = gate_##fn;
     CHUNK_LIST(X)
 #undef X
 }

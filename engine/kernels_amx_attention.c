@@ -16,7 +16,6 @@
 #define PAIR    (2 * TILE)      /* numbers of an upper and a lower tile */
 #define BLOCK   CODEC_BLOCK
 #define QUERIES ATTEND_QUERIES
-#define LOG2_E  1.44269504f
 
 /* x rounded to 16 bits. */
 INLINE __m512 upper(__m512 x)
@@ -192,18 +191,6 @@ INLINE void score_step(struct scoring *s)
 }
 
 /* ---- weights -------------------------------------------------------------------------------- */
-
-/* 2^x, x <= 0, by a polynomial that is off by 2^-18 at most, and 2 to a whole number. */
-INLINE __m512 power_of_2(__m512 x)
-{
-    __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 f = x - whole, p = _mm512_set1_ps(9.58285314e-3f);
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.59064267e-2f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.40240986e-1f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.93124193e-1f));
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1));
-    return _mm512_scalef_ps(p, whole);
-}
 
 /* The rows of the block that a query sees, a bit each. */
 INLINE uint64_t seen_by(const struct attend *a, int query)

@@ -16,6 +16,7 @@
 #define LANE_N  16                        /* rows of a tile */
 #define DEEP    32                        /* values of each */
 #define TILE    (LANE_N * DEEP)           /* numbers of 16 bits */
+#define LOG2_E  1.44269504f
 
 struct tile_shapes {
     uint8_t palette, start_row, reserved[14];
@@ -38,6 +39,18 @@ static const struct tile_shapes shapes = {
 INLINE void store_bf16(uint16_t *to, __m512 low, __m512 high)
 {
     _mm512_storeu_ps((float *)(void *)to, (__m512)_mm512_cvtne2ps_pbh(high, low));
+}
+
+/* 2^x by a polynomial that is off by 2^-18 at most, and 2 to a whole number. */
+INLINE __m512 power_of_2(__m512 x)
+{
+    __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 f = x - whole, p = _mm512_set1_ps(9.58285314e-3f);
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.59064267e-2f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.40240986e-1f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.93124193e-1f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1));
+    return _mm512_scalef_ps(p, whole);
 }
 
 /* Turns a tile of 16 words of 32 bits a row round its diagonal. */

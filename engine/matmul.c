@@ -4,7 +4,7 @@
  * quantised tile, TILE_TOKENS activation rows stay near while each weight row passes once. A float
  * tile with many tokens is one call of sgemm with one thread.
  *
- * By brain floats, tiles have TALL_ROWS rows, and columns are gone through DEEP_COLS at a time by
+ * By brain floats, tiles have TALL_ROWS rows, and columns are gone through BF16_COLS at a time by
  * all of them: what the tokens have there, and the unpacked tile, then fit the second cache. */
 #include "engine/matmul.h"
 
@@ -17,23 +17,31 @@
 #define TILE_ROWS   PEAKS_ROWS
 #define TILE_TOKENS 128
 #define TALL_ROWS   96
-#define DEEP_COLS   1024
-#define GROUP       16   /* tokens that are packed together */
+#define GATE_COLS   4096 /* of a network whose first half is one step: what is unpacked then still
+                          * fits the second cache */
 #define BLAS_TOKENS (MATMUL_FEW + 1)  /* from here on sgemm is faster than dot products */
 
-/* Bytes of n_max rows of activations and as many rests, as 8 bits or as brain floats. */
+static int groups_of(int n)
+{
+    return (n + BF16_ROWS - 1) / BF16_ROWS;
+}
+
+/* Bytes of n_max rows of activations and as many rests in 8 bits; or, as brain floats, of what goes
+ * into a network and what is in its middle. */
 static size_t act_bytes(int n_max, size_t cols)
 {
-    size_t rows = 2 * (size_t)n_max, whole = (rows + GROUP - 1) / GROUP * GROUP;
-    size_t q8 = rows * q8_row_bytes(cols), bf16 = whole * cols * sizeof(uint16_t);
+    size_t whole = (size_t)groups_of(n_max + MATMUL_FINE) * BF16_ROWS;
+    size_t q8 = 2 * (size_t)n_max * q8_row_bytes(cols), bf16 = 2 * whole * cols * sizeof(uint16_t);
     return q8 > bf16 ? q8 : bf16;
 }
 
 /* Floats of a decoded tile, or of one of brain floats. */
 static size_t decoded_floats(size_t cols)
 {
-    size_t deep = cols < DEEP_COLS ? cols : DEEP_COLS;
-    size_t bf16 = TALL_ROWS * deep * sizeof(uint16_t) / sizeof(float);
+    size_t deep = cols < BF16_COLS ? cols : BF16_COLS;
+    size_t whole = cols < GATE_COLS ? cols : GATE_COLS;
+    size_t tall = TALL_ROWS * deep / 2, gate = 2 * GATE_ROWS * whole / 2;
+    size_t bf16 = tall > gate ? tall : gate;
     return TILE_ROWS * cols > bf16 ? TILE_ROWS * cols : bf16;
 }
 
@@ -78,7 +86,10 @@ struct job {
     bool has_peaks;            /* they are taken out of the rows */
     const struct product *p;
     const struct groups *g;    /* or NULL */
-    int from;                  /* the first column of a pass by brain floats */
+    const uint16_t *packed;    /* by brain floats: the activations, groups_of() rows and rests */
+    int from;                  /* and the first column of a pass */
+    const struct network *net; /* of which a step is multiplied */
+    uint16_t *middle;          /* and what it gives, packed */
 };
 
 static const float *x_row(const struct job *j, int i)
@@ -314,14 +325,33 @@ static const float *row_to_pack(const struct job *j, int i, int thread)
     return i < j->n + n_fine(j) ? rest_of_row(j, j->m->fine[i - j->n], rest) : NULL;
 }
 
+/* All rows that are multiplied, the rests of fine ones included. */
+static int n_packed(const struct job *j)
+{
+    return j->n + n_fine(j);
+}
+
 static void pack_group(void *data, int item, int thread)
 {
     const struct job *j = data;
-    const float *x[GROUP];
-    for (int i = 0; i < GROUP; i++)
-        x[i] = row_to_pack(j, item * GROUP + i, thread);
-    j->m->kernels->pack_bf16(x, (size_t)j->cols,
-                             j->m->act + (size_t)item * GROUP * (size_t)j->cols * sizeof(uint16_t));
+    const float *x[BF16_ROWS];
+    size_t cols = (size_t)j->cols, n_groups = (size_t)groups_of(n_packed(j));
+    for (int i = 0; i < BF16_ROWS; i++)
+        x[i] = row_to_pack(j, item * BF16_ROWS + i, thread);
+    for (size_t from = 0; from < cols; from += BF16_COLS) {
+        size_t n = cols - from < BF16_COLS ? cols - from : BF16_COLS;
+        j->m->kernels->pack_bf16(x, n, (uint16_t *)(void *)j->m->act +
+                                       bf16_at(cols, n_groups, (size_t)item, from));
+        for (int i = 0; i < BF16_ROWS; i++)
+            x[i] = x[i] ? x[i] + n : NULL;
+    }
+}
+
+static void pack(struct job *j)
+{
+    assert(n_fine(j) <= MATMUL_FINE);
+    j->packed = (const uint16_t *)(const void *)j->m->act;
+    pool_run(j->m->pool, pack_group, j, groups_of(n_packed(j)));
 }
 
 static int tall_tiles(const struct product *p)
@@ -338,13 +368,13 @@ static void multiply_tall(void *data, int item, int thread)
         item -= tall_tiles(p);
     int row = item * TALL_ROWS, rows = p->w->rows, left = j->cols - j->from;
     int n = rows - row < TALL_ROWS ? rows - row : TALL_ROWS;
+    size_t cols = (size_t)j->cols, from = (size_t)j->from;
     j->m->kernels->multiply_bf16[p->w->type](&(struct bf16_product){
         .w = tile_data(p->w, row), .w_bytes = p->w->row_bytes, .n_w = n,
-        .x = j->m->act, .x_n = (size_t)j->cols, .n_x = j->n + n_fine(j), .from = (size_t)j->from,
-        .n = (size_t)(left < DEEP_COLS ? left : DEEP_COLS), .y = p->y + row,
-        .y_step = (size_t)rows, .add = j->from > 0,
-        .tiles = scratch(j, thread) });
-    for (int k = 0; k < n_fine(j) && left <= DEEP_COLS; k++)
+        .x = j->packed + bf16_at(cols, (size_t)groups_of(n_packed(j)), 0, from),
+        .n_x = n_packed(j), .from = from, .n = (size_t)(left < BF16_COLS ? left : BF16_COLS),
+        .y = p->y + row, .y_step = (size_t)rows, .add = from > 0, .tiles = scratch(j, thread) });
+    for (int k = 0; k < n_fine(j) && left <= BF16_COLS; k++)
         j->m->kernels->add(p->y + (size_t)j->m->fine[k] * (size_t)rows + row,
                            p->y + (size_t)(j->n + k) * (size_t)rows + row, (size_t)n);
 }
@@ -362,15 +392,30 @@ static bool by_bf16(const struct job *j, int n_products)
     return takes;
 }
 
-static void run_bf16(struct job *j, int n_products)
+/* The products of what is packed. */
+static void run_packed(struct job *j, int n_products)
 {
-    int n_tiles = 0, n = j->n + n_fine(j);
+    int n_tiles = 0;
     for (int i = 0; i < n_products; i++)
         n_tiles += tall_tiles(&j->p[i]);
-    assert(n_fine(j) <= MATMUL_FINE);
-    pool_run(j->m->pool, pack_group, j, (n + GROUP - 1) / GROUP);
-    for (j->from = 0; j->from < j->cols; j->from += DEEP_COLS)
+    for (j->from = 0; j->from < j->cols; j->from += BF16_COLS)
         pool_run(j->m->pool, multiply_tall, j, n_tiles);
+}
+
+/* GATE_ROWS rows of gate and up against all tokens, and what the network makes of both. */
+static void multiply_gate(void *data, int item, int thread)
+{
+    const struct job *j = data;
+    const struct matrix *gate = j->net->gate, *up = j->net->up;
+    int row = item * GATE_ROWS, left = gate->rows - row;
+    size_t rows = (size_t)gate->rows, n_groups = (size_t)groups_of(n_packed(j));
+    size_t at = bf16_at(rows, n_groups, 0, (size_t)row);
+    j->m->kernels->gate_bf16[gate->type](&(struct bf16_gate){
+        .gate = tile_data(gate, row), .up = tile_data(up, row), .w_bytes = gate->row_bytes,
+        .n_w = left < GATE_ROWS ? left : GATE_ROWS, .n_x = n_packed(j),
+        .fine = n_fine(j) ? j->m->fine[0] : -1, .rest = j->n, .gelu = j->net->gelu,
+        .x = j->packed, .n = (size_t)j->cols, .out = j->middle + at,
+        .out_step = bf16_at(rows, n_groups, 1, (size_t)row) - at, .tiles = scratch(j, thread) });
 }
 
 /* ---- the door ------------------------------------------------------------------------------- */
@@ -380,11 +425,31 @@ void matmul_run(const struct matmul *m, const float *x, int n, const struct prod
 {
     struct job job = { .m = m, .x = x, .n = n, .cols = p->w->cols, .p = p };
     if (by_bf16(&job, n_products)) {
-        run_bf16(&job, n_products);
+        pack(&job);
+        run_packed(&job, n_products);
         return;
     }
     int n_tiles = prepare(&job, n_products, n);
     pool_run(m->pool, multiply_tile, &job, n_tiles);
+}
+
+bool matmul_network(const struct matmul *m, const float *x, int n, const struct network *net)
+{
+    const struct matrix *gate = net->gate, *down = net->down;
+    const struct product last = { down, net->y };
+    struct job job = { .m = m, .x = x, .n = n, .cols = gate->cols, .net = net };
+    if (!matmul_by_bf16(m, gate) || !matmul_by_bf16(m, down) || gate->type != net->up->type ||
+        gate->rows % 32 != 0 || gate->cols > GATE_COLS)
+        return false;
+    pack(&job);
+    job.middle = (uint16_t *)(void *)m->act +
+                 (size_t)groups_of(n_packed(&job)) * BF16_ROWS * (size_t)job.cols;
+    pool_run(m->pool, multiply_gate, &job, (gate->rows + GATE_ROWS - 1) / GATE_ROWS);
+    job.packed = job.middle;
+    job.cols = down->cols;
+    job.p = &last;
+    run_packed(&job, 1);
+    return true;
 }
 
 void matmul_groups(const struct matmul *m, const float *x, const struct groups *g,

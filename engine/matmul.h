@@ -73,6 +73,18 @@ struct product {
 void matmul_run(const struct matmul *m, const float *x, int n, const struct product *p,
                 int n_products);
 
+/* A layer's network: y = down (act(gate x) * (up x)). */
+struct network {
+    const struct matrix *gate, *up, *down;
+    bool gelu;           /* act, or else silu (kernels.h) */
+    float *y;            /* [n][down->rows], and MATMUL_FINE rows behind them to work in */
+};
+
+/* The same as products by brain floats, but that what is in the middle is kept as such: it never
+ * leaves the cache as floats. False, and nothing is done, where there is no such way: the caller
+ * then goes step by step. */
+bool matmul_network(const struct matmul *m, const float *x, int n, const struct network *net);
+
 /* True if a product with w alone goes by brain floats. */
 bool matmul_by_bf16(const struct matmul *m, const struct matrix *w);
 

@@ -55,15 +55,15 @@ static double best_time(dot_fn *dot, const struct dot *d, int rounds)
 static double bf16_rate(const struct kernels *k, enum weight w, const uint8_t *weights,
                         const float *row, float *y)
 {
-    static _Alignas(64) uint16_t x[MANY * COLS], tiles[TALL * COLS];
+    static _Alignas(64) uint16_t x[MANY * BF16_COLS], tiles[TALL * BF16_COLS];
     const float *rows[16];
     double best = 1e9;
     for (int t = 0; t < 16; t++)
         rows[t] = row;
     for (int t = 0; t < MANY; t += 16)
-        k->pack_bf16(rows, COLS, x + t * COLS);
+        k->pack_bf16(rows, BF16_COLS, x + t * BF16_COLS);
     struct bf16_product p = { .w = weights, .w_bytes = weight_row_bytes(w, COLS), .n_w = TALL,
-                              .x = x, .x_n = COLS, .n_x = MANY, .n = COLS, .y = y,
+                              .x = x, .n_x = MANY, .n = BF16_COLS, .y = y,
                               .y_step = TALL, .tiles = tiles };
     for (int r = 0; r < CACHED_ROUNDS; r++) {
         double start = thread_seconds();
@@ -71,7 +71,7 @@ static double bf16_rate(const struct kernels *k, enum weight w, const uint8_t *w
         double took = thread_seconds() - start;
         best = took < best ? took : best;
     }
-    return (double)MANY * TALL * COLS / best / 1e9;
+    return (double)MANY * TALL * BF16_COLS / best / 1e9;
 }
 
 /* weights: MEMORY_BYTES of them; row: [COLS]. */
