@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/kv_far.h"
 #include "engine/kv_read.h"
 #include "engine/mem.h"
 
@@ -238,6 +239,10 @@ static struct rows rows_of(const struct tile *t, const struct scratch *w, int b,
         return (struct rows){ kv_keys(kv, layer, b, t->kv_head),
                               kv_values(kv, layer, b, t->kv_head), kv->shape.type == KV_F16 };
     float *keys = w->rows, *values = keys + KV_BLOCK * dim;
+    if (kv->blocks[b].form == KV_Q4) {
+        kv_decode_q4(kv, k, layer, b, t->kv_head, keys, values);
+        return (struct rows){ keys, values, false };
+    }
     const void *head = kv_head(kv, layer, b, t->kv_head);
     size_t stride = 2 * codec_q8_row(dim);
     k->rows_q8(codec_q8_key(head, 0, dim), stride, n, (size_t)dim, keys);
@@ -444,7 +449,7 @@ static void merge_parts(const struct job *j, int kv_head)
 void attention_run(const struct attention *a, const struct attention_call *c)
 {
     const struct attention_shape *s = &a->shape;
-    if (kv_read_wants(c)) {
+    if (kv_read_wants(c, by_attend(a, c))) {
         kv_read_run(a, c);
         return;
     }

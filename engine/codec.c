@@ -108,16 +108,35 @@ static int turn_size(int n)
     return n & -n;
 }
 
+/* The first two steps: of four values that lie side by side. */
+static void turn_four(float *x)
+{
+    float a = x[0] + x[1], b = x[0] - x[1], c = x[2] + x[3], d = x[2] - x[3];
+    x[0] = a + c;
+    x[1] = b + d;
+    x[2] = a - c;
+    x[3] = b - d;
+}
+
+/* Sums and differences of n values with n others, n a multiple of 4. */
+static void turn_pairs(float *restrict x, float *restrict y, int n)
+{
+    for (int i = 0; i < n; i += 4)
+        for (int j = i; j < i + 4; j++) {
+            float a = x[j], b = y[j];
+            x[j] = a + b;
+            y[j] = a - b;
+        }
+}
+
 void codec_turn(float *x, int dim)
 {
     int size = turn_size(dim);
-    for (int half = 1; half < size; half *= 2)
+    for (int at = 0; at < dim; at += 4)
+        turn_four(x + at);
+    for (int half = 4; half < size; half *= 2)
         for (int at = 0; at < dim; at += 2 * half)
-            for (int i = at; i < at + half; i++) {
-                float a = x[i], b = x[i + half];
-                x[i] = a + b;
-                x[i + half] = a - b;
-            }
+            turn_pairs(x + at, x + at + half, half);
     float norm = 1 / sqrtf((float)size);
     for (int i = 0; i < dim; i++)
         x[i] *= norm;

@@ -205,6 +205,7 @@ bool engine_is_think_end(const struct engine *e, int32_t id);
 enum kv_type { KV_F16, KV_F32 };
 
 #define SESSION_ROWS     672
+#define SESSION_ROWS_AT  8192
 #define SESSION_ROWS_MAX 4096
 
 struct far_opts {
@@ -340,7 +341,8 @@ bool session_set_far(struct session *s, const struct far_opts *far, struct err *
  * of the rest; false = all rows. May change between any two calls; nothing is read again. */
 void session_set_index(struct session *s, bool on);
 
-/* How many rows a key head reads at most because the index says so: 1 to SESSION_ROWS_MAX, 0 = the
+/* How many rows a key head reads at most because the index says so, of up to SESSION_ROWS_AT tokens
+ * (of more, as many times more, but SESSION_ROWS_MAX at most): 1 to SESSION_ROWS_MAX, 0 = the
  * SESSION_ROWS of a new session. More cost time and nothing else. */
 void session_set_rows(struct session *s, int n);
 

@@ -40,17 +40,25 @@ static void rows_of_f32(const struct kv *kv, const float *x, void *rows)
         out[i] = f16_of_f32(x[i]);
 }
 
-static void decode_q4(const void *head, int dim, bool value, float *out)
+static void decode_q4(const struct kernels *k, const void *head, int dim, bool value, float *out)
 {
     float mean[CODEC_DIM_MAX];
-    codec_rows_q8(codec_q4_mean(head, dim, value), 0, 1, (size_t)dim, mean);
-    codec_rows_q4(codec_q4_rows(head, dim, value), codec_q4_stride(dim), KV_BLOCK, (size_t)dim,
-                  out);
+    k->rows_q8(codec_q4_mean(head, dim, value), 0, 1, (size_t)dim, mean);
+    k->rows_q4(codec_q4_rows(head, dim, value), codec_q4_stride(dim), KV_BLOCK, (size_t)dim, out);
     for (int t = 0; t < KV_BLOCK; t++, out += dim) {
         codec_turn(out, dim);
-        for (int i = 0; i < dim; i++)
-            out[i] += mean[i];
+        k->add(out, mean, (size_t)dim);
     }
+}
+
+void kv_decode_q4(const struct kv *kv, const struct kernels *k, int layer, int block, int head,
+                  float *keys, float *values)
+{
+    const void *h = kv_head(kv, layer, block, head);
+    int dim = kv->shape.head_dim;
+    decode_q4(k, h, dim, false, keys);
+    decode_q4(k, h, dim, true, values);
+    kv_bias_add(kv->far.bias, layer, head, kv->blocks[block].at, dim, keys, 1);
 }
 
 /* Keys and values of a head to far.scratch. */
@@ -65,9 +73,9 @@ static void decode(struct kv *kv, int layer, int block, int head)
     }
     const void *h = kv_head(kv, layer, block, head);
     if (kv->blocks[block].form == KV_Q4) {
-        decode_q4(h, dim, false, keys);
-        decode_q4(h, dim, true, values);
-        kv_bias_add(kv->far.bias, layer, head, kv->blocks[block].at, dim, keys, 1);
+        struct kernels plain;
+        kernels_init(&plain, 0);
+        kv_decode_q4(kv, &plain, layer, block, head, keys, values);
         return;
     }
     size_t stride = (size_t)((char *)codec_q8_key(h, 1, dim) - (char *)codec_q8_key(h, 0, dim));
@@ -199,7 +207,7 @@ enum kv_form kv_form_written(const struct kv *kv)
 int kv_pass(const struct kv *kv, int from)
 {
     int left = KV_BLOCK - from % KV_BLOCK;
-    if (kv->far.tier == KV_TIER_FLASH) {
+    if (kv->far.tier == KV_TIER_FLASH && kv->far.use_index) {
         int start = kv_index_from() - from;
         return start > 0 && start < left + KV_BLOCK ? start : left + KV_BLOCK;
     }

@@ -5,6 +5,7 @@
 #ifndef DUET_ENGINE_KV_FAR_H
 #define DUET_ENGINE_KV_FAR_H
 
+#include "engine/kernels.h"
 #include "engine/kv.h"
 
 /* See session_set_far(); n tokens are held. */
@@ -20,6 +21,10 @@ bool kv_settle(struct kv *kv, int n_full, struct err *err);
 
 /* Makes a block anew in another form, on the heap, unless it has it. */
 bool kv_recode(struct kv *kv, int block, enum kv_form form, struct err *err);
+
+/* Keys and values, [KV_BLOCK][head_dim] each, of a head in a block of 4 bits. */
+void kv_decode_q4(const struct kv *kv, const struct kernels *k, int layer, int block, int head,
+                  float *keys, float *values);
 
 /* The form in which rows are written. */
 enum kv_form kv_form_written(const struct kv *kv);

@@ -163,12 +163,23 @@ struct read {
     const struct attention_call *c;
     const struct kernels *k;
     int pos, n_far, n_spans;   /* far positions and the spans they lie in */
+    int most;                  /* rows that may be chosen */
     int n_parts;               /* of the longest list there may be */
     int group, dim;
     size_t row_bytes, index_bytes;   /* of a row in q8; of a head's index of a block */
     const float *q;            /* [n_kv_head][group][dim] */
     float *out;
 };
+
+/* So many as may be chosen of up to SESSION_ROWS_AT tokens; beyond these the same share, so that of
+ * the cache a token always reads about as much, and no head finds less of what it wants. */
+static int most_of(const struct kv *kv, int n_far)
+{
+    int64_t n = (int64_t)kv->far.n_chosen * n_far / SESSION_ROWS_AT;
+    if (n_far <= SESSION_ROWS_AT)
+        return kv->far.n_chosen;
+    return n < SESSION_ROWS_MAX ? (int)n : SESSION_ROWS_MAX;
+}
 
 int kv_index_from(void)
 {
@@ -358,7 +369,7 @@ static void read_exact(const struct read *r, int head, int at, float *mixed)
 static void find_values(const struct read *r, int head, int part, int n, const void **row)
 {
     struct work *w = &r->x->work[head];
-    float least = VALUE_LEAST * (float)r->group / (float)r->c->kv->far.n_chosen, length[PART];
+    float least = VALUE_LEAST * (float)r->group / (float)r->most, length[PART];
     size_t first = (size_t)part * PART, whole = ((size_t)n + 15) / 16 * 16;
     r->k->lengths(w->score + first, LIST_ROOM, w->part_share + place(r, part, 0), r->group, whole,
                   length);
@@ -447,7 +458,7 @@ struct border {
  * mean, and goes in steps that double until it is passed; then the range is halved. */
 static struct border find_border(const struct read *r, const struct work *w, float all, float left)
 {
-    size_t n_far = (size_t)r->n_far, most = (size_t)r->c->kv->far.n_chosen;
+    size_t n_far = (size_t)r->n_far, most = (size_t)r->most;
     uint32_t low = bits_of_float(left / (float)r->n_far), high = bits_of_float(2 * all);
     uint32_t at = bits_of_float(2 * all / (float)r->n_far), step = OCTAVE;
     while (high - low > STEP && at > low && at < high) {
@@ -477,7 +488,7 @@ static void take(const struct read *r, struct work *w, int pos)
  * worth together; left: what need not be chosen of it. */
 static void choose(const struct read *r, struct work *w, float all, float left)
 {
-    int most = r->c->kv->far.n_chosen, over = 0, between = 0;
+    int most = r->most, over = 0, between = 0;
     struct border b = find_border(r, w, all, left);
     int n = (int)r->k->find_above(w->worth, (size_t)r->n_far, b.low, w->found);
     for (int i = 0; i < n; i++)
@@ -639,11 +650,12 @@ void kv_indexed_run(struct kv_indexed *x, const struct attention *a,
 {
     size_t at = (size_t)t * (size_t)a->shape.n_head * (size_t)a->shape.head_dim;
     struct read r = { .x = x, .c = c, .k = a->kernels, .pos = c->pos + t, .n_far = n_far,
+                      .most = most_of(c->kv, n_far),
                       .n_spans = (n_far + SPAN - 1) / SPAN, .group = x->group, .dim = x->dim,
                       .row_bytes = codec_q8_row(x->dim),
                       .index_bytes = codec_index_bytes(x->dim), .q = c->q + at,
                       .out = c->out + at };
-    r.n_parts = (NEAR_MAX + c->kv->far.n_chosen + PART - 1) / PART;
+    r.n_parts = (NEAR_MAX + r.most + PART - 1) / PART;
     for (int h = 0; h < x->n_kv_head; h++)
         prepare(&r, h);
     pool_run(a->pool, run_scores, &r, x->n_kv_head * (r.n_spans + 1));

@@ -133,9 +133,9 @@ static struct read read_at(const struct job *j, struct scratch *s, int t, int he
                           .out = j->c->out + at, .scale = j->c->scale };
 }
 
-bool kv_read_wants(const struct attention_call *c)
+bool kv_read_wants(const struct attention_call *c, bool takes_q4)
 {
-    for (int i = 0; i <= (c->pos + c->n - 1) / KV_BLOCK; i++)
+    for (int i = 0; !takes_q4 && i <= (c->pos + c->n - 1) / KV_BLOCK; i++)
         if (c->kv->blocks[i].form == KV_Q4)
             return true;
     return kv_indexed_far(c, c->pos + c->n - 1) > 0;

@@ -3,7 +3,7 @@
  * A token at position p reads the block of p and the one before row by row. How it reads the blocks
  * before these is the cache's choice (struct kv_far):
  *
- *   all rows   block by block, q8 and q4 too, with a running softmax
+ *   all rows   block by block, with a running softmax: q4 where attention.c has no faster way
  *   by index   scores all keys by their codes, takes the tokens that are worth most to the query
  *              heads that share a key head, kv_far.n_chosen of them, or fewer where these have
  *              nearly all attention; reads their keys, and the values of those that still have some
@@ -35,9 +35,9 @@ void kv_reader_count(const struct kv_reader *r, struct far_stats *out);
 /* A new key and value, [head_dim] each, to row `row` of a head in q8. */
 void kv_store_q8(const struct kv *kv, void *head, int row, const float *key, const float *value);
 
-/* True if a token of the call is read by the index, or there are blocks of 4 bits: attention.c
- * cannot do it alone. */
-bool kv_read_wants(const struct attention_call *c);
+/* True if a token of the call is read by the index, or there are blocks of 4 bits and the caller
+ * has no way for these: attention.c cannot do it alone. */
+bool kv_read_wants(const struct attention_call *c, bool takes_q4);
 
 /* attention_run() for such calls. */
 void kv_read_run(const struct attention *a, const struct attention_call *c);

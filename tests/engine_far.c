@@ -424,6 +424,23 @@ void test_far_kernel_sets(void **state)
     assert_true(distance(few[0], few[1], FIXTURE_VOCAB) < 0.02);
 }
 
+/* Where AMX reads text, blocks of 4 bits are decoded for many tokens at once; elsewhere they are
+ * read row by row, still turned. The sets round the model's activations differently, which makes
+ * most of the distance: one in which a block is not turned back is 1.5. */
+void test_far_q4_reading(void **state)
+{
+    (void)state;
+    static float logits[2][FIXTURE_VOCAB];
+    for (int set = 0; set < 2; set++) {
+        begin("tiny-llama-q4_1", 2, set ? "c" : NULL);
+        struct session *s = open_far(64, KV_TIER_Q4);
+        model_read(s, ids, N);
+        memcpy(logits[set], session_logits(s), sizeof logits[set]);
+        close_all(s);
+    }
+    assert_true(distance(logits[0], logits[1], FIXTURE_VOCAB) < 0.3);
+}
+
 /* ---- changing ------------------------------------------------------------------------------ */
 
 static void change(struct session *s, enum kv_tier tier)
@@ -553,6 +570,32 @@ void test_far_bytes(void **state)
     assert_int_equal(far.disk_bytes, 0);
     assert_int_equal(session_resident(s), 0);
     assert_int_equal(far.memory_bytes, 21 * (BLOCK + block));
+    close_all(s);
+}
+
+/* Of a context that is longer than that for which the number of rows was chosen, as many times more
+ * are. */
+void test_far_long(void **state)
+{
+    (void)state;
+    enum { LONG = SESSION_ROWS_AT + 3 * 64 + 1, FAR = LONG / 64 * 64 - 64 };
+    begin("tiny-llama-q4_1", 2, NULL);
+    engine->model.n_ctx_train = LONG + 1;       /* what it says past 2,048 is no matter here */
+    struct session_opts opts = { .n_ctx = LONG + 1, .far = { KV_TIER_FLASH, test_folder() } };
+    struct session *s;
+    struct err err;
+    int32_t *many = malloc(LONG * sizeof *many);
+    if (!session_new(&s, engine, &opts, &err))
+        fail_msg("%s", err.msg);
+    for (int i = 0; i < LONG; i++)
+        many[i] = i * 31 % 500;
+    session_set_rows(s, 1024);
+    model_read(s, many, LONG - 1);
+    session_set_index(s, true);
+    model_read(s, many, LONG);
+    assert_int_equal((int)far_of(s).chosen, 8 + LONG - FAR + 1024 * FAR / SESSION_ROWS_AT);
+    assert_true(1024 * FAR / SESSION_ROWS_AT > 1024);
+    free(many);
     close_all(s);
 }
 
