@@ -109,7 +109,7 @@ void suggest_first(struct suggestion *s, const char *text, size_t bytes, const c
     s->first_told = true;
     if (says(&d, token)) {
         s->any = s->first_told = probability < SURE;
-        snprintf(s->why, sizeof s->why, "its first word is %.0f %% sure: several tries can vote",
+        snprintf(s->why, sizeof s->why, "its first word is %.0f %% sure: can vote",
                  100 * probability);
     }
     demands_release(&d);

@@ -134,7 +134,7 @@ void test_talk_suggests_by_first(void **state)
     struct chat c;
     chat_new(&c);
     chat_begin(&c, "tiny-llama.gguf");  /* sure of nothing */
-    assert_non_null(strstr(suggested_by_first(&c, name), " % sure: several tries can vote"));
+    assert_non_null(strstr(suggested_by_first(&c, name), " % sure: can vote"));
     const struct usage *u = &c.t.c.turn[0].reply[0].usage;
     assert_true(u->answer_tokens > 0 && u->read_tokens <= u->prompt_tokens + u->answer_tokens);
     chat_line(&c, "/suggest off");

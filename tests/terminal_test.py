@@ -768,6 +768,27 @@ def test_doubt_no_color(t):
 test_doubt_no_color.env = {"NO_COLOR": "1"}
 
 
+def test_suggestion(t):
+    """By the draft, then by the answer's first token; F8 dismisses it, F7 answers again."""
+    question = "Who was that? Answer with the name only."
+    t.duet("--max-tokens 8")
+    t.idle()
+    ask(t, question, enter=False)
+    t.wait("by the draft", lambda s: "F7 Pro-Max  F8 no  (a short answer: several tries" in s)
+    t.keys("Enter")
+    answered(t, 1)
+    t.wait("by the first token", lambda s: re.search(r"F8 no  .its first word is \d+ % sure", s))
+    t.keys("F8")
+    t.wait("dismissed", lambda s: "F8 no" not in s)
+    ask(t, question)
+    answered(t, 2)
+    t.wait("by the first token", lambda s: re.search(r"F8 no  .its first word is \d+ % sure", s))
+    t.keys("F7")
+    answered(t, 3)
+    again = [e for e in t.logs()[0] if e["type"] == "reply"][-1]
+    true("it was answered again: %s" % again, again["turn"] == 1 and again["mode"] == "pro-max")
+
+
 def test_session_in_use(t):
     """A second program on the same session is told so in one line."""
     t.duet("--max-tokens 8", "--session shared")
