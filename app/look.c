@@ -112,9 +112,9 @@ bool look_start(struct loop *l, const struct options *o, char *msg, size_t msg_b
 {
     struct paths paths;
     struct err err;
-    enum term_background b = term_ask(ANSWER_MS);
-    l->light = b == TERM_UNKNOWN ? environment_light() : b == TERM_LIGHT;
     l->theme_fits = is_auto(o->theme);
+    enum term_background b = l->theme_fits ? term_ask(ANSWER_MS) : TERM_UNKNOWN;
+    l->light = b == TERM_UNKNOWN ? environment_light() : b == TERM_LIGHT;
     if (!paths_init(&paths, &err)) {
         snprintf(msg, msg_bytes, "%s", err.msg);
         return false;

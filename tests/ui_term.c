@@ -420,7 +420,8 @@ void test_term_widths(void **state)
     rig_start(&r, child_keys);
     rig_expect(&r, "ready");
     rig_shows(&r, "\033[2;1H…─▓❯\033[6n\033[2;1H\033[K");
-    rig_keys(&r, "\033[2;5R\033[3;9Ra");
+    rig_shows(&r, "\033[?2026$p"); /* nothing was asked before the start */
+    rig_keys(&r, "\033[2;5R\033[3;9R\033[?2026;2$ya");
     rig_expect(&r, "a");
     rig_keys(&r, "\033[2;9R\033[2;9Rb");
     rig_expect(&r, "Wide");
@@ -433,6 +434,10 @@ void test_term_widths(void **state)
     rig_expect(&r, "c");
     rig_expect(&r, "offered"); /* what that key asks for */
     rig_expect(&r, "d");
+    const struct winsize other = {.ws_row = 20, .ws_col = 60}; /* all is drawn anew */
+    assert_int_equal(ioctl(r.master, TIOCSWINSZ, &other), 0);
+    rig_expect(&r, "size 20 60");
+    rig_shows(&r, "\033[?2026h");
     rig_keys(&r, "q");
     rig_expect(&r, "q");
     was_restored(&r);

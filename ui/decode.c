@@ -162,21 +162,26 @@ static struct key mouse_key(const struct csi *c)
     return k;
 }
 
-/* "ESC [ ? 997 ; 1 n": its colours are dark now, 2 = light (mode 2031). */
-static struct key colors_key(const struct csi *c)
+static bool says_sync(const struct csi *c)
 {
-    bool told = c->last == 'n' && c->param[0] == 997 && c->n == 1;
-    return (struct key){.code = !told              ? KEYCODE_NONE
-                                : c->param[1] == 1 ? KEYCODE_DARK
-                                : c->param[1] == 2 ? KEYCODE_LIGHT
-                                                   : KEYCODE_NONE};
+    return c->last == 'y' && c->param[0] == 2026 && (c->param[1] == 1 || c->param[1] == 2);
+}
+
+/* "ESC [ ? 997 ; 1 n": its colours are dark now, 2 = light (mode 2031). */
+static struct key told_key(const struct csi *c)
+{
+    bool colors = c->last == 'n' && c->param[0] == 997 && c->n == 1;
+    return (struct key){.code = says_sync(c)                 ? KEYCODE_SYNC
+                                : colors && c->param[1] == 1 ? KEYCODE_DARK
+                                : colors && c->param[1] == 2 ? KEYCODE_LIGHT
+                                                             : KEYCODE_NONE};
 }
 
 static struct key csi_key(const struct csi *c)
 {
     struct key k = {0};
     if (c->first == '?')
-        return colors_key(c);
+        return told_key(c);
     if (c->first == '<')
         return mouse_key(c);
     if (c->first)
@@ -458,8 +463,7 @@ void decode_answers(const char *bytes, size_t n, struct decode_answers *a)
         if (s[1] != '[' || !scan_csi(s, n - i, &c, &bad) || bad || c.first != '?')
             continue;
         a->attributes = a->attributes || c.last == 'c';
-        if (c.last == 'y' && c.param[0] == 2026)
-            a->sync = c.param[1] == 1 || c.param[1] == 2;
+        a->sync = a->sync || says_sync(&c);
     }
 }
 

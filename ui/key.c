@@ -26,6 +26,7 @@ static const struct {
     {"Eof", KEYCODE_EOF, 0},             {"Click", KEYCODE_CLICK, 0},
     {"Dark", KEYCODE_DARK, 0},           {"Light", KEYCODE_LIGHT, 0},
     {"Place", KEYCODE_PLACE, 0},         {"Wide", KEYCODE_WIDE, 0},
+    {"Sync", KEYCODE_SYNC, 0},
 };
 
 enum { N_NAMED = (int)(sizeof named / sizeof named[0]), FN_MAX = 24 };
@@ -124,7 +125,7 @@ bool key_is_pressed(const struct key *k)
 {
     return k->code != KEYCODE_PASTE && k->code != KEYCODE_RESIZE && k->code != KEYCODE_EOF &&
            k->code != KEYCODE_CLICK && k->code != KEYCODE_DARK && k->code != KEYCODE_LIGHT &&
-           k->code != KEYCODE_PLACE && k->code != KEYCODE_WIDE;
+           k->code != KEYCODE_PLACE && k->code != KEYCODE_WIDE && k->code != KEYCODE_SYNC;
 }
 
 bool key_refuse(char *msg, size_t bytes, const char *what, const char *why, const char *more)

@@ -20,6 +20,7 @@ enum key_code {
     KEYCODE_CLICK,  /* row, col: the left button went down there */
     KEYCODE_PLACE,  /* row, col: the cursor is there, the terminal says */
     KEYCODE_WIDE,   /* the terminal draws the program's signs wider than they are */
+    KEYCODE_SYNC,   /* it knows synchronised output, it says */
     KEYCODE_DARK, KEYCODE_LIGHT, /* the terminal's colours are now dark, or light */
     KEYCODE_EOF,    /* the terminal is gone */
 };

@@ -43,7 +43,7 @@ enum { SIGNS_N = 4, ASKED_ROW = 1 };
 /* It tells when its colours change. */
 static const char colors_on[] = "\033[?2031h", colors_off[] = "\033[?2031l";
 static const char sync_on[] = "\033[?2026h", sync_off[] = "\033[?2026l";
-static const char questions[] = "\033]11;?\033\\\033[?2026$p\033[c";
+static const char questions[] = "\033]11;?\033\\\033[?2026$p\033[c", sync_asked[] = "\033[?2026$p";
 static const char mouse_on[] = "\033[?1000h\033[?1006h", mouse_off[] = "\033[?1006l\033[?1000l";
 
 static struct {
@@ -68,6 +68,7 @@ static struct {
 static struct {
     struct buf typed; /* all that came while the answers were waited for */
     bool sync;        /* frames may be sent as one */
+    bool done;        /* it was asked */
 } asked;
 
 /* What term_restore() needs, and nothing else: it may run in a signal handler at any time. */
@@ -136,7 +137,7 @@ static bool knows_osc(void)
 static void prepare_restore(void)
 {
     restore.bytes = 0;
-    for (const char *p = asked.sync ? sync_off : ""; *p; p++)
+    for (const char *p = knows_osc() ? sync_off : ""; *p; p++)
         restore_char(*p);
     for (const char *p = modes_off; *p; p++)
         restore_char(*p);
@@ -234,6 +235,7 @@ enum term_background term_ask(int wait_ms)
     tcsetattr(STDIN_FILENO, TCSANOW, &restore.saved);
     restore.armed = 0;
     asked.sync = a.sync;
+    asked.done = true;
     return !a.background ? TERM_UNKNOWN : a.light ? TERM_LIGHT : TERM_DARK;
 }
 
@@ -284,6 +286,8 @@ static void ask_width(void)
     static const char question[] = "\033[2;1H" SIGNS "\033[6n\033[2;1H\033[K\033[H";
     if (knows_osc() && term.rows > ASKED_ROW + 1)
         write_all(question, sizeof question - 1);
+    if (knows_osc() && !asked.done)
+        write_all(sync_asked, sizeof sync_asked - 1);
 }
 
 bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
@@ -519,11 +523,12 @@ static bool take_input(void)
     return true;
 }
 
-/* The next key that came; where the cursor stood matters once. */
+/* The next key that came; what the terminal answers is taken here. */
 static bool next_key(struct key *k)
 {
     while (decode_key(&term.decode, now_ms(), k)) {
-        if (k->code != KEYCODE_PLACE)
+        asked.sync = asked.sync || k->code == KEYCODE_SYNC;
+        if (k->code != KEYCODE_PLACE && k->code != KEYCODE_SYNC)
             return true;
         if (k->row == ASKED_ROW && k->col > SIGNS_N && !term.wide) {
             term.wide = true;
