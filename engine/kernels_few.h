@@ -384,8 +384,8 @@ INLINE void few_rows(const struct kind kind, unpack_fn *unpack, size_t chunk_byt
         for (int p = 0; p < TWINS; p++) {
             const char *x = w + (size_t)(2 * p) * d->w_bytes, *y = x + d->w_bytes;
             for (size_t line = 0; line < chunk_bytes; line += 64) {
-                _mm_prefetch(x + ahead + line, _MM_HINT_T0);
-                _mm_prefetch(y + ahead + line, _MM_HINT_T0);
+                _mm_prefetch(x + ahead + line, _MM_HINT_T1);
+                _mm_prefetch(y + ahead + line, _MM_HINT_T1);
             }
             if (left < GROUPS) {
                 x = chunk_alone(x, block * (size_t)left, chunk_bytes, copy[0]);

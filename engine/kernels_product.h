@@ -59,7 +59,7 @@ INLINE float load_float(const char *array, size_t i)
 /* ---- row by row ----------------------------------------------------------------------------- */
 
 #define ROW_MAX 32768  /* values of a row; longer ones go by panels */
-#define AHEAD   1024   /* bytes behind a chunk that are asked for */
+#define AHEAD   6144   /* bytes behind a chunk that are asked for */
 
 /* The activations of one token in pairs of groups, as in struct chunk. */
 struct row_act {
@@ -123,7 +123,8 @@ INLINE void row_chunk(const struct kind kind, unpack_fn *unpack, chunk_sums_fn *
 #define CHUNK_MAX (GROUPS * sizeof(struct block_q8_0))
 
 /* n_x is d->n_x, a constant where it is 1. Lines that are wanted soon are asked for: rows follow
- * each other in memory, and the hardware looks ahead inside a page only. */
+ * each other in memory, and the hardware looks ahead inside a page only. They are asked for into
+ * the second cache, which waits for several times as many lines at once as the first can. */
 INLINE void dot_row(const struct kind kind, unpack_fn *unpack, size_t chunk_bytes,
                     chunk_sums_fn *sums, const struct dot *d, int row, int n_x,
                     const struct row_act *a)
@@ -138,7 +139,7 @@ INLINE void dot_row(const struct kind kind, unpack_fn *unpack, size_t chunk_byte
         acc[t] = _mm256_setzero_ps();
     for (; left > PAIRS; left -= GROUPS, i++, w += chunk_bytes) {
         for (size_t ahead = 0; ahead < chunk_bytes; ahead += 64)
-            _mm_prefetch(w + AHEAD + ahead, _MM_HINT_T0);
+            _mm_prefetch(w + AHEAD + ahead, _MM_HINT_T1);
         const char *from = w;
         if (left < GROUPS)
             from = chunk_alone(w, block * (size_t)left, chunk_bytes, copy);
