@@ -394,16 +394,11 @@ static void take_queries(struct tile *t, int from, float *q)
         memcpy(q + (size_t)i * n, in + (size_t)i * all, n * sizeof *q);
 }
 
-/* The last tiles, which see the most, come first, so that threads end together. */
-static void run_tile(void *data, int item, int thread)
+/* All spans of the tile of tokens [from, from + n). */
+static void run_whole(const struct job *j, int kv_head, int from, int n, int thread)
 {
-    const struct job *j = data;
-    const struct attention_shape *s = &j->a->shape;
-    int most = tile_tokens(j->a, j->c), tiles = (j->c->n + most - 1) / most;
-    int from = (tiles - 1 - item / s->n_kv_head) * most;
-    int left = j->c->n - from;
     struct scratch w = scratch_of(j->a, thread);
-    struct tile t = tile_of(j, item % s->n_kv_head, from, left < most ? left : most);
+    struct tile t = tile_of(j, kv_head, from, n);
     take_queries(&t, from, w.q);
     clear(&t, &w.all);
     for (int i = first_seen(j->c, t.pos) / ATTENTION_SPAN;
@@ -412,6 +407,25 @@ static void run_tile(void *data, int item, int thread)
         merge(&t, &w.all, &w.span);
     }
     write_out(&t, &w.all);
+}
+
+/* The last tiles, which see the most, come first, so that threads end together. */
+static void run_tile(void *data, int item, int thread)
+{
+    const struct job *j = data;
+    int n_kv_head = j->a->shape.n_kv_head, most = tile_tokens(j->a, j->c);
+    int from = ((j->c->n + most - 1) / most - 1 - item / n_kv_head) * most, left = j->c->n - from;
+    run_whole(j, item % n_kv_head, from, left < most ? left : most, thread);
+}
+
+/* A head of one of several calls. */
+static void run_row(void *data, int item, int thread)
+{
+    struct job one = *(const struct job *)data;
+    int n_kv_head = one.a->shape.n_kv_head;
+    one.c += item / n_kv_head;
+    if (!kv_read_wants(one.c, by_attend(one.a, one.c)))
+        run_whole(&one, item % n_kv_head, 0, one.c->n, thread);
 }
 
 /* Where span i of the job leaves what it found for a head. */
@@ -446,13 +460,9 @@ static void merge_parts(const struct job *j, int kv_head)
     write_out(&t, &w.all);
 }
 
-void attention_run(const struct attention *a, const struct attention_call *c)
+static void run_one(const struct attention *a, const struct attention_call *c)
 {
     const struct attention_shape *s = &a->shape;
-    if (kv_read_wants(c, by_attend(a, c))) {
-        kv_read_run(a, c);
-        return;
-    }
     struct job j = { a, c, first_seen(c, c->pos) / ATTENTION_SPAN, 0 };
     j.n_spans = (c->pos + c->n - 1) / ATTENTION_SPAN + 1 - j.first_span;
     if (c->n > FEW_TOKENS) {
@@ -463,4 +473,19 @@ void attention_run(const struct attention *a, const struct attention_call *c)
     pool_run(a->pool, run_part, &j, j.n_spans * s->n_kv_head);
     for (int h = 0; h < s->n_kv_head; h++)
         merge_parts(&j, h);
+}
+
+void attention_run(const struct attention *a, const struct attention_call *c, int n)
+{
+    struct job j = { .a = a, .c = c };
+    int n_rows = 0;
+    for (int i = 0; i < n; i++)
+        if (kv_read_wants(&c[i], by_attend(a, &c[i])))
+            kv_read_run(a, &c[i]);
+        else
+            n_rows++;
+    if (n == 1 && n_rows == 1)
+        run_one(a, c);
+    else if (n_rows > 0)
+        pool_run(a->pool, run_row, &j, n * a->shape.n_kv_head);
 }

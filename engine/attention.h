@@ -58,7 +58,8 @@ struct attention_call {
     float *out;              /* [n][n_head][head_dim] */
 };
 
-/* All keys and values up to pos + n - 1 are stored. */
-void attention_run(const struct attention *a, const struct attention_call *c);
+/* n calls, one of any number of tokens or several of few. All keys and values up to pos + n - 1 of
+ * each are stored. */
+void attention_run(const struct attention *a, const struct attention_call *c, int n);
 
 #endif

@@ -320,21 +320,40 @@ static void add_ff(void *data, int t, int thread)
 
 /* ---- the pass ------------------------------------------------------------------------------ */
 
-static void run_attention(struct forward *f, const struct layer *l)
+#define ROWS_AT_ONCE 8   /* timelines whose attention is one job */
+
+/* Tokens [t, t + n) of one timeline. */
+static struct attention_call attention_call(struct forward *f, const struct layer *l, int t, int n)
 {
     const struct model *m = f->m;
+    return (struct attention_call){
+        .kv = kv_of_token(f, t), .layer = f->layer, .window = l->local ? m->window : 0,
+        .scale = m->attn_scale, .n = n, .pos = pos_of(f, t),
+        .rounds = matmul_by_bf16(&f->mm, &l->o),
+        .q = row(f->q, t, m->d_q), .out = row(f->att, t, m->d_q) };
+}
+
+static void attend(struct forward *f, const struct layer *l)
+{
+    struct attention_call calls[ROWS_AT_ONCE];
+    int n = f->call->n, step = f->call->rows ? 1 : n, n_calls = 0;
+    for (int t = 0; t < n; t += step) {
+        calls[n_calls++] = attention_call(f, l, t, step);
+        if (n_calls < ROWS_AT_ONCE && t + step < n)
+            continue;
+        attention_run(&f->attention, calls, n_calls);
+        n_calls = 0;
+    }
+}
+
+static void run_attention(struct forward *f, const struct layer *l)
+{
     const struct forward_call *call = f->call;
     pool_run(f->pool, norm_for_attention, f, call->n);
     const struct product qkv[] = { { &l->q, f->q }, { &l->k, f->key }, { &l->v, f->value } };
     matmul_run(&f->mm, f->h, call->n, qkv, 3);
     pool_run(f->pool, rotate_and_store, f, call->n);
-    int step = call->rows ? 1 : call->n;  /* tokens of one timeline go together */
-    for (int t = 0; t < call->n; t += step)
-        attention_run(&f->attention, &(struct attention_call){
-            .kv = kv_of_token(f, t), .layer = f->layer, .window = l->local ? m->window : 0,
-            .scale = m->attn_scale, .n = step, .pos = pos_of(f, t),
-            .rounds = matmul_by_bf16(&f->mm, &l->o),
-            .q = row(f->q, t, m->d_q), .out = row(f->att, t, m->d_q) });
+    attend(f, l);
     matmul_run(&f->mm, f->att, call->n, &(struct product){ &l->o, f->delta }, 1);
 }
 

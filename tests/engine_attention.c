@@ -76,7 +76,7 @@ static void run(struct bed *b, int window, int from, int n, float *out)
     pool_lock(b->pool);
     attention_run(&b->attention, &(struct attention_call){
         .kv = &b->kv, .layer = 1, .window = window, .scale = 0.3f, .n = n, .pos = pos,
-        .q = b->q + (size_t)from * width(b), .out = out });
+        .q = b->q + (size_t)from * width(b), .out = out }, 1);
     pool_unlock(b->pool);
 }
 
