@@ -9,7 +9,9 @@
 #include "ui/keyfile.h"
 #include "ui/term.h"
 
-enum { ANSWER_MS = 100 }; /* a terminal that is asked something has this long */
+/* As long has a terminal that is asked something; before the first frame, which would come late for
+ * one that never answers, only so long: an answer behind it changes the colours then. */
+enum { ANSWER_MS = 100, FIRST_MS = 25 };
 
 /* "foreground;background" in the environment, of some terminals. */
 static bool environment_light(void)
@@ -113,7 +115,7 @@ bool look_start(struct loop *l, const struct options *o, char *msg, size_t msg_b
     struct paths paths;
     struct err err;
     l->theme_fits = is_auto(o->theme);
-    enum term_background b = l->theme_fits ? term_ask(ANSWER_MS) : TERM_UNKNOWN;
+    enum term_background b = l->theme_fits ? term_ask(FIRST_MS) : TERM_UNKNOWN;
     l->light = b == TERM_UNKNOWN ? environment_light() : b == TERM_LIGHT;
     if (!paths_init(&paths, &err)) {
         snprintf(msg, msg_bytes, "%s", err.msg);
@@ -160,8 +162,9 @@ void look_theme(struct loop *l, const char *name)
 
 void look_colors(struct loop *l, bool light)
 {
+    bool same = l->light == light;
     l->light = light;
-    if (!l->theme_fits || l->overlay == OVERLAY_THEMES)
+    if (same || !l->theme_fits || l->overlay == OVERLAY_THEMES)
         return;
     look_show(l, fitting(l));
 }

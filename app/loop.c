@@ -720,6 +720,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     char msg[256] = "", id[80] = "";
     *started = screen_start(&l, o, msg, sizeof msg);
     if (!*started) {
+        term_restore();
         out_printf(stderr, "duet: no screen here: %s\n", msg);
         editor_free(&l.editor);
         return STATUS_USAGE;

@@ -608,6 +608,12 @@ def test_colors_change(t):
     light = t.screen("-e")
     t.type(told["dark"])
     t.wait("those of before", lambda s: t.screen("-e") == dark)
+    t.type("\033]11;rgb:ffff/ffff/ffff\033\\x")  # its answer to the first question, late
+    t.wait("no text of it", lambda s: re.search("^❯ x$", s, re.M))
+    t.keys("BSpace")
+    t.wait("other colours", lambda s: t.screen("-e") == light)
+    t.type("\033]11;rgb:0000/0000/0000\007")
+    t.wait("those of before", lambda s: t.screen("-e") == dark)
     t.type("/theme dark")
     t.keys("Enter")
     t.wait("it is chosen", lambda s: "theme dark; a line" in s)

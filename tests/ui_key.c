@@ -308,12 +308,28 @@ void test_decode_answers(void **state)
         struct key k;
         const char *osc = strchr(light[i], '\033');
         for (const char *p = osc; *p; p++) {
-            decode_feed(&d, p, 1, 0);
             assert_false(decode_key(&d, 0, &k));
+            decode_feed(&d, p, 1, 0);
         }
+        assert_true(decode_key(&d, 0, &k) && k.code == KEYCODE_LIGHT);
         assert_int_equal(decode_wait_ms(&d, 0), -1);
         decode_release(&d);
     }
+    /* However long its rest is on its way. */
+    static const char *const slow[] = {"\033]11;rgb:ff", "ff/ffff/ff", "ff\033", "\\", "\033[?62",
+                                       ";4c", "\033]11;rgb:ffff/nonsense\a"};
+    struct decode s = {0};
+    struct key said;
+    int lights = 0;
+    for (size_t i = 0; i < sizeof slow / sizeof *slow; i++) {
+        decode_feed(&s, slow[i], strlen(slow[i]), (int64_t)i * 2000);
+        while (decode_key(&s, (int64_t)i * 2000 + 1999, &said)) {
+            assert_int_equal(said.code, KEYCODE_LIGHT);
+            lights++;
+        }
+    }
+    assert_int_equal(lights, 1);
+    decode_release(&s);
     struct decode d = {0};
     struct key k;
     decode_feed(&d, "\033]", 2, 0); /* Alt+] is a key still */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/ui_rig.h"
+#include "ui/decode.h"
 #include "ui/term.h"
 #include "ui/text.h"
 
@@ -67,7 +68,7 @@ static void read_keys(void)
         struct key k;
         if (!term_read(&k)) {
             int ms = term_wait_ms();
-            bool part = ms <= 250; /* else it only looks at the size now and then */
+            bool part = ms <= DECODE_ANSWER_MS; /* else it only looks at the size now and then */
             if (part && !waiting)
                 report("part");
             waiting = part;
@@ -208,6 +209,26 @@ static void child_asks(void)
     report("asks");
     report(names[term_ask(PATIENCE_MS)]);
     child_keys();
+}
+
+/* Nobody answers in time: the answer is there before the terminal is taken. */
+static void child_asks_in_vain(void)
+{
+    struct pollfd p = {STDIN_FILENO, POLLIN, 0};
+    if (term_ask(1) == TERM_UNKNOWN)
+        report("unanswered");
+    poll(&p, 1, PATIENCE_MS);
+    child_keys();
+}
+
+static void child_asks_and_fails(void)
+{
+    term_ask(1);
+    setenv("TERM", "no-such-type", 1);
+    if (!term_start(&(struct term_opts){0}, (char[200]){""}, 200))
+        term_restore();
+    report("failed");
+    _exit(0);
 }
 
 static void child_unknown_type(void)
@@ -387,11 +408,11 @@ void test_term_asks(void **state)
 {
     (void)state;
     static const struct {
-        const char *answer, *background;
+        const char *answer, *background, *key;
         bool sync;
-    } rows[] = {{"\033]11;rgb:ffff/ffff/dddd\033\\\033[?2026;2$y\033[?1;2c", "light", true},
-                {"a\033]11;rgb:1c/1c/1c\a\033[?2026;0$y\033[?62;4c", "dark", false},
-                {"\033[?6c", "unknown", false}};
+    } rows[] = {{"\033]11;rgb:ffff/ffff/dddd\033\\\033[?2026;2$y\033[?1;2c", "light", "Light", true},
+                {"a\033]11;rgb:1c/1c/1c\a\033[?2026;0$y\033[?62;4c", "dark", "Dark", false},
+                {"\033[?6c", "unknown", NULL, false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct rig r;
         rig_start(&r, child_asks);
@@ -402,13 +423,38 @@ void test_term_asks(void **state)
         rig_expect(&r, "ready");
         if (rows[i].answer[0] == 'a')
             rig_expect(&r, "a");
-        rig_keys(&r, "\033]11;rgb:ffff/ffff/ffff\033\\q"); /* too late */
+        if (rows[i].key)
+            rig_expect(&r, rows[i].key);
+        rig_keys(&r, "\033]11;rgb:ffff/ffff/ffff\033\\q"); /* once more */
+        rig_expect(&r, "Light");
         rig_expect(&r, "q");
         was_restored(&r);
         assert_int_equal(strstr(r.out.data, "\033[?2026h") != NULL, rows[i].sync);
         assert_int_equal(strstr(r.out.data, "\033[?2026l") != NULL, rows[i].sync);
         rig_end(&r, 0);
     }
+}
+
+/* What it says of its colours when nobody waits for it any more is no text, and is not echoed. */
+void test_term_answers_late(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_start(&r, child_asks_in_vain);
+    rig_expect(&r, "unanswered");
+    rig_keys(&r, "\033]11;rgb:ffff/ff");
+    rig_expect(&r, "ready");
+    rig_expect(&r, "part");
+    rig_keys(&r, "ff/ffff\033\\\033[?62;4cq");
+    rig_expect(&r, "Light");
+    rig_expect(&r, "q");
+    assert_null(strstr(buf_text(&r.out), "11;rgb"));
+    was_restored(&r);
+    rig_end(&r, 0);
+    rig_start(&r, child_asks_and_fails);
+    rig_expect(&r, "failed");
+    same_settings(&r);
+    rig_end(&r, 0);
 }
 
 /* Where the cursor stands tells how wide the terminal draws: the program's own signs, once, and a

@@ -294,15 +294,65 @@ static struct token decode_own(const struct decode *d, const char *s, size_t byt
     return t;
 }
 
+/* One of the three numbers of a colour, 0 to 1: one to four hexadecimal digits. */
+static bool color_part(const char **at, const char *end, double *out)
+{
+    unsigned v = 0, most = 0;
+    for (int n = 0; n < 4 && *at < end && strchr("0123456789abcdefABCDEF", **at) && **at; n++) {
+        char digit = *(*at)++;
+        v = v * 16 + (unsigned)(digit <= '9' ? digit - '0' : (digit | 32) - 'a' + 10);
+        most = most * 16 + 15;
+    }
+    *out = most ? (double)v / most : 0;
+    return most > 0;
+}
+
+/* "rgb:1c1c/1c1c/1c1c" or "rgba:...": its brightness as the eye weighs it. */
+static bool color_light(const char *at, const char *end, bool *light)
+{
+    static const double weight[] = {0.2126, 0.7152, 0.0722};
+    double sum = 0, part_of;
+    if (end - at < 4 || memcmp(at, "rgb", 3) != 0)
+        return false;
+    at += 3 + (at[3] == 'a');
+    for (int i = 0; i < 3; i++) {
+        if (at == end || *at++ != (i ? '/' : ':') || !color_part(&at, end, &part_of))
+            return false;
+        sum += weight[i] * part_of;
+    }
+    *light = sum > 0.5;
+    return true;
+}
+
+static const char color_answer[] = "\033]11;";
+
+static bool is_color_answer(const char *s, size_t bytes)
+{
+    return bytes >= sizeof color_answer - 1 && memcmp(s, color_answer, sizeof color_answer - 1) == 0;
+}
+
+/* The colour behind the text, said when nobody waited for it any more, as a terminal tells a change
+ * of its colours; other answers are nothing. */
+static struct token osc_token(const char *s, size_t bytes)
+{
+    struct key k = {0};
+    bool light = false;
+    if (is_color_answer(s, bytes) && color_light(s + sizeof color_answer - 1, s + bytes, &light))
+        k.code = light ? KEYCODE_LIGHT : KEYCODE_DARK;
+    return key_token(bytes, k);
+}
+
 /* "ESC ] NUMBER ... BEL" or "... ESC \\": a late answer of the terminal. */
 static struct token decode_osc(const char *s, size_t bytes)
 {
     for (size_t i = 2; i < bytes && i < OSC_MAX; i++) {
         unsigned char c = (unsigned char)s[i];
         if (c == '\a')
-            return skip(i + 1);
+            return osc_token(s, i + 1);
+        if (c == ESC && i + 1 == bytes)
+            return part();
         if (c == ESC)
-            return i + 1 == bytes ? part() : skip(s[i + 1] == '\\' ? i + 2 : i);
+            return s[i + 1] == '\\' ? osc_token(s, i + 2) : skip(i);
         if (c < 0x20 || c == 127)
             return skip(i);
     }
@@ -418,39 +468,8 @@ static bool paste_collect(struct decode *d, bool late, struct key *k)
 
 /* ---- answers ------------------------------------------------------------------------------ */
 
-/* One of the three numbers of a colour, 0 to 1: one to four hexadecimal digits. */
-static bool color_part(const char **at, const char *end, double *out)
-{
-    unsigned v = 0, most = 0;
-    for (int n = 0; n < 4 && *at < end && strchr("0123456789abcdefABCDEF", **at) && **at; n++) {
-        char digit = *(*at)++;
-        v = v * 16 + (unsigned)(digit <= '9' ? digit - '0' : (digit | 32) - 'a' + 10);
-        most = most * 16 + 15;
-    }
-    *out = most ? (double)v / most : 0;
-    return most > 0;
-}
-
-/* "rgb:1c1c/1c1c/1c1c" or "rgba:...": its brightness as the eye weighs it. */
-static bool color_light(const char *at, const char *end, bool *light)
-{
-    static const double weight[] = {0.2126, 0.7152, 0.0722};
-    double sum = 0, part_of;
-    if (end - at < 4 || memcmp(at, "rgb", 3) != 0)
-        return false;
-    at += 3 + (at[3] == 'a');
-    for (int i = 0; i < 3; i++) {
-        if (at == end || *at++ != (i ? '/' : ':') || !color_part(&at, end, &part_of))
-            return false;
-        sum += weight[i] * part_of;
-    }
-    *light = sum > 0.5;
-    return true;
-}
-
 void decode_answers(const char *bytes, size_t n, struct decode_answers *a)
 {
-    static const char color[] = "]11;";
     *a = (struct decode_answers){0};
     for (size_t i = 0; i + 1 < n; i++) {
         const char *s = bytes + i;
@@ -458,8 +477,9 @@ void decode_answers(const char *bytes, size_t n, struct decode_answers *a)
         bool bad;
         if (*s != ESC)
             continue;
-        if (n - i > sizeof color && memcmp(s + 1, color, sizeof color - 1) == 0)
-            a->background = color_light(s + sizeof color, bytes + n, &a->light) || a->background;
+        if (is_color_answer(s, n - i))
+            a->background = color_light(s + sizeof color_answer - 1, bytes + n, &a->light) ||
+                            a->background;
         if (s[1] != '[' || !scan_csi(s, n - i, &c, &bad) || bad || c.first != '?')
             continue;
         a->attributes = a->attributes || c.last == 'c';
@@ -518,6 +538,8 @@ static int64_t patience_ms(const struct decode *d)
     if (n < 2)
         return DECODE_ESC_MS;
     const char *s = d->in.data + d->at;
+    if (is_color_answer(s, n) || (n > 2 && s[0] == ESC && s[1] == '[' && s[2] == '?'))
+        return DECODE_ANSWER_MS;
     bool sequence = s[0] == ESC && !(n == 2 && s[1] == ESC);
     return sequence ? DECODE_SEQUENCE_MS : DECODE_ESC_MS;
 }

@@ -20,6 +20,7 @@
 enum {
     DECODE_ESC_MS = 25,
     DECODE_SEQUENCE_MS = 250,
+    DECODE_ANSWER_MS = 5000, /* an answer that nobody types: its rest is no text, however late */
     DECODE_PASTE_MS = 5000,
     DECODE_PASTE_MAX = 16 << 20, /* bytes of one paste; more is dropped */
     DECODE_SEQUENCES = 48,       /* own sequences of a terminal type */

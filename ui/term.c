@@ -68,7 +68,7 @@ static struct {
 static struct {
     struct buf typed; /* all that came while the answers were waited for */
     bool sync;        /* frames may be sent as one */
-    bool done;        /* it was asked */
+    bool done;        /* it was asked, and is quiet since: term_start() or term_restore() follows */
 } asked;
 
 /* What term_restore() needs, and nothing else: it may run in a signal handler at any time. */
@@ -232,8 +232,6 @@ enum term_background term_ask(int wait_ms)
     tcsetattr(STDIN_FILENO, TCSANOW, &quiet);
     write_all(questions, sizeof questions - 1);
     take_answers(wait_ms, &a);
-    tcsetattr(STDIN_FILENO, TCSANOW, &restore.saved);
-    restore.armed = 0;
     asked.sync = a.sync;
     asked.done = true;
     return !a.background ? TERM_UNKNOWN : a.light ? TERM_LIGHT : TERM_DARK;
@@ -296,7 +294,7 @@ bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
         return fail(msg, msg_bytes, "the terminal is taken already");
     if (!check_terminal(msg, msg_bytes))
         return false;
-    if (tcgetattr(STDIN_FILENO, &restore.saved) != 0)
+    if (!asked.done && tcgetattr(STDIN_FILENO, &restore.saved) != 0)
         return fail(msg, msg_bytes, strerror(errno));
     term.opts = *opts;
     term.screen = newterm(NULL, stdout, stdin);

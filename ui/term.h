@@ -20,7 +20,9 @@ struct term_opts {
 enum term_background { TERM_UNKNOWN, TERM_DARK, TERM_LIGHT };
 
 /* Asks the terminal, before term_start(), for its background and whether it knows synchronised
- * output; waits as long at most. What is typed meanwhile is kept for term_read(). */
+ * output; waits as long at most. What is typed meanwhile is kept for term_read(); so is the
+ * colour, that is KEYCODE_DARK or KEYCODE_LIGHT there, whenever the answer comes. The terminal
+ * echoes nothing from here on: where no term_start() succeeds, term_restore() gives it back. */
 enum term_background term_ask(int wait_ms);
 
 /* Takes the terminal: alternate screen, raw keys, bracketed paste. On failure (not a terminal,
