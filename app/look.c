@@ -189,6 +189,17 @@ void look_unicode(struct loop *l, const char *text)
     buf_release(&out);
 }
 
+void look_mouse(struct loop *l, const char *args)
+{
+    bool on = strcmp(args, "on") == 0;
+    if (*args && !on && strcmp(args, "off") != 0) {
+        loop_hint(l, true, "/mouse on or off");
+        return;
+    }
+    term_mouse(*args ? on : !term_has_mouse());
+    loop_hint(l, false, term_has_mouse() ? "mouse on: text is selected with Shift" : "mouse off");
+}
+
 void look_wide(struct loop *l)
 {
     if (l->wide || l->talk.options->ascii)

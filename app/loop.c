@@ -358,7 +358,7 @@ static void flip(struct loop *l, int step)
         return;
     talk_flip(t, step);
     if (earlier)
-        loop_hint(l, false, "in a branch; the session it comes from is as it was");
+        loop_hint(l, false, "in a branch; its session is as it was");
 }
 
 /* The turn in view is to be read again. */
@@ -397,7 +397,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_COPY: reader_copy(l, ""); return true;
     case ACTION_COPY_BLOCK:
         l->copying = true;
-        loop_hint(l, false, "a block of code: 1 to 9; a the answer, t the turn in view");
+        loop_hint(l, false, "1-9 a block, a the answer, t the turn");
         return true;
     case ACTION_EDIT: outside_edit(l); return true;
     case ACTION_BARE: outside_bare(l); return true;
@@ -406,6 +406,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_COMPLETE: complete(l); return true;
     case ACTION_FOLD: fold(l); return true;
     case ACTION_READER: l->reader = !l->reader; return true;
+    case ACTION_MOUSE: look_mouse(l, ""); return true;
     case ACTION_SUSPEND: suspend(l); return true;
     case ACTION_REDRAW: term_redraw(); return true;
     case ACTION_HELP: overlay_help(l); return true;
@@ -637,6 +638,8 @@ static void send_line(struct loop *l, const char *line)
         branch(l, args);
     else if (a == ACTION_ATTACH)
         attach(l, args);
+    else if (a == ACTION_MOUSE)
+        look_mouse(l, args);
     else if (a == ACTION_UNICODE)
         look_unicode(l, args);
     else if (a == ACTION_BOTH)

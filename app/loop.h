@@ -170,6 +170,7 @@ void look_theme(struct loop *l, const char *name); /* takes it and says so, or w
 void look_show(struct loop *l, const char *name);  /* takes it silently, if it is one */
 void look_take(struct loop *l, const struct theme *t);
 void look_unicode(struct loop *l, const char *text); /* tells how wide its signs are */
+void look_mouse(struct loop *l, const char *args);   /* on, off, or "" = the other */
 void look_wide(struct loop *l);
 void look_colors(struct loop *l, bool light);      /* the terminal has other colours now */
 

@@ -611,9 +611,10 @@ def test_colors_change(t):
     t.type("\033]11;rgb:ffff/ffff/ffff\033\\x")  # its answer to the first question, late
     t.wait("no text of it", lambda s: re.search("^❯ x$", s, re.M))
     t.keys("BSpace")
-    t.wait("other colours", lambda s: t.screen("-e") == light)
+    head = lambda s: s.splitlines()[0]  # noqa: E731
+    t.wait("the light ones", lambda s: head(t.screen("-e")) == head(light))
     t.type("\033]11;rgb:0000/0000/0000\007")
-    t.wait("those of before", lambda s: t.screen("-e") == dark)
+    t.wait("those of before", lambda s: head(t.screen("-e")) == head(dark))
     t.type("/theme dark")
     t.keys("Enter")
     t.wait("it is chosen", lambda s: "theme dark; a line" in s)
@@ -649,7 +650,20 @@ def test_mouse(t):
         t.duet("--max-tokens 8", args)
         t.idle()
         true("mouse %s with '%s'" % (flag(), args), flag() == want)
-        t.type("/quit")
+        for key, at in (("F9", "on" if want == "0" else "off"), ("F9", "off" if want == "0" else "on")):
+            t.keys(key)
+            t.wait("what was done", lambda s: "mouse " + at in s)
+            true("mouse %s" % at, flag() == ("1" if at == "on" else "0"))
+        for typed, at in (("on", "1"), ("maybe", "1"), ("off", "0"), ("on", "1")):
+            t.type("/mouse " + typed)
+            t.keys("Enter")
+            t.wait("what was done", lambda s: "/mouse on or off" in s if typed == "maybe" else
+                   "mouse " + typed in s.splitlines()[-1] and "❯ /" not in s)
+            true("mouse " + typed, flag() == at)
+        if want == "1":
+            os.kill(t.pid(), signal.SIGSEGV)
+        else:
+            t.type("/quit")
         t.keys("Enter")
         t.shell()
         true("no mouse behind it", flag() == "0")

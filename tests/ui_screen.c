@@ -58,13 +58,13 @@ void test_list_moves(void **state)
     (void)state;
     ui_locale();
     struct list *l = fruits(true);
-    draws(l, 3, 30, "Sessions\n> Apple                 today\n  Banana            yesterday\n");
+    draws(l, 3, 30, "Sessions\n> Apple                 today\n  Banana            yesterday↓\n");
     assert_int_equal(list_chosen(l), 0);
     press(l, "Up");
     assert_int_equal(list_chosen(l), 0);
     press(l, "Down");
     press(l, "Down");
-    draws(l, 3, 30, "Sessions\n  Banana            yesterday\n> Straße               12 May\n");
+    draws(l, 3, 30, "Sessions\n  Banana            yesterday↑\n> Straße               12 May↓\n");
     press(l, "End");
     assert_int_equal(list_chosen(l), 3);
     press(l, "PgUp");
@@ -155,8 +155,13 @@ void test_list_narrow(void **state)
     draws(l, 4, 40, "Sessions\n> How do I reverse a list?   2026-11-26\n"
                     "  Short     17:04    12 turns     20 kB\n"
                     "  A piece of the context\n");
-    draws(l, 3, 30, "Sessions\n> How do I revers  2026-11-26\n"
-                    "  Short     17:04    12 turns\n");
+    draws(l, 3, 30, "Sessions\n> How do I rever…  2026-11-26\n"
+                    "  Short     17:04    12 turns↓\n");
+    list_ascii(l, true);
+    draws(l, 3, 30, "Sessions\n> How do I rev...  2026-11-26\n"
+                    "  Short     17:04    12 turnsv\n");
+    press(l, "End");
+    draws(l, 3, 30, "Sessions\n  Short     17:04    12 turns^\n> A piece of the context\n");
     list_free(&l);
 }
 
@@ -193,21 +198,21 @@ void test_list_text(void **state)
           "  F2 Ctrl+T  /toggle    Switch between Flash and\n"
           "                        Pro-Max, during a reply\n"
           "                        too\n  /a-command-that-is LONGER\n"
-          "                        Say something\n");
+          "                        Say something            ↓\n");
     press(l, "Down");
     draws(l, 7, 50,
           "Help\n"
-          "  F2 Ctrl+T  /toggle    Switch between Flash and\n"
+          "  F2 Ctrl+T  /toggle    Switch between Flash and ↑\n"
           "                        Pro-Max, during a reply\n"
           "                        too\n  /a-command-that-is LONGER\n"
           "                        Say something\n  /none\n");
     press(l, "Down");
     press(l, "End");
-    draws(l, 3, 50, "Help\n  F2 Ctrl+T  /toggle    Switch between Flash and\n"
-                    "                        Pro-Max, during a reply\n");
+    draws(l, 3, 50, "Help\n  F2 Ctrl+T  /toggle    Switch between Flash and ↑\n"
+                    "                        Pro-Max, during a reply  ↓\n");
     press(l, "End");
-    draws(l, 3, 50, "Help\n  /none\n\n");
-    draws(l, 5, 30, "Help\n  /a-command-that-is LONGER\n    Say something\n  /none\n\n");
+    draws(l, 3, 50, "Help\n  /none                                          ↑\n\n");
+    draws(l, 5, 30, "Help\n  /a-command-that-is LONGER  ↑\n    Say something\n  /none\n\n");
     assert_int_equal(list_chosen(l), -1);
     assert_int_equal(press(l, "Enter"), LIST_CLOSED);
     for (int rows = 1; rows < 8; rows++)

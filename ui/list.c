@@ -16,7 +16,7 @@ struct item {
 
 struct list {
     char *title;
-    bool choose;
+    bool choose, ascii;
     struct item *item;
     int n, cap;
     int *shown; /* [n_shown] numbers of the rows that pass the filter */
@@ -114,6 +114,11 @@ void list_title(struct list *l, const char *title)
     char *made = mem_dup(title);
     free(l->title);
     l->title = made;
+}
+
+void list_ascii(struct list *l, bool ascii)
+{
+    l->ascii = ascii;
 }
 
 void list_go(struct list *l, int i)
@@ -299,6 +304,23 @@ static int put_shown(struct grid *g, int row, int col, int cols, enum style s, c
     return n;
 }
 
+/* The same, cut with an ellipsis. */
+static void put_cut(const struct list *l, struct grid *g, int row, int col, int cols, enum style s,
+                    const char *text)
+{
+    struct buf shown = {0};
+    const char *dots = l->ascii ? "..." : "…";
+    int n = text_cells(dots, strlen(dots));
+    text_display(&shown, text, strlen(text));
+    if (text_cells(buf_text(&shown), shown.bytes) <= cols || cols < n) {
+        grid_put(g, row, col, cols, s, buf_text(&shown), shown.bytes);
+    } else {
+        int at = grid_put(g, row, col, cols - n, s, buf_text(&shown), shown.bytes);
+        grid_put(g, row, col + at, n, s, dots, strlen(dots));
+    }
+    buf_release(&shown);
+}
+
 static void draw_title(const struct list *l, struct grid *g, int row, int col, int cols)
 {
     int n = put_shown(g, row, col, cols, STYLE_LABEL, l->title);
@@ -348,7 +370,7 @@ static void draw_choice(const struct list *l, struct grid *g, int i, int row, in
     int right = text_cells(it->right, bytes);
     if (right && own + right + BESIDE > cols)
         left = cols - right - BESIDE;
-    put_shown(g, row, col + LEFT_MARGIN, left, bar ? STYLE_SELECTED : STYLE_TEXT, it->left);
+    put_cut(l, g, row, col + LEFT_MARGIN, left, bar ? STYLE_SELECTED : STYLE_TEXT, it->left);
     if (right)
         put_shown(g, row, col + cols - right - 1, right, bar ? STYLE_SELECTED : STYLE_DIM,
                   it->right);
@@ -366,8 +388,8 @@ static void draw_text(const struct list *l, struct grid *g, const struct item *i
     struct wrap_row w = {.more = true};
     size_t bytes = strlen(it->right);
     int next = p->row + item_rows(l, it);
-    put_shown(g, p->row, p->col + LEFT_MARGIN, l->cols - LEFT_MARGIN,
-              first ? STYLE_SELECTED : STYLE_LABEL, it->left);
+    put_cut(l, g, p->row, p->col + LEFT_MARGIN, l->cols - LEFT_MARGIN,
+            first ? STYLE_SELECTED : STYLE_LABEL, it->left);
     for (int row = p->row + right_row(l, it); bytes && w.more && row < p->end; row++) {
         wrap_row(it->right, bytes, w.next, right_cols(l), WRAP_WORDS, &w);
         struct buf shown = {0};
@@ -389,6 +411,15 @@ static void keep_bar_in_view(struct list *l)
         l->top = l->at - l->rows + 1;
 }
 
+/* That there is more, above the first row of the list or below its last one. */
+static void draw_more(const struct list *l, struct grid *g, int row, int col, bool below)
+{
+    const char *sign = below ? (l->ascii ? "v" : "↓") : l->ascii ? "^" : "↑";
+    if (l->rows > 1 && l->cols > LEFT_MARGIN)
+        grid_put(g, below ? row + l->rows : row + 1, col + l->cols - 1, 1, STYLE_NOTE, sign,
+                 strlen(sign));
+}
+
 void list_draw(struct list *l, struct grid *g, int row, int col, int rows, int cols)
 {
     if (rows < 1 || cols < 1)
@@ -403,12 +434,17 @@ void list_draw(struct list *l, struct grid *g, int row, int col, int rows, int c
     if (l->top > last)
         l->top = last;
     struct pen p = {row + 1, row + rows, col};
-    for (int i = l->top; i < l->n_shown && p.row < p.end; i++) {
+    int i = l->top;
+    for (; i < l->n_shown && p.row < p.end; i++) {
         if (l->choose)
             draw_choice(l, g, i, p.row++, col, cols);
         else
             draw_text(l, g, &l->item[l->shown[i]], &p);
     }
+    if (l->top > 0)
+        draw_more(l, g, row, col, false);
+    if (i < l->n_shown || p.row > p.end)
+        draw_more(l, g, row, col, true);
     if (!l->n_shown && rows > 1)
         put_shown(g, row + 1, col + 2, cols - 2, STYLE_DIM, l->n ? "no match" : "nothing yet");
 }

@@ -38,6 +38,10 @@ void list_go(struct list *l, int i); /* the bar on row i, if that is shown */
 bool list_point(struct list *l, int row);
 void list_title(struct list *l, const char *title);
 
+void list_ascii(struct list *l, bool ascii); /* only such signs of its own */
+
+/* What does not fit in a row ends in an ellipsis; at the right edge an arrow shows that there are
+ * rows above or below. */
 void list_draw(struct list *l, struct grid *g, int row, int col, int rows, int cols);
 
 #endif

@@ -205,15 +205,18 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
         draw_beside(g, v, middle);
     int listed = !v->list ? 0 : list_rows(v, middle->rows), left = middle->rows - listed;
     if (v->list)
+        list_ascii(v->list, v->ascii);
+    if (v->list)
         list_draw(v->list, g, middle->row, middle->col, listed, middle->cols);
     if (v->spots) {
         v->spots->list = (struct rect){middle->row, middle->col, listed, middle->cols};
         v->spots->transcript = (struct rect){middle->row + listed, middle->col,
                                              l.small ? 0 : left, middle->cols};
     }
-    if (left > 0 && !l.small && v->empty && !transcript_count(v->transcript))
+    if (left > 0 && !l.small && v->empty && !transcript_count(v->transcript)) {
+        list_ascii(v->empty, v->ascii);
         list_draw(v->empty, g, middle->row + listed, middle->col, left, middle->cols);
-    else if (left > 0 && !l.small)
+    } else if (left > 0 && !l.small)
         transcript_draw(v->transcript, g, middle->row + listed, middle->col, left, middle->cols);
     if (l.rule.rows)
         draw_rule(g, v, &l.rule);

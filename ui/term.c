@@ -143,7 +143,7 @@ static void prepare_restore(void)
         restore_char(*p);
     for (const char *p = knows_osc() ? colors_off : ""; *p; p++)
         restore_char(*p);
-    for (const char *p = mouse_off; term.opts.mouse && *p; p++)
+    for (const char *p = mouse_off; *p; p++) /* it may be taken later */
         restore_char(*p);
     restore_capability("sgr0");
     restore_capability("rmkx");
@@ -256,6 +256,11 @@ static void cursor_away(void)
     term.away = true;
 }
 
+static void mouse(bool on)
+{
+    write_all(on ? mouse_on : mouse_off, on ? sizeof mouse_on - 1 : sizeof mouse_off - 1);
+}
+
 static void modes(bool on)
 {
     cursor_back();
@@ -263,7 +268,7 @@ static void modes(bool on)
     if (knows_osc())
         write_all(on ? colors_on : colors_off, sizeof colors_on - 1);
     if (term.opts.mouse)
-        write_all(on ? mouse_on : mouse_off, on ? sizeof mouse_on - 1 : sizeof mouse_off - 1);
+        mouse(on);
 }
 
 /* Terminals older than the marks around a paste. */
@@ -326,6 +331,18 @@ bool term_start(const struct term_opts *opts, char *msg, size_t msg_bytes)
     term.all = true;
     term.on = true;
     return true;
+}
+
+void term_mouse(bool on)
+{
+    if (term.on && on != term.opts.mouse)
+        mouse(on);
+    term.opts.mouse = on;
+}
+
+bool term_has_mouse(void)
+{
+    return term.opts.mouse;
 }
 
 void term_stop(void)

@@ -47,6 +47,10 @@ void term_return(void);
  * False: nothing was sent, because the text is too long for most or the terminal has none. */
 bool term_clipboard(const char *text, size_t bytes);
 
+/* Takes wheel and clicks from now on, or leaves them to the terminal. */
+void term_mouse(bool on);
+bool term_has_mouse(void);
+
 int term_fd(void); /* to poll for input */
 void term_size(int *rows, int *cols);
 void term_theme(const struct theme *t);
