@@ -741,6 +741,36 @@ def test_dumb_terminal(t):
 test_dumb_terminal.env = {"TERM": "dumb", "PAGER": "cp -t .", "EDITOR": "cp question"}
 
 
+def test_accessible(t):
+    """For a screen reader: plain lines, with the same commands, and nothing but text."""
+    t.duet("--max-tokens 8")
+    t.wait("the prompt", lambda s: "flash>" in s)
+    true("no other screen", modes(t).startswith("0 1"))
+    t.type("hello")
+    t.keys("Enter")
+    t.wait("an answer", lambda s: "[Flash]" in s and "re-read" in s)
+    t.type("/toggle")
+    t.keys("Enter")
+    t.wait("the other mode", lambda s: s.rstrip().endswith("pro-max>"))
+    true("no colour is sent", not COLOUR.search(t.screen("-e")))
+
+
+test_accessible.env = {"ACCESSIBLE": "1"}
+
+
+def test_keys_conflict(t):
+    """What is wrong with the keys file is said at the start; the first of two lines holds."""
+    os.makedirs(os.path.join(t.home, "config/duet"))
+    with open(os.path.join(t.home, "config/duet/keys"), "w", encoding="utf-8") as f:
+        f.write("editor F5 help\neditor F5 open\n")
+    t.duet("--max-tokens 8")
+    t.idle()
+    t.wait("the conflict", lambda s: "duet/keys: line 2: F5 in the editor" in s and
+           "has an action from line 1" in s)
+    t.keys("F5")
+    t.wait("the first action", lambda s: "\nHelp" in s)
+
+
 def test_doubt(t):
     """What an answer was unsure of: the list over the marked answer, the next place, asking."""
     t.duet("--max-tokens 24", "--session doubt")
