@@ -410,7 +410,8 @@ void test_term_asks(void **state)
     static const struct {
         const char *answer, *background, *key;
         bool sync;
-    } rows[] = {{"\033]11;rgb:ffff/ffff/dddd\033\\\033[?2026;2$y\033[?1;2c", "light", "Light", true},
+    } rows[] = {{"\033]11;rgb:ffff/ffff/dddd\033\\\033[?2026;2$y\033[?1;2c", "light",
+                 "Light", true},
                 {"a\033]11;rgb:1c/1c/1c\a\033[?2026;0$y\033[?62;4c", "dark", "Dark", false},
                 {"\033[?6c", "unknown", NULL, false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

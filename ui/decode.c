@@ -328,7 +328,8 @@ static const char color_answer[] = "\033]11;";
 
 static bool is_color_answer(const char *s, size_t bytes)
 {
-    return bytes >= sizeof color_answer - 1 && memcmp(s, color_answer, sizeof color_answer - 1) == 0;
+    size_t n = sizeof color_answer - 1;
+    return bytes >= n && memcmp(s, color_answer, n) == 0;
 }
 
 /* The colour behind the text, said when nobody waited for it any more, as a terminal tells a change
