@@ -166,14 +166,13 @@ $(BUILD)/ui/themes.inc: $(THEMES) Makefile
 $(BUILD)/ui/theme.o: BASE += -I$(BUILD)
 $(BUILD)/ui/theme.o: $(BUILD)/ui/themes.inc
 
-# So are the texts that `duet kv` reads: prose, code, and what repeats itself.
-TEXT_prose := README.md man/duet.1 man/duet-session.5
-TEXT_code  := engine/gguf.c engine/session.c
-TEXT_copy  := $(THEMES) ui/action.def app/demand.def app/options.def tests/engine.def tests/app.def
-$(BUILD)/app/texts.inc: $(TEXT_prose) $(TEXT_code) $(TEXT_copy) Makefile
+# So are the texts that `duet kv` reads: prose, code, and what repeats itself. They do not change, so
+# that what is measured can be compared.
+TEXTS := prose code copy
+$(BUILD)/app/texts.inc: $(TEXTS:%=app/texts/%.txt) Makefile
 	@mkdir -p $(@D)
-	@{ $(foreach t,prose code copy,echo '{"$(t)",'; \
-		sed 's/[\\"]/\\&/g; s/.*/ "&\\n"/' $(TEXT_$(t)); echo '},';) } > $@
+	@{ $(foreach t,$(TEXTS),echo '{"$(t)",'; \
+		sed 's/[\\"]/\\&/g; s/.*/ "&\\n"/' app/texts/$(t).txt; echo '},';) } > $@
 $(BUILD)/app/kv.o: BASE += -I$(BUILD)
 $(BUILD)/app/kv.o: $(BUILD)/app/texts.inc
 

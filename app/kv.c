@@ -29,7 +29,8 @@ enum {
     RECALL_ROOM = 64,   /* for a question and its answer */
 };
 
-/* What is read where no file is named: the program's own texts, and recall's. */
+/* What is read where no file is named: app/texts, the program's own as they once were, and
+ * recall's. */
 static const struct text {
     const char *name, *text;
 } texts[] = {
@@ -47,7 +48,7 @@ struct list {
 struct kv_options {
     const char *model;
     bool tier[TIER_COUNT];        /* wanted; f16 always runs */
-    struct list length, rows;     /* rows: chosen by the index, a run each; 0 = as always */
+    struct list length, rows;     /* rows: chosen by the index, a run each; 0 = by share */
     const char *text[TEXTS_MAX];  /* names and files; none: all names */
     int n_texts, threads;
     uint64_t seed;

@@ -13,6 +13,8 @@
 #include "engine/engine.h"
 #include "engine/err.h"
 
+#define CACHE_PASS_MAX 512   /* tokens of one timeline in a pass of the network */
+
 struct model;
 struct kv_file;
 

@@ -204,7 +204,7 @@ bool engine_is_think_end(const struct engine *e, int32_t id);
 
 enum kv_type { KV_F16, KV_F32 };
 
-#define SESSION_ROWS     672
+#define SESSION_ROWS     672    /* see session_set_rows() */
 #define SESSION_ROWS_AT  8192
 #define SESSION_ROWS_MAX 4096
 
@@ -342,8 +342,10 @@ bool session_set_far(struct session *s, const struct far_opts *far, struct err *
 void session_set_index(struct session *s, bool on);
 
 /* How many rows a key head reads at most because the index says so, of up to SESSION_ROWS_AT tokens
- * (of more, as many times more, but SESSION_ROWS_MAX at most): 1 to SESSION_ROWS_MAX, 0 = the
- * SESSION_ROWS of a new session. More cost time and nothing else. */
+ * (of more, as many times more, but SESSION_ROWS_MAX at most): 1 to SESSION_ROWS_MAX. 0, as in a
+ * new session: so many that all a token reads of the cache, index included, comes to just under 8 %
+ * of f16; at less than about SESSION_ROWS_AT tokens, as many rows as there. They are about
+ * SESSION_ROWS. More cost time and nothing else. */
 void session_set_rows(struct session *s, int n);
 
 /* Reads the tokens [from, to) again, where they are, and holds them as f16 (or f32) rows from then

@@ -43,7 +43,6 @@ bool kv_init(struct kv *kv, const struct model *m, const struct kv_shape *shape,
                          [KV_Q4] = heads * codec_q4_bytes(shape->head_dim) },
         .index_bytes = heads * codec_index_bytes(shape->head_dim),
         .n_blocks_max = (n_ctx + KV_BLOCK - 1) / KV_BLOCK,
-        .far = { .n_chosen = SESSION_ROWS },
     };
     kv->blocks = mem_alloc_n((size_t)kv->n_blocks_max, sizeof *kv->blocks);
     return kv->blocks || err_set(err, ERR_NOMEM, "not enough memory for a context of %d tokens",
@@ -415,7 +414,7 @@ static void dense_set_index(struct cache *c, bool on)
 
 static void dense_set_rows(struct cache *c, int n)
 {
-    kv_of(c)->far.n_chosen = n < 1 ? SESSION_ROWS : n < SESSION_ROWS_MAX ? n : SESSION_ROWS_MAX;
+    kv_of(c)->far.n_chosen = n < 1 ? 0 : n < SESSION_ROWS_MAX ? n : SESSION_ROWS_MAX;
 }
 
 static uint64_t dense_resident(const struct cache *c)

@@ -68,7 +68,7 @@ struct kv_far {
     enum kv_tier tier;
     char folder[512];         /* of the spool; "": none */
     bool use_index;           /* read by the index where there is one */
-    int n_chosen;             /* and so many of its rows at most, 1..SESSION_ROWS_MAX; see
+    int n_chosen;             /* and so many of its rows at most, 1..SESSION_ROWS_MAX, or 0: see
                                * session_set_rows() */
     struct spool *spool;      /* NULL before the first block goes there */
     int n_settled;            /* blocks [0, n_settled) have the form of the tier */

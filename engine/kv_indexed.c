@@ -21,11 +21,19 @@
 #define LIST_MAX    (SESSION_ROWS_MAX + NEAR_MAX)
 #define PARTS_MAX   ((LIST_MAX + PART - 1) / PART)
 #define LIST_ROOM   (PARTS_MAX * PART)
-#define MASS_LEFT   0.002f  /* need not be chosen, of the mass that is not the first tokens': what
-                             * these get stands for nothing, and the rest is what a head says. Ten
-                             * times as much costs more than a smaller SESSION_ROWS does */
+#define MASS_LEFT   0.0001f /* need not be chosen, of the mass that is not the first tokens': what
+                             * these get stands for nothing, and the rest is what a head says. So
+                             * little, because mass by one bit a value is a guess: a head that looks
+                             * for one row may have it far down, behind all but 0.002 */
 #define VALUE_LEAST 0.08f   /* times an equal share among as many rows as may be chosen: of a row
                              * that turns out to have less the value is not read */
+#define READ_SHARE  0.0795f /* of f16 at a token's length: what reading it may come to where no
+                             * number of rows was asked for; */
+#define SHARE_AT    7680    /* at fewer tokens than so many, as many rows as there */
+#define ROWS_LEAST  64
+#define VALUES_FIRST 0.5f   /* of the chosen keys' values are read, before it is known; it counts as
+                             * much as this many keys that were chosen: */
+#define VALUES_FIRST_ROWS 256
 #define OCTAVE      (1 << 23)  /* of a float's bits */
 #define STEP        (OCTAVE / 64)  /* so near to its true place the border of the chosen is found */
 
@@ -51,11 +59,18 @@ struct work {
     atomic_int left;        /* spans, and the near rows, that are not scored yet */
 };
 
+/* What the chosen rows of one token have taken in the layers so far. */
+struct spent {
+    int pos, n_layers, last;   /* layers that read by the index; the last of them */
+    uint64_t bytes, n_rows, n_values;
+};
+
 struct kv_indexed {
     int group, dim, n_kv_head, n_spans;
     struct work *work;      /* [n_kv_head] */
     float *power;           /* [CODEC_POWERS] */
     float ones[KV_BLOCK];
+    struct spent spent[CACHE_PASS_MAX];   /* of each token of a pass, by its position */
     char *memory;
     int n_tokens;           /* of the pass, and what they read: */
     uint64_t bytes, n_reads, n_rows, n_values;   /* reads: one token and key head each */
@@ -164,6 +179,7 @@ struct read {
     const struct kernels *k;
     int pos, n_far, n_spans;   /* far positions and the spans they lie in */
     int most;                  /* rows that may be chosen */
+    struct spent *spent;
     int n_parts;               /* of the longest list there may be */
     int group, dim;
     size_t row_bytes, index_bytes;   /* of a row in q8; of a head's index of a block */
@@ -171,9 +187,46 @@ struct read {
     float *out;
 };
 
-/* So many as may be chosen of up to SESSION_ROWS_AT tokens; beyond these the same share, so that of
- * the cache a token always reads about as much, and no head finds less of what it wants. */
-static int most_of(const struct kv *kv, int n_far)
+/* Where a token counts; a layer that does not follow its last one begins anew. */
+static struct spent *spent_of(struct kv_indexed *x, int layer, int pos)
+{
+    struct spent *s = &x->spent[(unsigned)pos % CACHE_PASS_MAX];
+    if (s->pos != pos || layer <= s->last)
+        *s = (struct spent){ .pos = pos };
+    s->last = layer;
+    return s;
+}
+
+/* The bytes that a key head has for chosen rows: the share of what the token sees, less the index
+ * and the near rows. Of fewer than SHARE_AT tokens it is what it were there. */
+static double bytes_for_rows(const struct read *r)
+{
+    int seen = r->pos + 1 > SHARE_AT ? r->pos + 1 : SHARE_AT;
+    int n_near = KV_SINKS + r->pos + 1 - r->n_far;
+    double f16 = (double)seen * r->dim * 2 * sizeof(uint16_t);
+    return f16 * READ_SHARE - (double)(seen - n_near + KV_SINKS) / KV_BLOCK * r->index_bytes -
+           2.0 * n_near * r->row_bytes;
+}
+
+/* The rows of a key head that make up the share. How many values will be read is not known before
+ * the keys are: it is taken from the token's layers so far, and what these have left or overdrawn
+ * is spread over the layers to come. So it depends on nothing but the token. */
+static int rows_by_share(const struct read *r)
+{
+    const struct spent *s = r->spent;
+    const struct kv_indexed *x = r->x;
+    int n_left = r->c->kv->shape.n_layer - r->c->layer;
+    double each = bytes_for_rows(r), n_first = VALUES_FIRST_ROWS;
+    double over = each * s->n_layers * x->n_kv_head - (double)s->bytes;
+    double values = (VALUES_FIRST * n_first + (double)s->n_values) / (n_first + (double)s->n_rows);
+    double n = (each + over / ((double)n_left * x->n_kv_head)) /
+               ((1 + values) * (double)r->row_bytes);
+    return n < ROWS_LEAST ? ROWS_LEAST : n < SESSION_ROWS_MAX ? (int)n : SESSION_ROWS_MAX;
+}
+
+/* So many as were asked for of up to SESSION_ROWS_AT tokens; beyond these the same share, so that
+ * of the cache a token always reads about as much, and no head finds less of what it wants. */
+static int rows_asked(const struct kv *kv, int n_far)
 {
     int64_t n = (int64_t)kv->far.n_chosen * n_far / SESSION_ROWS_AT;
     if (n_far <= SESSION_ROWS_AT)
@@ -631,17 +684,21 @@ static void count(const struct read *r, int head)
     const struct work *w = &x->work[head];
     const struct kv *kv = r->c->kv;
     size_t exact = 2 * kv->head_bytes / KV_BLOCK;
-    uint64_t n_values = (uint64_t)w->n_list;
-    x->bytes += (size_t)r->n_far / KV_BLOCK * r->index_bytes;
-    for (int i = 0; i < w->n_list; i++)
-        x->bytes += kv->blocks[(unsigned)w->list[i] / KV_BLOCK].form == KV_Q8 ? 2 * r->row_bytes
-                                                                              : exact;
+    uint64_t near = 0, chosen = 0, n_spared = 0;
+    for (int i = 0; i < w->n_list; i++) {
+        bool q8 = kv->blocks[(unsigned)w->list[i] / KV_BLOCK].form == KV_Q8;
+        *(i < w->n_near ? &near : &chosen) += q8 ? 2 * r->row_bytes : exact;
+    }
     for (int i = 0; i < r->n_parts; i++)
-        n_values -= (uint64_t)w->n_spared[i];
-    x->bytes -= ((uint64_t)w->n_list - n_values) * r->row_bytes;
+        n_spared += (uint64_t)w->n_spared[i];
+    chosen -= n_spared * r->row_bytes;
+    r->spent->bytes += chosen;
+    r->spent->n_rows += (uint64_t)(w->n_list - w->n_near);
+    r->spent->n_values += (uint64_t)(w->n_list - w->n_near) - n_spared;
+    x->bytes += (size_t)r->n_far / KV_BLOCK * r->index_bytes + near + chosen;
     x->n_reads++;
     x->n_rows += (uint64_t)w->n_list;
-    x->n_values += n_values;
+    x->n_values += (uint64_t)w->n_list - n_spared;
     x->mass += read_mass(r, w);
 }
 
@@ -650,11 +707,12 @@ void kv_indexed_run(struct kv_indexed *x, const struct attention *a,
 {
     size_t at = (size_t)t * (size_t)a->shape.n_head * (size_t)a->shape.head_dim;
     struct read r = { .x = x, .c = c, .k = a->kernels, .pos = c->pos + t, .n_far = n_far,
-                      .most = most_of(c->kv, n_far),
+                      .spent = spent_of(x, c->layer, c->pos + t),
                       .n_spans = (n_far + SPAN - 1) / SPAN, .group = x->group, .dim = x->dim,
                       .row_bytes = codec_q8_row(x->dim),
                       .index_bytes = codec_index_bytes(x->dim), .q = c->q + at,
                       .out = c->out + at };
+    r.most = c->kv->far.n_chosen > 0 ? rows_asked(c->kv, n_far) : rows_by_share(&r);
     r.n_parts = (NEAR_MAX + r.most + PART - 1) / PART;
     for (int h = 0; h < x->n_kv_head; h++)
         prepare(&r, h);
@@ -664,4 +722,5 @@ void kv_indexed_run(struct kv_indexed *x, const struct attention *a,
         merge(&r, h);
         count(&r, h);
     }
+    r.spent->n_layers++;
 }

@@ -24,7 +24,7 @@
 #include "engine/timeline.h"
 
 #define CHUNK_DEFAULT 64
-#define CHUNK_MAX     512
+#define CHUNK_MAX     CACHE_PASS_MAX
 #define MARK_TOKENS   512
 
 static uint64_t now_us(void)

@@ -124,7 +124,7 @@ def table(panels):
             found = [f"{round(r['recall'] * r['asked'])} ({round(r['recall_f16'] * r['asked'])}) "
                      f"of {r['asked']}" for r in (mine.get("needle"), mine.get("keys")) if r]
             tier, asked = way
-            print(f"| {title} | {tier} | {asked or (672 if tier == 'flash' else '')} | "
+            print(f"| {title} | {tier} | {asked or ('by share' if tier == 'flash' else '')} | "
                   f"{of('share_pct'):.1f} % | {of('read_pct'):.1f} % | " + " | ".join(cells) +
                   f" | {', '.join(found)} |")
 
