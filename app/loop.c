@@ -78,8 +78,11 @@ static const struct suggestion *suggested(struct loop *l, const struct editor_vi
     const struct talk *t = &l->talk;
     struct suggestion *s = &l->suggestion;
     l->suggest_no = l->suggest_no && d->bytes > 0;
-    if (!d->bytes && t->suggestion.any && t->suggestion.first_told)
+    if (!d->bytes && t->suggestion.any && t->suggestion.first_told) {
+        s->any = false;   /* the draft's, which is sent: F7 and F8 mean this one */
+        buf_clear(&l->suggested_for);
         return &t->suggestion;
+    }
     if (!t->suggests || l->suggest_no || !d->bytes || *d->text == '/' || talk_busy(t)) {
         s->any = false;
         buf_clear(&l->suggested_for);
