@@ -431,12 +431,14 @@ static enum timeline_outcome read_chunk(struct session *s, const int32_t *ids, i
     session_cut(s, common(s, ids, n));
     if (s->n_read == n && timeline_has_logits(s))
         return TIMELINE_DONE;
-    if (s->n_read == n)
+    bool again = s->n_read == n;
+    if (again)
         unread(s, n - 1);
     if (s->generated)
         mark(s);
     s->generated = false;
-    int to = s->n_read < n_text ? n_text : n, chosen = n_chosen(s, n_text, to);
+    int to = s->n_read < n_text ? n_text : n;
+    int chosen = again && n_text == n ? 0 : n_chosen(s, n_text, to);  /* text is read as text */
     int take = pass_size(s, chosen ? chosen : to - s->n_read);
     bool last = s->n_read + take == n;
     enum timeline_outcome o =

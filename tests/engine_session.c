@@ -183,6 +183,21 @@ void test_session_reads_reply(void **state)
     finish(&s);
 }
 
+/* The end of a text is read again as text, whatever was chosen behind it. */
+void test_session_reads_text_again(void **state)
+{
+    (void)state;
+    struct session *s;
+    start(&s, "tiny-llama-q4_1", KV_F16);
+    model_read(s, ids, 50);
+    uint64_t expect = session_logits_hash(s);
+    for (int i = 0; i < 9; i++)
+        model_greedy(s);
+    model_read(s, ids, 50);
+    assert_true(session_logits_hash(s) == expect);
+    finish(&s);
+}
+
 void test_session_limits(void **state)
 {
     (void)state;
