@@ -100,17 +100,22 @@ static inline size_t attend_bytes(size_t dim)
     return 2 * panels_floats(dim) * sizeof(float);
 }
 
-/* Activations packed as brain floats, cols a multiple of 32: BF16_COLS columns of all rows, then
- * the next ones; of these 16 rows, then 16 more; of these 32 columns, then the next. Where column
- * col of a group of 16 rows begins, col a multiple of 32, in numbers of 16 bits. */
 #define BF16_COLS 1024
 #define BF16_ROWS 16
 
+/* Columns from `from` on that go together, BF16_COLS unless they are the last. */
+static inline size_t bf16_pass(size_t cols, size_t from)
+{
+    return cols - from < BF16_COLS ? cols - from : BF16_COLS;
+}
+
+/* Activations packed as brain floats, cols a multiple of 32: BF16_COLS columns of all rows, then
+ * the next ones; of these 16 rows, then 16 more; of these 32 columns, then the next. Where column
+ * col of a group of 16 rows begins, col a multiple of 32, in numbers of 16 bits. */
 static inline size_t bf16_at(size_t cols, size_t n_groups, size_t group, size_t col)
 {
     size_t first = col / BF16_COLS * BF16_COLS;
-    size_t n = cols - first < BF16_COLS ? cols - first : BF16_COLS;
-    return (first * n_groups + group * n + col - first) * BF16_ROWS;
+    return (first * n_groups + group * bf16_pass(cols, first) + col - first) * BF16_ROWS;
 }
 
 /* Rows of quantised weights against many rows of activations, both rounded to brain floats (bf16:

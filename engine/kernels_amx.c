@@ -171,8 +171,8 @@ INLINE const float *next_sums(const struct stretch *s, int w, int x)
     return (w + 2) * LANE_N < s->p->n_w ? sums_at(s, w + 2, x) : sums_at(s, 0, x + 2);
 }
 
-/* The numbers of tiles become text in the instructions, so they are written out: sums 0 to 3,
- * tokens 4 and 5, weights 6 and 7. Weights pass by the first cache, where the tokens shall stay.
+/* Tokens are tiles 4 and 5, weights 6 and 7. Weights pass by the first cache, where the tokens
+ * shall stay.
  *
  * Token groups x and x + 1, row groups w and w + 1, all of whose sums there are. */
 INLINE void two_by_two(const struct stretch *s, int w, int x)
@@ -183,17 +183,10 @@ INLINE void two_by_two(const struct stretch *s, int w, int x)
     const uint16_t *w0 = rows_at(s, w), *w1 = rows_at(s, w + 1);
     const uint16_t *x0 = tokens_at(s, x), *x1 = tokens_at(s, x + 1);
     BARRIER;
-    if (s->add) {
-        _tile_loadd(0, y0, step);
-        _tile_loadd(1, y0 + LANE_N, step);
-        _tile_loadd(2, y1, step);
-        _tile_loadd(3, y1 + LANE_N, step);
-    } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    }
+    if (s->add)
+        load_sums(y0, y1, step);
+    else
+        zero_sums();
     for (size_t i = 0; i < s->n * LANE_N; i += TILE, ahead += 2 * step) {
         for (size_t t = 0; t < 2 && i < LANE_N * TILE; t++) {
             __builtin_prefetch(ahead + t * step, 1);
@@ -203,15 +196,9 @@ INLINE void two_by_two(const struct stretch *s, int w, int x)
         _tile_stream_loadd(6, w0 + i, 64);
         _tile_stream_loadd(7, w1 + i, 64);
         _tile_loadd(5, x1 + i, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        add_products();
     }
-    _tile_stored(0, y0, step);
-    _tile_stored(1, y0 + LANE_N, step);
-    _tile_stored(2, y1, step);
-    _tile_stored(3, y1 + LANE_N, step);
+    store_sums(y0, y1, step);
     BARRIER;
 }
 
@@ -284,10 +271,9 @@ struct gate_sums {
 /* The columns of x from `from` on, against the tiles of both. */
 INLINE struct bf16_product gate_product(const struct bf16_gate *g, size_t from)
 {
-    size_t left = g->n - from;
     return (struct bf16_product){
         .w = g->gate, .w_bytes = g->w_bytes, .n_w = g->n_w, .from = from,
-        .n = left < BF16_COLS ? left : BF16_COLS, .y_step = 2 * GATE_ROWS, .add = from > 0,
+        .n = bf16_pass(g->n, from), .y_step = 2 * GATE_ROWS, .add = from > 0,
         .tiles = (uint16_t *)g->tiles + from * 2 * (size_t)g->n_w };
 }
 

@@ -154,38 +154,21 @@ INLINE void score_step(struct scoring *s)
     const uint16_t *k0 = s->keys + (panel * s->n + i) * PAIR, *k1 = k0 + s->n * PAIR;
     float *score = &s->to->of[0][panel * PANEL], *below = score + LANE_N * BLOCK;
     BARRIER;
-    if (i == 0) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    }
+    if (i == 0)
+        zero_sums();
     _tile_loadd(4, q0, 64);
     _tile_loadd(6, k0 + TILE, 64);
     _tile_loadd(7, k1 + TILE, 64);
     _tile_loadd(5, q1, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    add_products();
     _tile_loadd(6, k0, 64);
     _tile_loadd(7, k1, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    add_products();
     _tile_loadd(4, q0 + TILE, 64);
     _tile_loadd(5, q1 + TILE, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-    if (i == s->n - 1) {
-        _tile_stored(0, score, bytes);
-        _tile_stored(1, score + PANEL, bytes);
-        _tile_stored(2, below, bytes);
-        _tile_stored(3, below + PANEL, bytes);
-    }
+    add_products();
+    if (i == s->n - 1)
+        store_sums(score, below, bytes);
     BARRIER;
     s->step++;
 }
@@ -309,30 +292,18 @@ INLINE void mix_panels(const struct weights *w, const uint16_t *values, float *o
     float *below = out + LANE_N * step;
     step *= sizeof *out;
     BARRIER;
-    _tile_loadd(0, out, step);
-    _tile_loadd(1, out + PANEL, step);
-    _tile_loadd(2, below, step);
-    _tile_loadd(3, below + PANEL, step);
+    load_sums(out, below, step);
     for (int i = 0; i < BLOCK / DEEP; i++, v0 += PAIR, v1 += PAIR) {
         _tile_loadd(4, w->of[0][i], 64);
         _tile_loadd(6, v0 + TILE, 64);
         _tile_loadd(7, v1 + TILE, 64);
         _tile_loadd(5, w->of[1][i], 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        add_products();
         _tile_loadd(6, v0, 64);
         _tile_loadd(7, v1, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        add_products();
     }
-    _tile_stored(0, out, step);
-    _tile_stored(1, out + PANEL, step);
-    _tile_stored(2, below, step);
-    _tile_stored(3, below + PANEL, step);
+    store_sums(out, below, step);
     BARRIER;
 }
 

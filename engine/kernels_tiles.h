@@ -35,6 +35,42 @@ static const struct tile_shapes shapes = {
 /* gcc does not know that instructions of tiles read and write memory. */
 #define BARRIER __asm__ volatile("" : : : "memory")
 
+/* Two by two tiles of sums, 0 to 3: rows of the first pair begin at `top`, of the second at
+ * `below`, bytes apart. The numbers of tiles become text in the instructions, so they are written
+ * out. */
+INLINE void load_sums(const float *top, const float *below, size_t bytes)
+{
+    _tile_loadd(0, top, bytes);
+    _tile_loadd(1, top + LANE_N, bytes);
+    _tile_loadd(2, below, bytes);
+    _tile_loadd(3, below + LANE_N, bytes);
+}
+
+INLINE void zero_sums(void)
+{
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+}
+
+INLINE void store_sums(float *top, float *below, size_t bytes)
+{
+    _tile_stored(0, top, bytes);
+    _tile_stored(1, top + LANE_N, bytes);
+    _tile_stored(2, below, bytes);
+    _tile_stored(3, below + LANE_N, bytes);
+}
+
+/* Adds the products of tiles 4 and 5, left sides, with 6 and 7. */
+INLINE void add_products(void)
+{
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+}
+
 /* 32 floats as brain floats. */
 INLINE void store_bf16(uint16_t *to, __m512 low, __m512 high)
 {

@@ -339,7 +339,7 @@ static void pack_group(void *data, int item, int thread)
     for (int i = 0; i < BF16_ROWS; i++)
         x[i] = row_to_pack(j, item * BF16_ROWS + i, thread);
     for (size_t from = 0; from < cols; from += BF16_COLS) {
-        size_t n = cols - from < BF16_COLS ? cols - from : BF16_COLS;
+        size_t n = bf16_pass(cols, from);
         j->m->kernels->pack_bf16(x, n, (uint16_t *)(void *)j->m->act +
                                        bf16_at(cols, n_groups, (size_t)item, from));
         for (int i = 0; i < BF16_ROWS; i++)
@@ -372,7 +372,7 @@ static void multiply_tall(void *data, int item, int thread)
     j->m->kernels->multiply_bf16[p->w->type](&(struct bf16_product){
         .w = tile_data(p->w, row), .w_bytes = p->w->row_bytes, .n_w = n,
         .x = j->packed + bf16_at(cols, (size_t)groups_of(n_packed(j)), 0, from),
-        .n_x = n_packed(j), .from = from, .n = (size_t)(left < BF16_COLS ? left : BF16_COLS),
+        .n_x = n_packed(j), .from = from, .n = bf16_pass(cols, from),
         .y = p->y + row, .y_step = (size_t)rows, .add = from > 0, .tiles = scratch(j, thread) });
     for (int k = 0; k < n_fine(j) && left <= BF16_COLS; k++)
         j->m->kernels->add(p->y + (size_t)j->m->fine[k] * (size_t)rows + row,

@@ -5,7 +5,6 @@
  * A row is keys as the terminal sends them and what the program then reports. F5 has it report the
  * draft with | at the caret, F6 leave the read and begin it again, F7 say that it is alive, F8 end;
  * Enter sends. An ESC that stands alone is reported when it is first a part and then a key. */
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -75,19 +74,9 @@ static bool act(struct editor *ed, unsigned fn)
 static bool pump(void *data)
 {
     struct editor *ed = data;
-    for (bool waiting = false;;) {
+    for (;;) {
         struct key k;
-        if (!term_read(&k)) {
-            int ms = term_wait_ms();
-            bool part = ms <= 250;
-            if (part && !waiting)
-                report("part");
-            waiting = part;
-            struct pollfd p = {term_fd(), POLLIN, 0};
-            poll(&p, 1, ms);
-            continue;
-        }
-        waiting = false;
+        rig_key(&k);
         if (k.code == KEYCODE_EOF)
             _exit(0);
         if (k.code == KEYCODE_FN) {

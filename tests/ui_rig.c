@@ -11,12 +11,28 @@
 #include <unistd.h>
 #include <utmp.h>
 
+#include "ui/decode.h"
+#include "ui/term.h"
+
 static int report_fd;
 
 void report(const char *text)
 {
     if (dprintf(report_fd, "%s\n", text) < 0)
         _exit(3);
+}
+
+void rig_key(struct key *k)
+{
+    for (bool waiting = false; !term_read(k);) {
+        int ms = term_wait_ms();
+        bool part = ms <= DECODE_ANSWER_MS; /* else it only looks at the size now and then */
+        if (part && !waiting)
+            report("part");
+        waiting = part;
+        struct pollfd p = {term_fd(), POLLIN, 0};
+        poll(&p, 1, ms);
+    }
 }
 
 void rig_start(struct rig *r, void (*child)(void))

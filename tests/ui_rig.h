@@ -9,6 +9,7 @@
 
 #include "tests/ui.h"
 #include "ui/buf.h"
+#include "ui/key.h"
 
 enum { PATIENCE_MS = 20000 }; /* only a failing test waits that long */
 
@@ -26,6 +27,10 @@ void rig_end(struct rig *r, int want);
 
 /* In the child: one line to the test. */
 void report(const char *text);
+
+/* In the child: waits for a key. Where one has begun and its rest is waited for, that is reported
+ * once, as "part". */
+void rig_key(struct key *k);
 
 /* Takes what comes, from the terminal and the pipe; false if nothing more will. */
 bool rig_take(struct rig *r);

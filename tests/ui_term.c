@@ -64,19 +64,9 @@ static char long_text[75000];
 /* Reads keys until one says how to end. */
 static void read_keys(void)
 {
-    for (bool waiting = false;;) {
+    for (;;) {
         struct key k;
-        if (!term_read(&k)) {
-            int ms = term_wait_ms();
-            bool part = ms <= DECODE_ANSWER_MS; /* else it only looks at the size now and then */
-            if (part && !waiting)
-                report("part");
-            waiting = part;
-            struct pollfd p = {term_fd(), POLLIN, 0};
-            poll(&p, 1, ms);
-            continue;
-        }
-        waiting = false;
+        rig_key(&k);
         report_key(&k);
         if (k.code == KEYCODE_CHAR && k.ch == 'q')
             term_stop();
