@@ -388,7 +388,8 @@ struct session_stats {
     uint64_t n_read;        /* tokens run through the model */
     uint64_t n_re_read;     /* of these: tokens that the timeline had already held at the same
                              * position after the same prefix, and had been cut off since. A
-                             * last token that is run again for its logits is one of them */
+                             * last token that is run again for its logits is one of them; one
+                             * that was chosen anew is not, though it was chosen before too */
     uint64_t n_sampled;
     uint64_t n_drafted;     /* tokens that session_next() tried because they might follow ... */
     uint64_t n_accepted;    /* ... and of these, those that were chosen then */

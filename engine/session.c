@@ -159,6 +159,7 @@ bool session_fork(const struct session *s, struct session **out, struct err *err
     to->n = s->n;
     to->n_read = s->n_read;
     to->generated = s->generated;
+    to->n_fresh = s->n_fresh;
     if (timeline_has_logits(s))
         memcpy(timeline_rows(to, s->n_read - 1, 1), timeline_logits(s),
                (size_t)s->e->model.n_vocab * sizeof *s->logits.row);
@@ -197,6 +198,7 @@ void session_swap(struct session *a, struct session *b)
     exchange(&a->n, &b->n, sizeof a->n);
     exchange(&a->n_read, &b->n_read, sizeof a->n_read);
     exchange(&a->generated, &b->generated, sizeof a->generated);
+    exchange(&a->n_fresh, &b->n_fresh, sizeof a->n_fresh);
     exchange(&a->logits, &b->logits, sizeof a->logits);
     exchange(&a->lookup, &b->lookup, sizeof a->lookup);
 }
@@ -281,6 +283,7 @@ static void unread(struct session *s, int n)
         timeline_rows(s, at - 1, 1);
     s->n_read = at;
     s->generated = false;
+    s->n_fresh = 0;
 }
 
 static void mark(struct session *s)
@@ -294,6 +297,7 @@ void session_cut(struct session *s, int n)
     unread(s, n);
     lookup_cut(&s->lookup, s->ids, n);
     s->n = n;
+    s->n_fresh = s->n_fresh < n ? s->n_fresh : n;
 }
 
 /* After the tokens [from, to) are gone from the cache. Of the logits the last are kept. */
@@ -309,6 +313,7 @@ static void close_gap(struct session *s, int from, int to)
     memmove(s->ids + from, s->ids + to, (size_t)(s->n - to) * sizeof *s->ids);
     s->n -= to - from;
     s->n_read -= to - from;
+    s->n_fresh = 0;
     for (int i = from; i < s->n_read; i++)
         s->prefix[i + 1] = seen_hash(s->prefix[i], s->ids[i]);
 }
@@ -344,7 +349,7 @@ void timeline_advance(struct session *s, const int32_t *ids, int n)
         int at = s->n_read++;
         s->ids[at] = ids[i];
         s->prefix[at + 1] = seen_hash(s->prefix[at], ids[i]);
-        s->stats.n_re_read += seen_has(&s->seen, s->prefix[at + 1]);
+        s->stats.n_re_read += at >= s->n_fresh && seen_has(&s->seen, s->prefix[at + 1]);
     }
     s->stats.n_read += (uint64_t)n;
     if (s->n < s->n_read)
@@ -478,6 +483,7 @@ struct session_token timeline_choose(struct session *s, const struct sampling *h
     struct session_token token = sampler_choose(&s->e->kernels, &c);
     s->ids[s->n++] = token.id;
     s->generated = true;
+    s->n_fresh = s->n;
     s->stats.n_sampled++;
     return token;
 }

@@ -27,6 +27,8 @@ struct session {
     uint64_t *prefix;              /* [n_ctx + 1] hash of the first i ids read, i <= n_read */
     int n, n_read;
     bool generated;                /* the last tokens came from session_next() */
+    int n_fresh;                   /* ids before this position that are not in the cache yet were
+                                    * chosen: to run them is to write, not to read again */
     int n_rows;                    /* tokens of a pass with a draft at most; 1: none are drafted */
     struct logits logits;
     float *scratch;                /* [n_vocab] */

@@ -147,7 +147,7 @@ void test_session_next(void **state)
     for (int i = 0; i < 8; i++)
         assert_int_equal(model_greedy(s), reply[i]);
     assert_int_equal(stats(s).n_read, 65);
-    assert_int_equal(stats(s).n_re_read, 8);
+    assert_int_equal(stats(s).n_re_read, 1);    /* what is chosen anew is written, not read again */
 
     int32_t more[60];                           /* the reply, then something new */
     memcpy(more, session_ids(s), 58 * sizeof *more);
@@ -155,7 +155,7 @@ void test_session_next(void **state)
     more[59] = 2;
     model_read(s, more, 60);
     assert_int_equal(stats(s).n_read, 68);
-    assert_int_equal(stats(s).n_re_read, 8);
+    assert_int_equal(stats(s).n_re_read, 1);
     finish(&s);
 }
 
