@@ -7,6 +7,7 @@ static void tell(const struct strand *s, enum candidate_state state, struct even
     e->mark.state = state;
     e->mark.from = -1;
     e->mark.reason = s->turn.reason;
+    e->usage.think_capped = s->turn.capped;
 }
 
 bool both_begin(struct both *b, struct strand *first, enum mode_id mode, struct event_list *out,

@@ -38,6 +38,7 @@ static struct event *tell(struct candidates *c, int k, enum candidate_state stat
     e->mark.state = state;
     e->mark.from = -1;
     e->mark.demands = c->choose.demands.n;
+    e->usage.think_capped = strand_of(c, k)->turn.capped;
     return e;
 }
 

@@ -31,7 +31,7 @@ struct part {
     enum mode_id mode;
     char *text;   /* owned, terminated UTF-8 */
     int tokens;   /* generated for it */
-    int64_t ms;   /* time it took */
+    double ms;    /* time it took */
     struct ids doubt; /* of an answer, a pair for each token: its doubt (doubt.h), and how many
                        * bytes of text came with it; none where nothing is known */
 };

@@ -4,18 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add(struct cost *sum, const struct usage *u)
+/* beside: it took no time of its own. */
+static void add(struct cost *sum, const struct usage *u, bool beside)
 {
     sum->answers++;
     sum->prompt += (uint64_t)u->prompt_tokens;
     sum->reused += (uint64_t)u->reused_tokens;
-    sum->read += (uint64_t)u->read_tokens;
     sum->re_read += (uint64_t)u->re_read_tokens;
     sum->answer += (uint64_t)u->answer_tokens;
     sum->thinking += (uint64_t)u->thinking_tokens;
     sum->losing += (uint64_t)u->losing_tokens;
-    sum->seconds += u->seconds;
+    sum->seconds += beside ? 0 : u->seconds;
     sum->kv_bytes = u->kv_bytes > sum->kv_bytes ? u->kv_bytes : sum->kv_bytes;
+}
+
+/* The second of two modes at once is an answer like the first, whose prompt it shares; a candidate
+ * that was not chosen counts in the one that was. */
+static bool counted(const struct reply *r)
+{
+    const struct usage *u = &r->usage;
+    return u->prompt_tokens > 0 || (r->mark.state == CANDIDATE_NONE && u->seconds > 0);
 }
 
 void cost_sum(const struct conversation *c, enum mode_id mode, struct cost *out)
@@ -27,9 +35,8 @@ void cost_sum(const struct conversation *c, enum mode_id mode, struct cost *out)
             bool of_mode = mode == MODE_MAX || r->mode == mode;
             out->folded += of_mode ? (uint64_t)r->fold_tokens : 0;
             out->fold_seconds += of_mode ? r->fold_seconds : 0;
-            bool counted = r->usage.prompt_tokens > 0; /* else in the chosen one's */
-            if (counted && of_mode)
-                add(out, &r->usage);
+            if (of_mode && counted(r))
+                add(out, &r->usage, mode == MODE_MAX && r->usage.prompt_tokens == 0);
         }
 }
 
@@ -87,17 +94,19 @@ void price_text(uint64_t picodollars, char out[COST_TEXT])
 static void describe_sum(const char *name, const struct cost *s, struct buf *out)
 {
     char share[COST_TEXT];
-    uint64_t made = s->answer + s->thinking + s->losing;
+    uint64_t written = s->answer + s->thinking + s->losing;
     cost_share(s->reused, s->prompt, share);
-    buf_printf(out, "%s: %d answer%s, %llu tokens answered, %llu thought, %llu of candidates not "
-               "chosen", name, s->answers, s->answers == 1 ? "" : "s",
-               (unsigned long long)s->answer, (unsigned long long)s->thinking,
-               (unsigned long long)s->losing);
-    buf_printf(out, "; prompt %llu, %s of it in the cache, %llu read, %llu re-read; %.1f s",
-               (unsigned long long)s->prompt, *share ? share : "none", (unsigned long long)s->read,
-               (unsigned long long)s->re_read, s->seconds);
+    buf_printf(out, "%s: %d answer%s; %llu tokens written: %llu answered, %llu thought, %llu of "
+               "candidates not chosen", name, s->answers, s->answers == 1 ? "" : "s",
+               (unsigned long long)written, (unsigned long long)s->answer,
+               (unsigned long long)s->thinking, (unsigned long long)s->losing);
+    buf_printf(out, "; prompts of %llu: %llu in the cache", (unsigned long long)s->prompt,
+               (unsigned long long)s->reused);
+    buf_printf(out, *share ? " (%s), %llu read" : "%s, %llu read", share,
+               (unsigned long long)(s->prompt - s->reused));
+    buf_printf(out, "; %llu re-read; %.1f s", (unsigned long long)s->re_read, s->seconds);
     if (s->seconds > 0)
-        buf_printf(out, ", %.1f tok/s", (double)made / s->seconds);
+        buf_printf(out, ", %.1f tok/s", (double)written / s->seconds);
     if (s->kv_bytes > 0)
         buf_printf(out, ", cache %.1f MB at most", (double)s->kv_bytes / 1e6);
     if (s->folded > 0)

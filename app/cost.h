@@ -8,11 +8,13 @@
 #include "app/conversation.h"
 #include "ui/buf.h"
 
-/* Sums over answers; those of candidates that were not chosen count in the chosen one's. */
+/* Sums over answers; those of candidates that were not chosen count in the chosen one's. Of two
+ * answers at once each has its seconds, and the first those of both where all are summed. */
 struct cost {
     int answers;
-    uint64_t prompt, reused;    /* tokens before the replies; of these, those the cache held */
-    uint64_t read, re_read;
+    uint64_t prompt, reused;    /* tokens before the replies; of these, those the cache held: the
+                                 * others were read */
+    uint64_t re_read;           /* in prompts and replies: the cache had held them, and lost them */
     uint64_t kv_bytes;          /* the most that a turn held */
     uint64_t folded;            /* read again to fold thoughts out of the context */
     uint64_t answer, thinking, losing;

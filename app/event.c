@@ -98,6 +98,6 @@ struct part *reply_take(struct reply *r, const struct event *e)
     struct part *p = reply_text(r, e->part, e->mode, buf_text(&e->text), e->text.bytes);
     ids_append(&p->doubt, e->doubt.id, e->doubt.n);
     p->tokens += e->tokens;
-    p->ms += (int64_t)(e->seconds * 1000);
+    p->ms += e->seconds * 1000;
     return p;
 }

@@ -33,7 +33,8 @@ enum event_kind {
     EVENT_RENDERED,  /* index = message of the prompt, ids: rendered for the first time */
     EVENT_PROGRESS,  /* done, total: prompt ids held by the cache; index = before any was read */
     EVENT_TOKENS,    /* part, mode, text (maybe empty), ids (maybe none), tokens generated */
-    EVENT_CANDIDATE, /* candidate, mark; text = its answer in short, or the demands not kept */
+    EVENT_CANDIDATE, /* candidate, mark, usage.think_capped; text = its answer in short, or the
+                      * demands not kept */
     EVENT_CHOSEN,    /* candidate is the reply, of total; text = why */
     EVENT_MODE,      /* mode is in force from here; re_read = tokens read again because of that */
     EVENT_COST,      /* a change of mode while idle: re_read = what the next turn will */

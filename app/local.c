@@ -155,12 +155,13 @@ static void usage_count(struct local *l)
         (int)(s.n_accepted - l->before.n_accepted + c->n_accepted + beside.n_accepted);
     u->answer_tokens = l->main.turn.n_answer;
     u->thinking_tokens = l->main.turn.n_think;
-    u->losing_tokens = c->n_tokens + second->turn.n_think + second->turn.n_answer;
+    u->losing_tokens = c->n_tokens; /* a second answer beside it counts for itself */
     u->kv_bytes = s.kv_bytes + c->kv_bytes + beside.kv_bytes;
     u->think_capped = l->main.turn.capped;
     u->seconds = end - l->started;
     u->first_seconds = l->first > 0 ? l->first - l->started : 0;
-    int n = u->answer_tokens + u->thinking_tokens + u->losing_tokens;
+    int n = u->answer_tokens + u->thinking_tokens + u->losing_tokens + second->turn.n_think +
+            second->turn.n_answer;
     u->tok_s = n > 1 && end > l->first ? (n - 1) / (end - l->first) : 0;
 }
 

@@ -149,8 +149,9 @@ static void view_fill(struct loop *l, struct view *v)
     v->total = meter ? t->total : 0;
     v->held = meter ? t->held : 0;
     v->read_tok_s = meter ? t->reading_tok_s : 0;
-    v->tok_s = talk_busy(t) && l->turn_tokens > 1 && l->turn_seconds > 0
-                   ? l->turn_tokens / l->turn_seconds
+    const struct tray_row *first = &t->tray.row[0];
+    v->tok_s = t->turn >= 0 && first->tokens > 1 && first->seconds > 0
+                   ? first->tokens / first->seconds
                    : t->tok_s;
     v->re_read = t->re_read;
     view_draft(l, v);

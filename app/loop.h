@@ -47,8 +47,6 @@ struct loop {
     bool panes;                 /* it shows the second of two answers */
     bool pane_second;           /* where there is room for one pane: that one */
     int beside_entry;           /* of its running part; -1 = none */
-    int beside_tokens;          /* of that */
-    double beside_seconds;
     enum part_kind beside_part;
     char **draft;               /* [n_draft] the rows of OVERLAY_HISTORY, owned */
     int n_draft, cap_draft;
@@ -67,10 +65,7 @@ struct loop {
     int note;                   /* the entry of the last note, */
     struct buf said;            /* and what it says */
     int siblings;               /* the entry that counts the answers to the last question; -1 */
-    int thoughts;               /* parts of the running reply that are thinking */
-    int part_tokens;            /* live meters of the running part */
-    double part_seconds, turn_seconds;
-    int turn_tokens;
+    int part;                   /* of the running reply: the one of that entry */
     struct slices slices;       /* of the context, as of slices_at tokens in slices_turns turns */
     int slices_at, slices_turns, slices_exact;
     enum slice_form slices_form;
@@ -108,7 +103,11 @@ void shown_entry(struct transcript *t, enum entry_kind kind, const char *label, 
 /* Begins a part of a reply; returns its entry. The line of a folded thought (budget 0: it is
  * over). */
 int shown_part(struct transcript *t, enum part_kind kind, enum mode_id mode);
-void shown_thought(struct transcript *t, int entry, int tokens, double seconds, int budget);
+void shown_thought(struct transcript *t, int entry, const struct part *p, int budget);
+void shown_thinking(const struct loop *l, struct transcript *t, int entry, const struct part *p);
+
+/* Why a reply that is over did not come to its end, if it did not. */
+void shown_end(struct transcript *t, const struct reply *r);
 
 void shown_diff(struct loop *l); /* the last answer and the one before it, word by word */
 
@@ -151,7 +150,8 @@ bool sessions_naming(const struct loop *l); /* a title is being typed */
 /* Asks in two modes at once, "" = the last question; false: said why not. */
 bool panes_ask(struct loop *l, const char *text);
 void panes_close(struct loop *l); /* not open is allowed; what is chosen stays so */
-void panes_event(struct loop *l, const struct event *e);
+void panes_tokens(struct loop *l, const struct event *e); /* of the second, taken over */
+void panes_done(struct loop *l);
 bool panes_key(struct loop *l, const struct key *k); /* false: it means nothing there */
 void panes_point(struct loop *l, int k);             /* its heading was clicked at: keep it */
 void panes_heading(const struct loop *l, int k, char *out, size_t bytes);

@@ -52,24 +52,26 @@ bool panes_ask(struct loop *l, const char *text)
     return true;
 }
 
-static void part_over(struct loop *l)
+static void part_over(struct loop *l, const struct reply *r)
 {
-    if (l->beside_entry >= 0 && l->beside_part == PART_THINKING)
-        shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds, 0);
+    int i = r->n_part - 1;
+    while (i >= 0 && r->part[i].kind != PART_THINKING) /* an answer may have begun by now */
+        i--;
+    if (l->beside_entry >= 0 && l->beside_part == PART_THINKING && i >= 0)
+        shown_thought(l->beside, l->beside_entry, &r->part[i], 0);
     l->beside_entry = -1;
 }
 
 static void part_begin(struct loop *l, const struct event *e)
 {
-    part_over(l);
+    part_over(l, &row(l, 1)->reply);
     l->beside_entry = shown_part(l->beside, e->part, e->mode);
     l->beside_part = e->part;
-    l->beside_tokens = 0;
-    l->beside_seconds = 0;
 }
 
-static void second_tokens(struct loop *l, const struct event *e)
+void panes_tokens(struct loop *l, const struct event *e)
 {
+    const struct reply *r = &row(l, 1)->reply;
     bool same = l->beside_entry >= 0 && l->beside_part == e->part;
     const char *text = buf_text(&e->text);
     text += same ? 0 : strspn(text, " \n");
@@ -78,19 +80,18 @@ static void second_tokens(struct loop *l, const struct event *e)
     if (l->beside_entry < 0)
         return;
     transcript_append(l->beside, l->beside_entry, text, strlen(text));
-    l->beside_tokens += e->tokens;
-    l->beside_seconds += e->seconds;
     if (e->part == PART_THINKING)
-        shown_thought(l->beside, l->beside_entry, l->beside_tokens, l->beside_seconds,
-                      settings_row(&l->talk.c.settings, e->mode)->think_tokens);
+        shown_thinking(l, l->beside, l->beside_entry, &r->part[r->n_part - 1]);
 }
 
-void panes_event(struct loop *l, const struct event *e)
+void panes_done(struct loop *l)
 {
-    if (l->panes && e->kind == EVENT_TOKENS && e->candidate == 1)
-        second_tokens(l, e);
-    if (l->panes && e->kind == EVENT_DONE)
-        part_over(l);
+    const struct talk *t = &l->talk;
+    int at = sibling(l, 1);
+    const struct reply *r = at < 0 ? &row(l, 1)->reply : &t->c.turn[t->turn].reply[at];
+    part_over(l, r);
+    if (at >= 0)
+        shown_end(l->beside, r);
 }
 
 void panes_heading(const struct loop *l, int k, char *out, size_t bytes)

@@ -115,17 +115,25 @@ static void print_second(const struct talk *t)
     free(answer);
 }
 
+static void print_usage(enum reply_reason reason, const struct usage *u)
+{
+    out_printf(stdout, "- %s: %d tokens answered, %d thought%s, %.1f s; prompt of %d: %d read, %d "
+               "re-read", reason_name(reason), u->answer_tokens, u->thinking_tokens,
+               u->think_capped ? " (cut off)" : "", u->seconds, u->prompt_tokens,
+               u->prompt_tokens - u->reused_tokens, u->re_read_tokens);
+    if (u->drafted_tokens)
+        out_printf(stdout, "; %d of %d tokens tried ahead were right", u->accepted_tokens,
+                   u->drafted_tokens);
+    out_printf(stdout, "\n");
+}
+
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct plain *p = data;
     line_end(p);
     p->progress = -1;
     if (t->replying)
-        out_printf(stdout, "- %s: %d tokens answered, %d thought%s, %.1f s, %d read, %d re-read, "
-               "%d of %d drafted\n", reason_name(e->reason), e->usage.answer_tokens,
-               e->usage.thinking_tokens, e->usage.think_capped ? " (cut off)" : "",
-               e->usage.seconds, e->usage.read_tokens,
-               e->usage.re_read_tokens, e->usage.accepted_tokens, e->usage.drafted_tokens);
+        print_usage(e->reason, &e->usage);
     if (t->replying && t->both)
         print_second(t);
 }

@@ -46,7 +46,7 @@ void record_reply(struct json_line *j, const struct reply *r)
         record_mode(j, "mode", p->mode);
         json_text(j, "text", p->text);
         json_int(j, "tokens", p->tokens);
-        json_int(j, "ms", p->ms);
+        json_int(j, "ms", (int64_t)(p->ms + 0.5));
         if (p->doubt.n > 0)
             json_ids(j, "doubt", p->doubt.id, p->doubt.n);
         json_close(j, '}');
@@ -106,7 +106,7 @@ static void read_part(const struct json *p, struct reply *r)
                                    strlen(text));
     record_read_int(p, "tokens", INT_MAX, &part->tokens);
     if (json_integer(p, "ms", &ms) && ms > 0)
-        part->ms = ms;
+        part->ms = (double)ms;
     read_doubt(p, strlen(text), &part->doubt);
 }
 

@@ -25,14 +25,21 @@ int shown_part(struct transcript *t, enum part_kind kind, enum mode_id mode)
     return transcript_add(t, entry, m->title, (enum style)m->style);
 }
 
-void shown_thought(struct transcript *t, int entry, int tokens, double seconds, int budget)
+void shown_thought(struct transcript *t, int entry, const struct part *p, int budget)
 {
     char text[80], most[24] = "";
     if (budget)
         snprintf(most, sizeof most, " of %d", budget);
-    snprintf(text, sizeof text, "%s %d%s tok, %.1f s", budget ? "thinking" : "thought", tokens,
-             most, seconds);
+    snprintf(text, sizeof text, "%s %d%s tok, %.1f s", budget ? "thinking" : "thought", p->tokens,
+             most, p->ms / 1000);
     transcript_summary(t, entry, text);
+}
+
+/* The chosen reply of the turn that is being answered. */
+static const struct reply *running(const struct talk *t)
+{
+    const struct turn *turn = &t->c.turn[t->turn];
+    return &turn->reply[turn->chosen];
 }
 
 static void on_question(void *data, const struct talk *t, int turn)
@@ -42,16 +49,14 @@ static void on_question(void *data, const struct talk *t, int turn)
         panes_close(l);
     show_entry(l, ENTRY_USER, "you", STYLE_USER, t->c.turn[turn].question);
     l->entry = -1;
-    l->turn_tokens = 0;
-    l->turn_seconds = 0;
     transcript_to(l->transcript, true);
 }
 
 static void part_over(struct loop *l)
 {
-    if (l->entry >= 0 && l->part_tokens > 0 && l->thoughts > 0)
-        shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds, 0);
-    l->thoughts = 0;
+    const struct part *p = l->entry >= 0 ? &running(&l->talk)->part[l->part] : NULL;
+    if (p && p->kind == PART_THINKING && p->tokens > 0)
+        shown_thought(l->transcript, l->entry, p, 0);
     l->entry = -1;
     transcript_end(l->transcript);
 }
@@ -64,9 +69,7 @@ static void on_part(void *data, enum part_kind kind, enum mode_id mode)
         transcript_cut(l->transcript, l->siblings); /* one more is coming: the count is old */
     l->siblings = -1;
     l->entry = shown_part(l->transcript, kind, mode);
-    l->thoughts = kind == PART_THINKING;
-    l->part_tokens = 0;
-    l->part_seconds = 0;
+    l->part = running(&l->talk)->n_part - 1;
     l->dirty = true;
 }
 
@@ -92,16 +95,24 @@ static void on_event(void *data, const struct event *e)
     struct loop *l = data;
     l->dirty = true;
     measure(l, e);
-    panes_event(l, e);
-    if (e->kind != EVENT_TOKENS || e->candidate > 0) /* the others go on at the same time */
+}
+
+void shown_thinking(const struct loop *l, struct transcript *t, int entry, const struct part *p)
+{
+    shown_thought(t, entry, p, settings_row(&l->talk.c.settings, p->mode)->think_tokens);
+}
+
+/* The meter of a thought tells what the reply holds of it by now. */
+static void on_tokens(void *data, const struct talk *t, const struct event *e)
+{
+    struct loop *l = data;
+    if (l->panes && e->candidate == 1)
+        panes_tokens(l, e);
+    if (e->candidate > 0 || l->entry < 0) /* the others go on at the same time */
         return;
-    l->part_tokens += e->tokens;
-    l->part_seconds += e->seconds;
-    l->turn_tokens += e->tokens;
-    l->turn_seconds += e->seconds;
-    if (l->entry >= 0 && l->thoughts > 0 && e->part == PART_THINKING)
-        shown_thought(l->transcript, l->entry, l->part_tokens, l->part_seconds,
-                     settings_row(&l->talk.c.settings, e->mode)->think_tokens);
+    const struct part *p = &running(t)->part[l->part];
+    if (p->kind == PART_THINKING)
+        shown_thinking(l, l->transcript, l->entry, p);
 }
 
 /* Beside an answer that is not the only one. Returns its entry, -1 = it is the only one. */
@@ -116,8 +127,7 @@ static int show_siblings(struct transcript *t, const struct turn *turn, bool las
     return transcript_count(t) - 1;
 }
 
-/* Why an answer ended that did not come to its end. */
-static void show_reason(struct transcript *t, enum reply_reason r)
+void shown_end(struct transcript *t, const struct reply *r)
 {
     static const char *const text[REASON_COUNT] = {
         [REASON_LENGTH] = "(the answer's budget is used up)",
@@ -125,28 +135,25 @@ static void show_reason(struct transcript *t, enum reply_reason r)
         [REASON_CANCELLED] = "(stopped; what was said is kept)",
         [REASON_LOOP] = "(stopped: it began to repeat itself)",
     };
-    if (text[r])
-        shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, text[r]);
-}
-
-/* And its thought, at its budget or because it went round in circles. */
-static void show_capped(struct transcript *t, const struct usage *u)
-{
-    if (u->think_capped)
+    if (r->usage.think_capped)
         shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE,
                     "(the thought was cut off: too long, or it repeated itself)");
+    if (text[r->reason])
+        shown_entry(t, ENTRY_NOTE, "", STYLE_NOTE, text[r->reason]);
 }
 
 static void on_done(void *data, const struct talk *t, const struct event *e)
 {
     struct loop *l = data;
+    (void)e;
     part_over(l);
+    if (l->panes)
+        panes_done(l);
     if (strcmp(l->hint, STOPPING) == 0)
         l->hint[0] = 0;
     if (!t->replying || t->tray.chosen != 0)
         return; /* all was shown anew */
-    show_capped(l->transcript, &e->usage);
-    show_reason(l->transcript, e->reason);
+    shown_end(l->transcript, running(t));
     l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
 
@@ -196,12 +203,11 @@ static void show_reply(struct transcript *t, const struct reply *r)
         int entry = shown_part(t, p->kind, p->mode);
         transcript_append(t, entry, text, strlen(text));
         if (p->kind == PART_THINKING)
-            shown_thought(t, entry, p->tokens, (double)p->ms / 1000, 0);
+            shown_thought(t, entry, p, 0);
     }
     if (r->folded)
         transcript_mark_thoughts(t, first, FOLDED);
-    show_capped(t, &r->usage);
-    show_reason(t, r->reason);
+    shown_end(t, r);
 }
 
 int shown_conversation(struct transcript *t, const struct conversation *c, int running)
@@ -266,8 +272,8 @@ void shown_note(struct loop *l, bool error, const char *text)
 
 struct front shown_front(struct loop *l)
 {
-    return (struct front){.data = l, .question = on_question, .part = on_part, .text = on_text,
-                          .chosen = on_chosen, .done = on_done, .folded = on_folded,
-                          .note = on_note, .reset = on_reset, .flipped = on_reset,
-                          .event = on_event};
+    return (struct front){.data = l, .keys = true, .question = on_question, .part = on_part,
+                          .text = on_text, .tokens = on_tokens, .chosen = on_chosen,
+                          .done = on_done, .folded = on_folded, .note = on_note,
+                          .reset = on_reset, .flipped = on_reset, .event = on_event};
 }

@@ -12,6 +12,7 @@
 
 #include "app/repro.h"
 #include "app/trace.h"
+#include "ui/keymap.h"
 
 struct question {
     struct question *next;
@@ -497,12 +498,9 @@ static void tell_text(struct talk *t, const struct event *e)
         t->front.text(t->front.data, e->part, text + blank, bytes - blank);
 }
 
-static void on_tokens(struct talk *t, const struct event *e)
+/* Takes what is told of the reply that is shown into the conversation. */
+static void take_tokens(struct talk *t, const struct event *e)
 {
-    t->kept = false;
-    tray_tokens(&t->tray, e);
-    if (e->candidate > 0)
-        return;
     if (!t->replying)
         conversation_reply(&t->c, t->turn)->seed = t->turn_seed;
     t->replying = true;
@@ -515,6 +513,16 @@ static void on_tokens(struct talk *t, const struct event *e)
         t->front.part(t->front.data, e->part, e->mode);
     tell_text(t, e);
     t->state = e->part == PART_THINKING ? TALK_THINKING : TALK_ANSWERING;
+}
+
+static void on_tokens(struct talk *t, const struct event *e)
+{
+    t->kept = false;
+    tray_tokens(&t->tray, e);
+    if (e->candidate == 0)
+        take_tokens(t, e);
+    if (t->front.tokens)
+        t->front.tokens(t->front.data, t, e);
 }
 
 static void on_candidate(struct talk *t, const struct event *e)
@@ -737,6 +745,17 @@ void talk_events(struct talk *t)
     fold_begin(t);
 }
 
+/* The context of a conversation from which turns were taken: the ids that it has left. */
+static void context_take(struct talk *t)
+{
+    struct prompt p;
+    t->ctx_used = 0;
+    conversation_prompt(&t->c, -1, &p);
+    for (int i = 0; i < p.n && t->c.n_turn > 0; i++)
+        t->ctx_used += p.message[i].ids.n;
+    prompt_release(&p);
+}
+
 /* ---- changes of the conversation ----------------------------------------------------------- */
 
 bool talk_idle(struct talk *t)
@@ -744,7 +763,13 @@ bool talk_idle(struct talk *t)
     fold_settle(t);
     if (t->turn < 0 && t->state != TALK_LOADING && !talk_reads(t) && !t->fit.doing)
         return true;
-    talk_say(t, true, "not while %s: stop it first (Esc)", talk_state_name(t->state));
+    char key[32];
+    if (!t->front.keys || !keymap_short(CONTEXT_EDITOR, ACTION_STOP, key, sizeof key))
+        snprintf(key, sizeof key, "/stop");
+    if (t->state == TALK_LOADING)
+        talk_say(t, true, "not while the model is being loaded");
+    else
+        talk_say(t, true, "not while %s: stop it first (%s)", talk_state_name(t->state), key);
     return false;
 }
 
@@ -759,6 +784,7 @@ void talk_undo(struct talk *t)
     }
     fit_release(&t->fit);
     conversation_cut(&t->c, t->c.n_turn - 1);
+    context_take(t);
     tray_release(&t->tray);
     if (t->stored)
         talk_saved(t, log_cut(t->store.log, t->c.n_turn, &err), &err);
@@ -942,6 +968,7 @@ bool talk_branch(struct talk *t, int n_turn)
         t->stored = true;
         t->fresh_branch = n_turn == 0;
         conversation_cut(&t->c, n_turn);
+        context_take(t);
         if (n_turn == 0)
             conversation_title(&t->c, "");
         store_turn(t);
@@ -1014,6 +1041,8 @@ static void switched(struct talk *t)
     fit_release(&t->fit);
     t->suggestion.any = false;
     t->re_read = -1;
+    t->tok_s = 0;
+    t->drafted = t->accepted = 0;
     t->epoch++;
     if (t->state == TALK_FAILED)
         return;

@@ -38,11 +38,13 @@ struct talk;
 /* How a conversation is shown. Each may be NULL. data is the front's own. */
 struct front {
     void *data;
+    bool keys;             /* there are keys to be named, and not commands alone */
     void (*question)(void *data, const struct talk *t, int turn);    /* it was sent */
     void (*suggested)(void *data, const struct talk *t); /* a mode, by the answer's first token */
     void (*part)(void *data, enum part_kind kind, enum mode_id mode); /* one begins */
     /* of the part that began; what a model likes to begin with, blanks, is left out */
     void (*text)(void *data, enum part_kind kind, const char *text, size_t bytes);
+    void (*tokens)(void *data, const struct talk *t, const struct event *e); /* taken over */
     void (*chosen)(void *data, const struct talk *t); /* among candidates: t->tray; before done */
     void (*done)(void *data, const struct talk *t, const struct event *e); /* of a turn */
     void (*folded)(void *data, const struct talk *t, const struct event *e); /* thoughts */

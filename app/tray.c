@@ -77,6 +77,7 @@ void tray_mark(struct tray *t, const struct event *e, const struct reply *first)
     r->mark.from = from;
     buf_clear(&r->text);
     buf_append(&r->text, buf_text(&e->text), e->text.bytes);
+    r->reply.usage.think_capped = e->usage.think_capped;
     if (e->mark.state == CANDIDATE_BEGUN && from >= 0 && from < TRAY_MAX)
         copy_draft(&r->reply, from == 0 ? first : &t->row[from].reply, e->total);
 }
@@ -101,6 +102,7 @@ static void complete(struct tray_row *r, uint64_t seed)
     struct reply *reply = &r->reply;
     reply->seed = reply->made ? reply->made->seed : seed;
     reply->reason = r->mark.capped ? REASON_LENGTH : r->mark.reason;
+    reply->usage.seconds = r->seconds;
     for (int i = 0; i < reply->n_part; i++) {
         bool thought = reply->part[i].kind == PART_THINKING;
         *(thought ? &reply->usage.thinking_tokens : &reply->usage.answer_tokens) +=

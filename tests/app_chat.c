@@ -2,6 +2,8 @@
 #include "tests/app_chat.h"
 
 #include <poll.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 
 static void on_question(void *data, const struct talk *t, int turn)
 {
@@ -74,6 +76,61 @@ void chat_new(struct chat *c)
     options_init(&c->o);
 }
 
+/* ---- a worker that waits -------------------------------------------------------------------
+ *
+ * The backend's steps are as they are, but one that told something is followed by the next when
+ * the front has taken that, or something is stopped: however slow this thread is, the worker is one
+ * step ahead at most. */
+static struct {
+    const struct backend_ops *own;
+    struct backend_ops ops;
+    sem_t taken;
+    atomic_bool free;
+    bool told;
+} pace;
+
+static bool paced_step(struct backend *b, struct event_list *out)
+{
+    if (pace.told && !atomic_load(&pace.free))
+        while (sem_wait(&pace.taken) != 0)
+            ;
+    bool more = pace.own->step(b, out);
+    pace.told = out->head != NULL;
+    return more;
+}
+
+static void paced_free(bool on)
+{
+    atomic_store(&pace.free, on);
+    if (on)
+        sem_post(&pace.taken);
+}
+
+static void paced_cancel(struct backend *b, bool on)
+{
+    pace.own->cancel(b, on);
+    paced_free(on);
+}
+
+static void paced_leave(struct backend *b, bool on)
+{
+    pace.own->leave(b, on);
+    paced_free(on);
+}
+
+static void pace_begin(struct backend *b)
+{
+    pace.own = b->ops;
+    pace.ops = *b->ops;
+    pace.ops.step = paced_step;
+    pace.ops.cancel = paced_cancel;
+    pace.ops.leave = paced_leave;
+    pace.told = false;
+    atomic_store(&pace.free, false);
+    assert_int_equal(sem_init(&pace.taken, 0, 0), 0);
+    b->ops = &pace.ops;
+}
+
 void chat_open(struct chat *c, const char *model)
 {
     struct err err;
@@ -84,7 +141,10 @@ void chat_open(struct chat *c, const char *model)
     c->toggle_at = c->back = c->re_read = -1;
     c->o.threads = 1;
     c->o.max_tokens = 12;
-    if (!talk_open(&c->t, &c->o, &f, &err) || !talk_start(&c->t, local_new(model, &c->o), &err))
+    struct backend *b = local_new(model, &c->o);
+    if (c->paced)
+        pace_begin(b);
+    if (!talk_open(&c->t, &c->o, &f, &err) || !talk_start(&c->t, b, &err))
         fail_msg("%s", err.msg);
 }
 
@@ -98,6 +158,8 @@ void chat_step(struct chat *c)
     struct pollfd fd = {worker_fd(c->t.worker), POLLIN, 0};
     assert_true(poll(&fd, 1, 60000) > 0);
     talk_events(&c->t);
+    if (c->paced)
+        sem_post(&pace.taken);
 }
 
 void chat_settle(struct chat *c)

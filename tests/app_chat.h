@@ -19,6 +19,7 @@ struct chat {
     int toggles;            /* EVENT_MODE in a turn */
     int toggle_at;          /* generated tokens after which to toggle; -1 = never */
     int tokens;
+    bool paced;             /* set before it is opened: the worker waits for chat_step() */
 };
 
 /* Default options, and a home in the folder of the test. */

@@ -79,8 +79,9 @@ void test_cost_of_a_conversation(void **state)
     assert_int_equal(s.losing, 0);
     buf_clear(&text);
     cost_describe(&c, &text);
-    assert_non_null(strstr(buf_text(&text), "Pro-Max: 1 answer, 10 tokens answered, 20 thought, "
-                                            "50 of candidates not chosen; prompt 100, 40 % of it"));
+    assert_non_null(strstr(buf_text(&text), "Pro-Max: 1 answer; 80 tokens written: 10 answered, "
+                                            "20 thought, 50 of candidates not chosen; prompts of "
+                                            "100: 40 in the cache (40 %), 60 read; 0 re-read"));
     assert_non_null(strstr(buf_text(&text), "all: 2 answers"));
     assert_non_null(strstr(buf_text(&text), "cache 2.0 MB at most; 12 read to fold thoughts"));
     cost_sum(&c, MODE_FLASH, &s);
@@ -92,5 +93,33 @@ void test_cost_of_a_conversation(void **state)
     assert_non_null(pro);
     assert_null(strstr(pro + 1, "what if:"));
     buf_release(&text);
+    conversation_release(&c);
+}
+
+/* The second of two modes at once counts in its own mode; the time that both took, once in all. */
+void test_cost_of_both(void **state)
+{
+    (void)state;
+    struct conversation c;
+    struct cost s;
+    conversation_init(&c);
+    int t = conversation_ask(&c, "?", MODE_FLASH);
+    struct reply *r = conversation_reply(&c, t);
+    r->mode = MODE_PRO_MAX;
+    r->usage = (struct usage){.answer_tokens = 8, .thinking_tokens = 52, .seconds = 3};
+    r = conversation_reply(&c, t);
+    r->mode = MODE_FLASH;
+    r->usage = (struct usage){.prompt_tokens = 41, .reused_tokens = 1, .answer_tokens = 10,
+                              .seconds = 3.5};
+    cost_sum(&c, MODE_FLASH, &s);
+    assert_int_equal(s.answer + s.thinking + s.losing, 10);
+    cost_sum(&c, MODE_PRO_MAX, &s);
+    assert_int_equal(s.answers, 1);
+    assert_int_equal(s.answer + s.thinking + s.losing, 60);
+    assert_true(s.seconds == 3);
+    cost_sum(&c, MODE_MAX, &s);
+    assert_int_equal(s.answers, 2);
+    assert_int_equal(s.prompt, 41);
+    assert_true(s.seconds == 3.5);
     conversation_release(&c);
 }

@@ -383,7 +383,10 @@ void test_talk_both_stops(void **state)
 {
     (void)state;
     struct chat c;
-    chat_ready(&c);
+    chat_new(&c);
+    c.paced = true;
+    chat_begin(&c, "tiny-llama.gguf");
+    chat_settle(&c);
     c.t.max_tokens = 1000;
     assert_true(talk_both(&c.t, "go on for ever"));
     while (c.t.tray.row[1].tokens < 3)
@@ -396,6 +399,52 @@ void test_talk_both_stops(void **state)
     chat_line(&c, "and now?");
     chat_settle(&c);
     assert_int_equal(c.t.re_read, 0);
+    chat_end(&c);
+}
+
+/* What the header tells of the context is true at once when turns leave it; a question that is
+ * asked again and gets the same reply re-reads nothing of that. */
+void test_talk_takes_back(void **state)
+{
+    (void)state;
+    struct chat c;
+    chat_ready(&c);
+    chat_line(&c, "tell me of the sea");
+    chat_settle(&c);
+    int one = c.t.ctx_used;
+    for (int i = 0; i < 2; i++) {
+        chat_line(&c, "and the land");
+        chat_settle(&c);
+        assert_true(c.t.ctx_used > one);
+        assert_int_equal(c.t.c.turn[1].reply[0].usage.re_read_tokens, i); /* its question's last */
+        chat_line(&c, "/undo");
+        assert_int_equal(c.t.ctx_used, one);
+    }
+    assert_true(talk_branch(&c.t, 0));
+    assert_int_equal(c.t.ctx_used, 0);
+    chat_settle(&c);
+    chat_end(&c);
+}
+
+/* No speed of another conversation; what stops a reply is named as it is there. */
+void test_talk_says_what_is(void **state)
+{
+    (void)state;
+    struct chat c;
+    chat_ready(&c);
+    chat_line(&c, "tell me of the sea");
+    chat_line(&c, "/retry");
+    assert_non_null(strstr(buf_text(&c.notes), "!not while reading: stop it first (/stop)\n"));
+    chat_settle(&c);
+    assert_true(c.t.tok_s > 0);
+    c.t.front.keys = true;
+    chat_line(&c, "and the land");
+    chat_line(&c, "/retry");
+    assert_non_null(strstr(buf_text(&c.notes), "!not while reading: stop it first (Esc)\n"));
+    chat_settle(&c);
+    chat_line(&c, "/new");
+    assert_true(c.t.tok_s == 0 && c.t.drafted == 0);
+    chat_settle(&c);
     chat_end(&c);
 }
 

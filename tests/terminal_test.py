@@ -457,6 +457,26 @@ def test_siblings(t):
          ["re_read_tokens"] == 0)
 
 
+def thought(t):
+    """How the last thought is to be shown, by the log."""
+    parts = [p for e in t.logs()[0] if e["type"] == "reply" for p in e["parts"]]
+    return "thought %d tok" % [p["tokens"] for p in parts if p["kind"] == "thinking"][-1]
+
+
+def test_thought(t):
+    """Its meter counts all of its tokens, while it grows, when it is over and when it is back."""
+    t.duet("--max-tokens 12", "--mode pro", "--keep-thoughts", "--session thought")
+    t.idle()
+    ask(t, "What is a lake?")
+    answered(t, 1)
+    true("as it was counted", thought(t) in t.screen())
+    t.keys("C-d")
+    t.shell()
+    t.duet("--session thought")
+    t.wait("all back", lambda s: "tokens back" in s)
+    true("as before", thought(t) in t.screen())
+
+
 def test_both(t):
     """Two answers at once, side by side, below each other, one at a time; the second is kept."""
     t.duet("--max-tokens 12", "--seed 1", "--session both")
@@ -465,6 +485,8 @@ def test_both(t):
     t.wait("the draft", lambda s: "a lake?" in s)
     t.keys("F3")
     s = t.wait("two answers", lambda s: s.count("  done") == 2 and "1 2 keep one" in s)
+    true("why each ended:\n" + s, s.count("budget is used up") == 2)
+    true("the thought as it was counted:\n" + s, thought(t) in s)
     s = re.sub(r"done ─+", "done ──", re.sub(r"[0-9.]+ (MB|tok|s)\b", r"# \1", s))
     same("both-80x24", s[:s.index("\nPro-Max ")])  # what is sampled is another thing
     t.resize(120, 24)
@@ -476,6 +498,7 @@ def test_both(t):
     t.resize(80, 24)
     t.type("2")
     t.wait("the second alone", lambda s: "answer 1 of 2" in s and "tokens back" in s)
+    true("the thought as before", thought(t) in t.screen())
     ask(t, "and a sea?")
     answered(t, 3)
     last = [e for e in t.logs()[0] if e["type"] == "reply"][-1]
