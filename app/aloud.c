@@ -97,7 +97,7 @@ void aloud_search(const struct talk *t, const char *text)
 static void plain_text(const struct talk *t, bool thoughts, struct buf *out)
 {
     struct transcript *all = transcript_of(t, 0, thoughts);
-    transcript_plain(all, out);
+    transcript_plain(all, 0, out);
     transcript_free(&all);
 }
 
@@ -204,7 +204,7 @@ void aloud_last(const struct talk *t, struct buf *out)
     if (!t->c.n_turn)
         return;
     struct transcript *last = transcript_of(t, t->c.n_turn - 1, false);
-    transcript_plain(last, out);
+    transcript_plain(last, 0, out);
     buf_puts(out, "\n");
     transcript_free(&last);
 }

@@ -75,15 +75,25 @@ struct tip {
     const char *what;
 };
 
-static const struct tip editor_tips[] = {
-    {{ACTION_TOGGLE}, "mode"}, {{ACTION_STOP}, "stop"}, {{ACTION_HELP}, "help"}, {{0}, NULL}};
+static const struct tip idle_tips[] = {
+    {{ACTION_HELP}, "help"}, {{ACTION_TOGGLE}, "mode"}, {{ACTION_OPEN}, "sessions"}, {{0}, NULL}};
+static const struct tip busy_tips[] = {
+    {{ACTION_STOP}, "stop"}, {{ACTION_TOGGLE}, "mode"}, {{ACTION_HELP}, "help"}, {{0}, NULL}};
 static const struct tip reader_tips[] = {
-    {{ACTION_SCROLL_DOWN, ACTION_SCROLL_UP, ACTION_TURN_BACK, ACTION_TURN_ON}, "scroll"},
+    {{ACTION_READER}, "back"},
+    {{ACTION_SCROLL_DOWN, ACTION_SCROLL_UP, ACTION_TURN_BACK, ACTION_TURN_ON}, "move"},
     {{ACTION_SEARCH}, "search"}, {{ACTION_COPY_BLOCK, ACTION_COPY}, "copy"},
-    {{ACTION_FOLD}, "thinking"}, {{ACTION_READER}, "back"}, {{ACTION_HELP}, "help"}, {{0}, NULL}};
+    {{ACTION_FOLD}, "thinking"}, {{ACTION_HELP}, "help"}, {{0}, NULL}};
 static const struct tip found_tips[] = {
-    {{ACTION_FIND_NEXT, ACTION_FIND_BACK}, "next"}, {{ACTION_SEARCH}, "search"},
-    {{ACTION_TURN_BACK, ACTION_TURN_ON}, "turns"}, {{ACTION_READER}, "back"}, {{0}, NULL}};
+    {{ACTION_READER}, "back"}, {{ACTION_FIND_NEXT, ACTION_FIND_BACK}, "next"},
+    {{ACTION_SEARCH}, "search"}, {{ACTION_TURN_BACK, ACTION_TURN_ON}, "turns"}, {{0}, NULL}};
+
+/* Whether there is something that ACTION_STOP ends. */
+static bool can_stop(const struct loop *l)
+{
+    const struct talk *t = &l->talk;
+    return talk_busy(t) || t->state == TALK_RESUMING || talk_reads(t);
+}
 
 static void add_tip(struct buf *out, enum key_context c, const struct tip *t)
 {
@@ -101,7 +111,9 @@ static void add_tip(struct buf *out, enum key_context c, const struct tip *t)
 
 const char *look_tips(struct loop *l)
 {
-    const struct tip *t = !l->reader ? editor_tips : l->search.bytes ? found_tips : reader_tips;
+    const struct tip *t = l->reader       ? (l->search.bytes ? found_tips : reader_tips)
+                          : can_stop(l)   ? busy_tips
+                                          : idle_tips;
     buf_clear(&l->tips);
     for (; t->what; t++)
         add_tip(&l->tips, l->reader ? CONTEXT_READER : CONTEXT_EDITOR, t);

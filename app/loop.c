@@ -165,14 +165,13 @@ static void view_fill(struct loop *l, struct view *v)
     if (l->panes)
         v->heading_first = l->heading[0];
     v->second_alone = l->pane_second;
-    v->hint = *l->hint        ? l->hint
-              : l->panes      ? panes_hint(l)
-              : l->list       ? overlay_hint(l)
-              : l->searching  ? "Enter keep  Esc end"
-                              : look_tips(l);
-    v->hint_is_message = *l->hint != 0 || (l->panes && !talk_busy(t));
+    v->hint = l->panes       ? panes_hint(l)
+              : l->list      ? overlay_hint(l)
+              : l->searching ? "Esc end  Enter keep"
+                             : look_tips(l);
+    v->message = l->hint;
+    v->message_is_error = l->hint_error;
     v->chip = l->list ? "" : suggestion(l, v);
-    v->hint_is_error = l->hint_error;
 }
 
 static void draw(struct loop *l)
@@ -223,7 +222,7 @@ static bool stop(struct loop *l, bool esc)
     if (l->leave_asked)
         l->leaving = true;
     l->leave_asked = true;
-    loop_hint(l, false, "again to leave; all is saved");
+    loop_hint(l, false, "Ctrl+C again to leave; all is saved");
     return true;
 }
 
@@ -237,7 +236,10 @@ static void scroll(struct loop *l, int rows)
 
 static void fold(struct loop *l)
 {
-    transcript_fold(l->transcript, !transcript_folded(l->transcript));
+    bool folded = !transcript_folded(l->transcript);
+    transcript_fold(l->transcript, folded);
+    const char *done = folded ? "thinking is folded" : "thinking is unfolded";
+    loop_hint(l, false, transcript_thoughts(l->transcript) ? done : "there is no thinking here");
 }
 
 static int page(const struct loop *l)
@@ -310,9 +312,12 @@ static void suggest(struct loop *l)
 
 static void suggest_no(struct loop *l)
 {
+    bool any = l->suggestion.any || l->talk.suggestion.any;
     l->suggest_no = true;
     if (!l->suggestion.any)
         l->talk.suggestion.any = false;
+    loop_hint(l, false, any ? "dismissed; /suggest off suggests no more modes"
+                            : "no other mode is suggested");
 }
 
 /* The draft in both modes; without one the last question. */
@@ -344,25 +349,32 @@ static void branch(struct loop *l, const char *args)
     if (!question)
         return;
     editor_set(l->editor, question, strlen(question));
-    l->reader = false;
+    reader_leave(l);
     free(question);
 }
 
-/* Another answer to the question in view, or to the nearest before it that has several. What was
- * said behind it followed from the one that was chosen there: that stays in its session, and the
- * other answer goes on in a branch. */
+/* Another answer to the question in view. What was said behind an earlier one followed from the
+ * answer that was chosen there: that stays in its session, and the other answer goes on in a
+ * branch, which says so where it stays. */
 static void flip(struct loop *l, int step)
 {
     struct talk *t = &l->talk;
-    int turn = l->reader ? transcript_question(l->transcript) : -1;
-    while (turn >= 0 && t->c.turn[turn].n_reply < 2)
-        turn--;
-    bool earlier = turn >= 0 && turn < t->c.n_turn - 1;
+    char text[160];
+    int last = t->c.n_turn - 1;
+    int turn = l->reader ? transcript_question(l->transcript) : last;
+    if (turn >= 0 && turn <= last && t->c.turn[turn].n_reply < 2) {
+        loop_hint(l, false, turn == last ? "there is no other answer to the last question"
+                                         : "there is no other answer to this question");
+        return;
+    }
+    bool earlier = turn >= 0 && turn < last;
     if (earlier && !talk_branch(t, turn + 1))
         return;
     talk_flip(t, step);
-    if (earlier)
-        loop_hint(l, false, "in a branch; its session is as it was");
+    if (!earlier)
+        return;
+    snprintf(text, sizeof text, "a branch of %s, which is as it was", t->c.parent);
+    shown_note(l, false, text);
 }
 
 /* The turn in view is to be read again. */
@@ -409,7 +421,12 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_HISTORY: overlay_history(l); return true;
     case ACTION_COMPLETE: complete(l); return true;
     case ACTION_FOLD: fold(l); return true;
-    case ACTION_READER: l->reader = !l->reader; return true;
+    case ACTION_READER:
+        if (l->reader)
+            reader_leave(l);
+        else
+            l->reader = true;
+        return true;
     case ACTION_MOUSE: look_mouse(l, ""); return true;
     case ACTION_SUSPEND: suspend(l); return true;
     case ACTION_REDRAW: term_redraw(); return true;
@@ -566,7 +583,7 @@ static bool take_key(struct loop *l, const struct key *k)
                a == ACTION_COMPLETE || a == ACTION_BRANCH || a == ACTION_BOTH ||
                a == ACTION_UNQUEUE;
     if (l->reader && typed(k)) /* typing leads back to the draft */
-        l->reader = false;
+        reader_leave(l);
     if (!l->reader)
         editor_feed(l->editor, k);
     return !l->reader;
@@ -654,6 +671,8 @@ static void send_line(struct loop *l, const char *line)
         overlay_exact(l, args);
     else if (a != ACTION_NONE)
         loop_act(l, a);
+    else /* what it says, now or later, is to be seen */
+        transcript_to(l->transcript, true);
     l->dirty = true;
 }
 

@@ -83,13 +83,13 @@ struct loop {
     bool suggest_no;            /* dismissed till the draft is sent or cleared */
     struct buf tips;            /* the keys that are named there otherwise */
     struct buf keys_said;       /* what is wrong with the keys file, a line each */
-    char hint[256];             /* instead of the keys, until the next key; "" = none */
+    char hint[256];             /* a notice in the status row, until the next key; "" = none */
     bool hint_error;
 };
 
 #define STOPPING "stopping" /* said until it has stopped */
 
-/* A line at the right of the status row, until the next key. */
+/* A notice in the status row, until the next key. */
 void loop_hint(struct loop *l, bool error, const char *text);
 
 void loop_act(struct loop *l, enum action a); /* as if its key were pressed */
@@ -182,6 +182,7 @@ void reader_copy(struct loop *l, const char *what); /* as copy_text() */
 void reader_find(struct loop *l, const char *text);
 void reader_find_next(struct loop *l, bool forward);
 void reader_search(struct loop *l); /* the text is typed from now on */
+void reader_leave(struct loop *l);  /* keys go to the draft, and nothing is looked for any more */
 
 /* A key while the reader waits for a number or a text. False: it was not for that. */
 bool reader_key(struct loop *l, const struct key *k);

@@ -71,7 +71,7 @@ void outside_pager(struct loop *l)
 {
     struct buf text = {0};
     char path[64], msg[160] = "";
-    transcript_plain(l->transcript, &text);
+    transcript_plain(l->transcript, 0, &text);
     if (program_file(&text, 0400, path, msg, sizeof msg)) {
         int status = run_program(l, program_pager, path);
         if (status != 0)
@@ -106,7 +106,7 @@ static void wait_key(struct loop *l)
 void outside_bare(struct loop *l)
 {
     struct buf text = {0};
-    transcript_plain(l->transcript, &text);
+    transcript_plain(l->transcript, l->grid.cols, &text);
     buf_puts(&text, "\n-- any key leads back --\n");
     term_leave();
     program_write(STDOUT_FILENO, buf_text(&text), text.bytes);

@@ -243,7 +243,7 @@ static bool take_help(struct loop *l)
     }
     char line[64];
     int n = snprintf(line, sizeof line, "%s%s", h->command, *h->args ? " " : "");
-    l->reader = false;
+    reader_leave(l);
     editor_set(l->editor, line, (size_t)n);
     return true;
 }
@@ -263,12 +263,13 @@ const char *overlay_hint(struct loop *l)
     overmap_short(OVER_LIST, "close", close_key, sizeof close_key);
     overmap_short(OVER_LIST, "page-down", down, sizeof down);
     buf_clear(&l->tips);
+    buf_printf(&l->tips, "%s back  ", close_key);
     if (l->overlay == OVERLAY_HELP && *list_filter(l->list))
-        buf_printf(&l->tips, "%s take it  %s back", choose_key, close_key);
+        buf_printf(&l->tips, "%s take it", choose_key);
     else if (l->overlay == OVERLAY_HELP)
-        buf_printf(&l->tips, "%s more  type to find  %s back", down, close_key);
+        buf_printf(&l->tips, "%s more  type to find", down);
     else
-        buf_printf(&l->tips, "%s %s  %s back", choose_key, takes[l->overlay], close_key);
+        buf_printf(&l->tips, "%s %s", choose_key, takes[l->overlay]);
     return buf_text(&l->tips);
 }
 

@@ -116,8 +116,8 @@ const char *panes_hint(struct loop *l)
     if (talk_busy(&l->talk))
         buf_printf(&l->tips, "%s stop", stop);
     else
-        buf_printf(&l->tips, "%s %s keep one  %s both  %s keep 1", key[FIRST], key[SECOND],
-                   key[BOTH], key[CLOSE]);
+        buf_printf(&l->tips, "%s keep 1  %s %s keep  %s both", key[CLOSE], key[FIRST],
+                   key[SECOND], key[BOTH]);
     buf_printf(&l->tips, "  %s flip", key[OTHER]);
     return buf_text(&l->tips);
 }

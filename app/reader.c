@@ -35,6 +35,12 @@ void reader_find_next(struct loop *l, bool forward)
     l->dirty = true;
 }
 
+void reader_leave(struct loop *l)
+{
+    l->reader = false;
+    reader_find(l, "");
+}
+
 void reader_search(struct loop *l)
 {
     l->reader = l->searching = true;

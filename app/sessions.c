@@ -187,10 +187,15 @@ static bool is_open(const struct loop *l, const struct store_entry *e)
 
 const char *sessions_hint(struct loop *l)
 {
-    static const char *const actions[][2] = {
-        {"choose", "open"}, {"rename", "rename"}, {"delete", "delete"}, {"undelete", "undo"}};
+    static const char *const actions[][2] = {{"close", "back"}, {"choose", "open"},
+                                             {"rename", "rename"}, {"delete", "delete"},
+                                             {"undelete", "undo"}};
     char key[32];
     buf_clear(&l->tips);
+    if (l->sessions->naming) {
+        buf_puts(&l->tips, "Esc as it was  Enter take it");
+        return buf_text(&l->tips);
+    }
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
         overmap_short(OVER_LIST, actions[i][0], key, sizeof key);
         if (*key)

@@ -24,6 +24,7 @@
 #include "app/paths.h"
 #include "app/record.h"
 #include "ui/buf.h"
+#include "ui/status.h"
 
 enum {
     ID_BYTES = 64,
@@ -215,19 +216,13 @@ bool store_list(const char *dir, struct store_entry **out, int *n, struct err *e
     return true;
 }
 
-static void size_text(int64_t size, char *out, size_t bytes)
-{
-    double kb = (double)size / 1e3;
-    snprintf(out, bytes, "%.1f %s", kb < 1000 ? kb : kb / 1e3, kb < 1000 ? "kB" : "MB");
-}
-
 void store_facts(const struct store_entry *e, char *out, size_t bytes)
 {
     char when[32];
     time_t t = (time_t)e->changed;
     struct tm tm = {0};
     char size[24], turns[24];
-    size_text(e->log_bytes + e->kv_bytes, size, sizeof size);
+    status_bytes(size, sizeof size, (uint64_t)(e->log_bytes + e->kv_bytes));
     localtime_r(&t, &tm);
     time_t now = time(NULL);
     struct tm today = {0};
@@ -241,8 +236,8 @@ void store_facts(const struct store_entry *e, char *out, size_t bytes)
 void store_details(const struct store_entry *e, char *out, size_t bytes)
 {
     char log[24], kv[24], branch[128] = "";
-    size_text(e->log_bytes, log, sizeof log);
-    size_text(e->kv_bytes, kv, sizeof kv);
+    status_bytes(log, sizeof log, (uint64_t)e->log_bytes);
+    status_bytes(kv, sizeof kv, (uint64_t)e->kv_bytes);
     if (e->parent[0])
         snprintf(branch, sizeof branch, "  branch of %s behind turn %d", e->parent,
                  e->parent_turns);

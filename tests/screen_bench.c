@@ -49,7 +49,7 @@ static void draw(struct grid *g, struct transcript *t, const char *draft)
     struct view v = {.mode = "Flash", .mode_style = STYLE_FLASH, .title = "bench", .model = "none",
                      .ctx_used = 1000, .ctx_total = 8192, .transcript = t, .state = "idle",
                      .draft = {draft, strlen(draft), strlen(draft)}, .tok_s = 40,
-                     .hint = "F2 mode  Esc stop  F1 help"};
+                     .hint = "F1 help  F2 mode  F4 sessions"};
     screen_draw(g, &v, &row, &col);
 }
 

@@ -68,7 +68,8 @@ void test_hostile_screen(void **state)
                          .search = round % 3 ? NULL : buf_text(&text[4]),
                          .state = buf_text(&text[5]),
                          .hint = buf_text(&text[6]),
-                         .hint_is_error = round % 5 == 0};
+                         .message = round % 3 ? "" : buf_text(&text[6]),
+                         .message_is_error = round % 5 == 0};
         if (round % 7 == 0)
             transcript_find(t, "w", 1);
         transcript_fold(t, round % 2);
@@ -79,7 +80,7 @@ void test_hostile_screen(void **state)
         struct key k = {.code = KEYCODE_CHAR, .ch = 0x202E};
         list_key(v.list, &k);
         draw(&v, &r);
-        transcript_plain(t, &plain);
+        transcript_plain(t, 1 + round % 50, &plain);
         clean("plain", buf_text(&plain), plain.bytes);
         list_free(&v.list);
         transcript_free(&t);

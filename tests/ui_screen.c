@@ -239,6 +239,17 @@ void test_status_count(void **state)
         status_count(out, sizeof out, rows[i].n);
         assert_string_equal(out, rows[i].text);
     }
+    static const struct {
+        uint64_t n;
+        const char *text;
+    } sizes[] = {{0, "0 kB"}, {1, "0.1 kB"}, {999, "1.0 kB"}, {32768, "33 kB"}, {999499, "999 kB"},
+                 {999500, "1.0 MB"}, {1234567, "1.2 MB"}, {9949999, "9.9 MB"}, {28311552, "28 MB"},
+                 {1500000000, "1.5 GB"}, {UINT64_MAX, "18446744074 GB"}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char out[32];
+        status_bytes(out, sizeof out, sizes[i].n);
+        assert_string_equal(out, sizes[i].text);
+    }
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */
@@ -277,7 +288,7 @@ static struct view idle_view(struct transcript *t, bool ascii)
         .ctx_total = 8192, .kv_bytes = 28311552, .transcript = t,
         .draft = {.text = draft, .bytes = sizeof draft - 1, .caret = 11}, .state = "idle",
         .tok_s = 41.03, .re_read = 0,
-        .hint = "F2 mode  Esc stop  F1 help",
+        .hint = "F1 help  F2 mode  F4 sessions",
     };
 }
 
@@ -311,7 +322,7 @@ static void matches(const char *name, const struct view *v, int rows, int cols, 
     assert_int_equal(col, at_col);
 }
 
-/* The cursor is in the last three rows, behind a search or in the draft, or hidden. */
+/* The cursor is in the last rows, behind a search or in the draft, or hidden. */
 static void shows(const char *name, const struct view *v, int rows, int cols)
 {
     int row, col;
@@ -319,7 +330,7 @@ static void shows(const char *name, const struct view *v, int rows, int cols)
     if (v->reader || v->list)
         assert_int_equal(row, v->search_typed ? rows - 1 : -1);
     else
-        assert_in_range(row, rows - 3, rows - 2);
+        assert_in_range(row, rows - 5, rows - 2); /* a notice may take three rows */
     assert_in_range(col, 0, cols - 1);
 }
 
@@ -371,13 +382,14 @@ void test_screen_busy(void **state)
     v.kv_bytes = 28311552;
     v.kv_share = 0;
     v.ascii = true;
-    v.hint = "cannot write /home/me/.local/share/duet/sessions/1/log.jsonl: No space left";
-    v.hint_is_error = true;
+    v.message = "cannot write /home/me/.local/share/duet/sessions/1/log.jsonl: No space left";
+    v.message_is_error = true;
+    v.hint = "Tab back  j k [ ] move  / search  y Y copy  t thinking  F1 help";
     v.reader = true;
     matches("reader-60x14-ascii", &v, 14, 60, -1, 2);
     transcript_scroll(t, -5);
-    v.ascii = v.hint_is_error = false;
-    v.hint = "F2 mode  Esc stop  F1 help";
+    v.ascii = v.message_is_error = false;
+    v.message = "";
     matches("reader-60x14", &v, 14, 60, -1, 2);
     v.list = fruits(true);
     matches("list-40x12", &v, 12, 40, -1, 2);
@@ -416,7 +428,7 @@ void test_screen_search(void **state)
     v.draft = (struct editor_view){.text = ""};
     v.reader = v.search_typed = true;
     v.search = "LOCK";
-    v.hint = "Enter keep  Esc end";
+    v.hint = "Esc end  Enter keep";
     v.found = transcript_found(t, &v.found_now);
     matches("search-80x24", &v, 24, 80, 23, 6);
     v.search_typed = false;
@@ -424,15 +436,17 @@ void test_screen_search(void **state)
     v.found = transcript_found(t, &v.found_now);
     matches("search-60x14", &v, 14, 60, -1, 2);
     v.search = "nowhere";
-    v.hint = "answer: 1234 bytes copied by wl-copy, a long message";
-    v.search_typed = true;
-    v.hint_is_message = true;
-    matches("message-40x12", &v, 12, 40, 11, 9);
-    v.hint_is_message = false;
-    v.hint = "Enter keep  Esc end";
+    v.message = "answer: 1234 bytes copied by wl-copy, a long message";
+    matches("message-40x12", &v, 12, 40, -1, 2);
+    v.message = "";
     v.found = 0;
     v.search_typed = true;
     matches("search-40x12", &v, 12, 40, 11, 9);
+    v.search = "a text that is longer than the row has room for";
+    matches("search-long-40x12", &v, 12, 40, 11, 19);
+    v.search_typed = false;
+    v.state = "answering";
+    matches("search-long-60x14", &v, 14, 60, -1, 2);
     transcript_free(&t);
 }
 
@@ -607,11 +621,13 @@ static void make_unfolded(struct view *v)
 {
     transcript_fold(v->transcript, false);
     v->reader = true;
+    v->hint = "Tab back  j k [ ] move  / search  y Y copy  t thinking  F1 help";
 }
 
 static void make_list(struct view *v)
 {
     v->list = fruits(true);
+    v->hint = "Esc back  Enter take it";
 }
 
 static void make_themes(struct view *v)
@@ -619,6 +635,7 @@ static void make_themes(struct view *v)
     make_unfolded(v);
     make_list(v);
     v->list_rows = 6;
+    v->hint = "Esc back  Enter take it";
 }
 
 static void make_help(struct view *v)
@@ -628,6 +645,7 @@ static void make_help(struct view *v)
     list_add(v->list, "F2 Ctrl+T  /toggle", "Switch between Flash and Pro-Max, during a reply too");
     list_add(v->list, "/import FILE", "Open an exported conversation as a new session");
     list_add(v->list, "(reader)", "");
+    v->hint = "Esc back  PgDn more  type to find";
 }
 
 static void make_slices(struct view *v)
@@ -638,7 +656,7 @@ static void make_slices(struct view *v)
     list_go(v->list, 1);
     v->strip.mark_from = 300;
     v->strip.mark_to = 1100;
-    v->hint = "Enter read it again exactly  Esc back";
+    v->hint = "Esc back  Enter read it again exactly";
 }
 
 static void make_exact(struct view *v)
@@ -657,7 +675,7 @@ static void make_sessions(struct view *v)
     v->heading = "the other one";
     say(v->beside, ENTRY_USER, "you", STYLE_USER, "An earlier question?");
     say(v->beside, ENTRY_ANSWER, "Flash", STYLE_FLASH, "And what was *said* then.");
-    v->hint = "Enter open  F2 rename  Del delete  ^U undo";
+    v->hint = "Esc back  Enter open  F2 rename  Del delete  ^U undo";
 }
 
 static void make_panes(struct view *v)
@@ -666,8 +684,7 @@ static void make_panes(struct view *v)
     list_free(&v->list);
     v->heading_first = "1 Flash  40 tok  0.5 s  kv 1.2 MB  done";
     v->heading = "2 Pro-Max  172 tok  1.8 s  kv 1.9 MB  done";
-    v->hint = "1 2 keep one  b both  Esc keep 1  Tab flip";
-    v->hint_is_message = true;
+    v->hint = "Esc keep 1  1 2 keep  b both  Tab flip";
 }
 
 static void make_second(struct view *v)
@@ -688,7 +705,7 @@ static void make_typed(struct view *v)
     transcript_find(v->transcript, "LOCK", 4);
     v->reader = v->search_typed = true;
     v->search = "LOCK";
-    v->hint = "Enter keep  Esc end";
+    v->hint = "Esc end  Enter keep";
     v->found = transcript_found(v->transcript, &v->found_now);
 }
 
@@ -698,7 +715,7 @@ static void make_found(struct view *v)
     v->search_typed = false;
     transcript_find_next(v->transcript, true);
     v->found = transcript_found(v->transcript, &v->found_now);
-    v->hint = "n N next  / search  [ ] turns  Tab back";
+    v->hint = "Tab back  n N next  / search  [ ] turns";
 }
 
 static void make_reading(struct view *v)
@@ -715,20 +732,47 @@ static void make_reading(struct view *v)
 
 static void make_message(struct view *v)
 {
-    v->hint = "answer: 1234 bytes copied by wl-copy";
-    v->hint_is_message = true;
+    v->message = "answer: 1234 bytes copied by wl-copy";
 }
 
 static void make_error(struct view *v)
 {
-    v->hint = "cannot write /home/me/.local/share/duet/sessions/1/log.jsonl: No space left";
-    v->hint_is_error = true;
+    v->message = "cannot write /home/me/.local/share/duet/sessions/1/log.jsonl: No space left";
+    v->message_is_error = true;
+}
+
+/* A notice that leaves the keys of a list their room. */
+static void make_deleted(struct view *v)
+{
+    make_sessions(v);
+    v->message = "a walk through the old town is deleted; Ctrl+U brings it back";
+}
+
+static void make_naming(struct view *v)
+{
+    make_sessions(v);
+    list_title(v->list, "New title: a walk");
+    v->hint = "Esc as it was  Enter take it";
+}
+
+/* The candidates of an answer that is over, to be taken from. */
+static void make_tray(struct view *v)
+{
+    v->list = list_new("Candidates", true);
+    for (int i = 0; i < 2; i++)
+        list_add(v->list, candidates[i].left, candidates[i].right);
+    v->hint = "Esc back  Enter take it";
+}
+
+static void make_settings(struct view *v)
+{
+    v->settings = "think 16, seed 7, temp 0.7";
 }
 
 static void make_back(struct view *v)
 {
     v->reader = true;
-    v->hint = "j k [ ] scroll  / search  y Y copy  t thinking  Tab back  ? help";
+    v->hint = "Tab back  j k [ ] move  / search  y Y copy  t thinking  F1 help";
     transcript_scroll(v->transcript, -4);
 }
 
@@ -758,8 +802,35 @@ static void make_doubt(struct view *v)
     list_go(v->list, 1);
     v->list_rows = 3;
     v->reader = true;
-    v->hint = "Enter ask Pro-Max about it  Esc back";
+    v->hint = "Esc back  Enter ask Pro-Max about it";
     transcript_mark(v->transcript, marks, 3);
+}
+
+/* What has to be left says how, whatever the size and whatever notice is there. */
+static void leads_back(const struct view *like)
+{
+    struct view v = *like;
+    static const char *const notices[] = {"", "short", "a notice that takes a row for itself",
+                                          "a notice that takes so many rows that it has to be cut, "
+                                          "because there is more to say than three of them hold, "
+                                          "as it is the case with the path of a file"};
+    if (!v.list && !v.reader && !v.search && !v.heading_first)
+        return;
+    for (int n = 0; n < 4 * 130; n++) {
+        int cols = 20 + n / 4, rows = 8 + n % 20, row, col;
+        struct grid g;
+        struct buf out = {0};
+        char first[40];
+        v.message = v.search_typed ? "" : notices[n % 4];
+        snprintf(first, sizeof first, "%.*s", (int)(strstr(v.hint, "  ") - v.hint), v.hint);
+        grid_init(&g, rows, cols);
+        screen_draw(&g, &v, &row, &col);
+        grid_dump(&g, false, &out);
+        if (!strstr(buf_text(&out), first))
+            fail_msg("no '%s' at %dx%d:\n%s", first, cols, rows, buf_text(&out));
+        buf_release(&out);
+        grid_release(&g);
+    }
 }
 
 /* Every view at the three sizes. A row of the dump has its text and, for each cell, its role: dark
@@ -778,7 +849,9 @@ void test_screen_views(void **state)
                  {"sessions", make_sessions}, {"panes", make_panes},
                  {"second", make_second}, {"candidates", make_candidates}, {"typed", make_typed},
                  {"found", make_found}, {"reading", make_reading}, {"message", make_message},
-                 {"error", make_error}, {"back", make_back}, {"empty", make_empty}};
+                 {"error", make_error}, {"back", make_back}, {"empty", make_empty},
+                 {"deleted", make_deleted}, {"naming", make_naming}, {"tray", make_tray},
+                 {"settings", make_settings}};
     ui_locale();
     for (size_t n = 0; n < sizeof views / sizeof views[0] * 6; n++) {
         const int *size = sizes[n / 2 % 3];
@@ -792,6 +865,7 @@ void test_screen_views(void **state)
         snprintf(name, sizeof name, "view-%s-%dx%d%s", views[n / 6].name, size[1], size[0],
                  ascii ? "-ascii" : "");
         shows(name, &v, size[0], size[1]);
+        leads_back(&v);
         list_free(&v.list);
         list_free(&v.empty);
         transcript_free(&v.beside);

@@ -381,9 +381,14 @@ void test_transcript_copies(void **state)
     assert_string_equal(buf_text(&out),
                         "*one*\n```\nfirst\n```\n```\nother\n```\nand\033[2J\n");
     buf_clear(&out);
-    transcript_plain(t, &out);
+    transcript_plain(t, 0, &out);
     assert_string_equal(buf_text(&out), "you:\nq\n\nFlash:\n*one*\n```\nfirst\n```\n```\nother\n"
                                         "```\n\nPro:\nand^[[2J\n");
+    add(t, ENTRY_NOTE, "", "one two, three");
+    buf_clear(&out);
+    transcript_plain(t, 8, &out); /* what was said keeps its lines, a note is wrapped */
+    assert_string_equal(buf_text(&out), "you:\nq\n\nFlash:\n*one*\n```\nfirst\n```\n```\nother\n"
+                                        "```\n\nPro:\nand^[[2J\n\none two,\nthree\n");
     add(t, ENTRY_USER, "you", "q");
     add(t, ENTRY_ANSWER, "Flash", "```\nlast\n```\n");
     shows(t, 2, 20, "                 ⟨1⟩\n  last\n");

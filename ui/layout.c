@@ -16,22 +16,23 @@ static struct rect take(int *row, int rows, int cols)
     return r;
 }
 
-void layout_compute(struct layout *l, int rows, int cols, int draft_rows)
+void layout_compute(struct layout *l, int rows, int cols, int draft_rows, int status_rows)
 {
     assert(rows >= 1 && cols >= 1);
     *l = (struct layout){.small = rows < LAYOUT_SMALL_ROWS || cols < LAYOUT_SMALL_COLS};
-    int row = 0;
+    int row = 0, status = clamp(status_rows, 1, LAYOUT_STATUS_ROWS);
     if (l->small) {
-        l->editor = take(&row, rows > 1 ? rows - 1 : 1, cols);
+        status = clamp(status, 1, rows > 3 ? rows / 2 : 1);
+        l->editor = take(&row, rows > 1 ? rows - status : 1, cols);
         l->status = take(&row, rows - row, cols);
         return;
     }
     int draft = clamp(draft_rows, 1, rows / 3);
     l->header = take(&row, 1, cols);
-    l->transcript = take(&row, rows - draft - 3, cols);
+    l->transcript = take(&row, rows - draft - 2 - status, cols);
     l->rule = take(&row, 1, cols);
     l->editor = take(&row, draft, cols);
-    l->status = take(&row, 1, cols);
+    l->status = take(&row, status, cols);
 }
 
 void layout_split(const struct rect *all, struct rect pane[2])

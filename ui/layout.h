@@ -19,11 +19,13 @@ enum {
     LAYOUT_NARROW_COLS = 60, /* fewer columns: the header shortens */
     LAYOUT_BESIDE_COLS = 100, /* two panes stand side by side, */
     LAYOUT_BELOW_ROWS = 16,   /* or else below each other, or else one of them alone is there */
+    LAYOUT_STATUS_ROWS = 3,   /* of a long notice */
 };
 
-/* rows, cols >= 1. draft_rows: the rows the draft would like; it gets a third of the screen at
- * most. The parts lie below each other and fill the screen. */
-void layout_compute(struct layout *l, int rows, int cols, int draft_rows);
+/* rows, cols >= 1. draft_rows, status_rows: the rows that draft and status row would like; the
+ * draft gets a third of the screen at most, the status row LAYOUT_STATUS_ROWS, half of what there
+ * is where the screen is small. The parts lie below each other and fill the screen. */
+void layout_compute(struct layout *l, int rows, int cols, int draft_rows, int status_rows);
 
 /* Two panes in one rectangle, each below a row for its heading, which is a part of it. Where there
  * is room for one, the second has no rows. */

@@ -125,11 +125,32 @@ static void draw_rule(struct grid *g, const struct view *v, const struct rect *r
               below ? end - IN_RULE : end);
 }
 
-static void draw_second(struct grid *g, const struct view *v, struct rect *r, int col)
+/* The heading of the one pane that there is room for, and at its right the name of the other, which
+ * is what stands in that one's heading before two blanks. */
+static void draw_alone(struct grid *g, struct rect *r, const char *own, const char *other)
+{
+    struct buf cut = {0}, name = {0};
+    const char *end = strstr(other, "  ");
+    text_display(&name, other, end ? (size_t)(end - other) : strlen(other));
+    int cells = text_cells(buf_text(&name), name.bytes);
+    status_cut(own, r->cols - cells - 2, &cut);
+    if (cut.bytes)
+        grid_put(g, r->row, r->col + r->cols - cells, cells, STYLE_NOTE, buf_text(&name),
+                 name.bytes);
+    draw_heading(g, r, 0, STYLE_DIM, cut.bytes ? buf_text(&cut) : own);
+    buf_release(&cut);
+    buf_release(&name);
+}
+
+/* The second pane, behind its heading: at column col of a rule, or alone. */
+static void draw_second(struct grid *g, const struct view *v, struct rect *r, int col, bool alone)
 {
     if (v->spots)
         v->spots->beside = *r;
-    draw_heading(g, r, col, STYLE_DIM, v->heading);
+    if (alone && v->heading_first)
+        draw_alone(g, r, v->heading, v->heading_first);
+    else
+        draw_heading(g, r, col, STYLE_DIM, v->heading);
     transcript_ascii(v->beside, v->ascii);
     transcript_draw(v->beside, g, r->row, r->col, r->rows, r->cols);
 }
@@ -142,7 +163,7 @@ static void draw_beside(struct grid *g, const struct view *v, struct rect *middl
     *middle = pane[0];
     bool right = pane[1].col > pane[0].col;
     if (!pane[1].rows && v->second_alone && !v->list) {
-        draw_second(g, v, middle, 0);
+        draw_second(g, v, middle, 0, true);
         middle->rows = 0;
         return;
     }
@@ -151,8 +172,10 @@ static void draw_beside(struct grid *g, const struct view *v, struct rect *middl
     if (pane[1].rows && !right)
         grid_fill(g, pane[1].row, pane[1].col, pane[1].cols, STYLE_RULE, v->ascii ? "-" : "─");
     if (pane[1].rows)
-        draw_second(g, v, &pane[1], right ? 0 : IN_RULE);
-    if (v->heading_first && !v->list)
+        draw_second(g, v, &pane[1], right ? 0 : IN_RULE, false);
+    if (v->heading_first && !v->list && !pane[1].rows)
+        draw_alone(g, middle, v->heading_first, v->heading);
+    else if (v->heading_first && !v->list)
         draw_heading(g, middle, 0, STYLE_DIM, v->heading_first);
 }
 
@@ -187,7 +210,7 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
     struct layout l;
     int row, col, cols = screen_editor_cols(g->cols);
     int rows = wrap_find(v->draft.text, v->draft.bytes, v->draft.caret, cols, &row, &col);
-    layout_compute(&l, g->rows, g->cols, rows);
+    layout_compute(&l, g->rows, g->cols, rows, status_rows(v, g->cols));
     grid_blank(g);
     if (v->spots)
         *v->spots = (struct spots){0};
@@ -221,7 +244,7 @@ void screen_draw(struct grid *g, const struct view *v, int *cursor_row, int *cur
     if (l.rule.rows)
         draw_rule(g, v, &l.rule);
     if (l.status.rows)
-        status_draw(v, g, l.status.row, l.status.cols);
+        status_draw(v, g, &l.status);
     if (v->reader || v->list)
         *cursor_row = -1;
     if (v->search && v->search_typed && l.status.rows) {

@@ -77,9 +77,11 @@ struct view {
     int re_read;            /* tokens re-read by the last turn or toggle; -1 = nothing to say */
     int draft_tokens;       /* about; instead of the speed: 0 = there is no draft to speak of */
     double first_s;         /* till the first word of its answer; 0 = not measured yet */
-    const char *hint;       /* right side: "F2 mode  Esc stop  F1 help" or a message */
-    bool hint_is_message;   /* no list of keys: where both do not fit, it takes the whole row */
-    bool hint_is_error;     /* likewise, and says what went wrong */
+    const char *hint;       /* right side: keys, "F2 mode  F1 help", the most important first: in
+                             * a list, a search, the reader and two panes the one that leads back */
+    const char *message;    /* a notice, behind the state; in more rows where one has no room for
+                             * it; NULL, "" = none */
+    bool message_is_error;  /* it says what went wrong */
 
     const char *chip;       /* in the rule over the draft: "F7 Pro-Max  F8 no"; NULL, "" = none */
 

@@ -6,9 +6,11 @@
 
 #include "ui/layout.h"
 #include "ui/text.h"
+#include "ui/wrap.h"
 
 enum {
     GAUGE_CELLS = 8, BAR_CELLS = 12, TITLE_MIN = 8,
+    AROUND_TITLE = 6, /* the dot before it, the blanks behind it and at the end */
     GAUGE_WIDE = 70, GAUGE_WIDEST = 110, /* columns beside the title for a finer gauge */
 };
 
@@ -66,6 +68,18 @@ void status_count(char *out, size_t bytes, uint64_t n)
     snprintf(out, bytes, "%u", (unsigned)n);
 }
 
+void status_bytes(char *out, size_t bytes, uint64_t n)
+{
+    static const char *const unit[] = {"kB", "MB", "GB"};
+    double x = (double)n / 1e3;
+    int i = 0;
+    while (x >= 999.5 && i < 2) {
+        x /= 1e3;
+        i++;
+    }
+    snprintf(out, bytes, "%.*f %s", x > 0 && x < 9.95, x < 0.1 && x > 0 ? 0.1 : x, unit[i]);
+}
+
 /* "[####....]" */
 static void gauge(struct buf *out, bool ascii, uint64_t done, uint64_t total, int cells)
 {
@@ -111,10 +125,10 @@ static void context_text(const struct view *v, int gauge_room, struct buf *out)
 static void kv_text(const struct view *v, struct buf *out)
 {
     int percent = (int)(v->kv_share * 100 + 0.5);
-    if (v->kv_bytes >= 10000000)
-        buf_printf(out, "kv %llu MB", (unsigned long long)(v->kv_bytes / 1000000));
-    else if (v->kv_bytes)
-        buf_printf(out, "kv %.1f MB", (double)v->kv_bytes / 1e6);
+    char bytes[16];
+    status_bytes(bytes, sizeof bytes, v->kv_bytes);
+    if (v->kv_bytes)
+        buf_printf(out, "kv %s", bytes);
     if (v->kv_bytes && percent > 0 && percent < 100)
         buf_printf(out, " (%d %%)", percent);
 }
@@ -152,20 +166,38 @@ static void draw_strip(const struct view *v, struct grid *g, int row, int col, i
         v->spots->strip = (struct rect){row, col, 1, cells};
 }
 
+static int context_cells(const struct view *v)
+{
+    struct buf ctx = {0};
+    context_text(v, 0, &ctx);
+    int n = text_cells(buf_text(&ctx), ctx.bytes);
+    buf_release(&ctx);
+    return n;
+}
+
+/* What the title is sure of: as much as it may want, in `room` beside the context. */
+static int title_keep(const struct view *v, int room)
+{
+    int title = text_cells(v->title, strlen(v->title));
+    int keep = title < 2 * TITLE_MIN ? title : 2 * TITLE_MIN;
+    return keep <= room || keep <= TITLE_MIN ? keep : room > TITLE_MIN ? room : TITLE_MIN;
+}
+
 void status_draw_header(const struct view *v, struct grid *g, int row, int cols)
 {
     struct buf right = {0};
     struct line l = {g, row, 1, cols - 1};
     grid_fill(g, row, 0, cols, STYLE_HEADER, " ");
     line_put(&l, v->mode_style, v->mode);
-    if (v->settings && *v->settings) {
+    int ctx = context_cells(v);
+    if (v->settings && *v->settings) { /* in a third of the row, and no room that others need */
         line_put(&l, STYLE_HEADER, " ");
-        l.end = l.col + cols / 3;
+        int most = cols - l.col - AROUND_TITLE - ctx - title_keep(v, 0);
+        l.end = l.col + (most < 0 ? 0 : most < cols / 3 ? most : cols / 3);
         line_put_cut(&l, STYLE_HEADER, v->settings, v->ascii);
     }
-    int title = text_cells(v->title, strlen(v->title));
-    int keep = title < TITLE_MIN ? title : cols < LAYOUT_NARROW_COLS ? TITLE_MIN : 2 * TITLE_MIN;
-    int room = cols - l.col - keep - 6;
+    int room = cols - l.col - AROUND_TITLE;
+    room -= title_keep(v, room - ctx);
     header_right(v, room, &right);
     int width = text_cells(buf_text(&right), right.bytes);
     l.end = cols - 1 - (width ? width + 2 : 0);
@@ -192,22 +224,64 @@ static void progress_text(const struct view *v, struct buf *out)
     buf_printf(out, " %s/%s", done, total);
 }
 
-static void search_text(const struct view *v, struct buf *out)
+/* The first key of the hint, without which a list or the reader could not be left. */
+static int first_key_cells(const struct view *v)
 {
-    buf_printf(out, "/%s", v->search);
-    if (!*v->search)
-        return;
-    if (v->found && v->found_now)
-        buf_printf(out, "  %d of %d", v->found_now, v->found);
-    else if (v->found)
-        buf_printf(out, "  %d found", v->found);
-    else
-        buf_puts(out, "  not found");
+    const char *end = strstr(v->hint, "  ");
+    return text_cells(v->hint, end ? (size_t)(end - v->hint) : strlen(v->hint));
+}
+
+/* How many cells a status row has for text. */
+static int status_room(int cols)
+{
+    return cols > 2 ? cols - 2 : cols;
+}
+
+/* What became of the search, and how much room that leaves to its text. */
+static int search_found(const struct view *v, int room, char *out, size_t bytes)
+{
+    *out = 0;
+    if (*v->search && v->found && v->found_now)
+        snprintf(out, bytes, "  %d of %d", v->found_now, v->found);
+    else if (*v->search && v->found)
+        snprintf(out, bytes, "  %d found", v->found);
+    else if (*v->search)
+        snprintf(out, bytes, "  not found");
+    room -= 1 + 2 + first_key_cells(v);
+    if ((int)strlen(out) + 4 > room) /* it says more what is looked for */
+        *out = 0;
+    return room - (int)strlen(out);
+}
+
+/* Of a text that is too long its end, which is being typed, behind an ellipsis. */
+static void search_shown(const struct view *v, int room, struct buf *out)
+{
+    const char *text = v->search, *dots = v->ascii ? "..." : "…";
+    int n = text_cells(dots, strlen(dots));
+    if (text_cells(text, strlen(text)) > room && room > n) {
+        buf_puts(out, dots);
+        while (text_cells(text, strlen(text)) > room - n)
+            text += text_cluster(text, strlen(text));
+    }
+    buf_puts(out, text);
+}
+
+static void search_text(const struct view *v, int room, struct buf *out)
+{
+    char found[40];
+    room = search_found(v, room, found, sizeof found);
+    buf_puts(out, "/");
+    search_shown(v, room, out);
+    buf_puts(out, found);
 }
 
 int status_search_col(const struct view *v, int cols)
 {
-    int at = (cols > 2) + 1 + text_cells(v->search, strlen(v->search));
+    char found[40];
+    struct buf shown = {0};
+    search_shown(v, search_found(v, status_room(cols), found, sizeof found), &shown);
+    int at = (cols > 2) + 1 + text_cells(buf_text(&shown), shown.bytes);
+    buf_release(&shown);
     return at < cols ? at : cols - 1;
 }
 
@@ -258,16 +332,23 @@ static void ahead(const struct view *v, int room, struct buf *out)
     put_if_fits(out, room, text);
 }
 
+/* What the program is doing, and who has the keys. */
+static void status_brief(const struct view *v, struct buf *out)
+{
+    bool reader = v->reader && !v->list;
+    buf_printf(out, "%s%s%s", v->state, reader ? dot(v) : "", reader ? "reader" : "");
+}
+
 /* Everything on the left, as one text. */
 static void status_left(const struct view *v, int room, struct buf *out)
 {
     if (v->search) {
         if (!v->search_typed && strcmp(v->state, "idle") != 0)
             buf_printf(out, "%s%s", v->state, dot(v));
-        search_text(v, out);
+        search_text(v, room - text_cells(buf_text(out), out->bytes), out);
         return;
     }
-    buf_puts(out, v->state);
+    status_brief(v, out);
     if (v->total > 0) {
         buf_puts(out, " ");
         progress_text(v, out);
@@ -289,14 +370,6 @@ static void status_left(const struct view *v, int room, struct buf *out)
         ahead(v, room, out);
 }
 
-/* A message, and the keys in a list and in the reader, are worth more than the figures. */
-static void status_brief(const struct view *v, struct buf *out)
-{
-    bool reader = v->reader && !v->list;
-    buf_clear(out);
-    buf_printf(out, "%s%s%s", v->state, reader ? dot(v) : "", reader ? "reader" : "");
-}
-
 void status_cut(const char *hint, int room, struct buf *out)
 {
     buf_puts(out, hint);
@@ -309,29 +382,135 @@ void status_cut(const char *hint, int room, struct buf *out)
     }
 }
 
-void status_draw(const struct view *v, struct grid *g, int row, int cols)
+/* Somewhere that has to be left: its keys are worth more than the figures. */
+static bool is_elsewhere(const struct view *v)
 {
-    struct line l = {g, row, cols > 2, cols > 2 ? cols - 1 : cols};
-    int room = l.end - l.col, cells = text_cells(v->hint, strlen(v->hint));
-    struct buf left = {0}, hint = {0};
-    grid_fill(g, row, 0, cols, STYLE_STATUS, " ");
+    return v->list || v->reader || v->search || v->heading_first;
+}
+
+/* ---- a notice ----------------------------------------------------------------------------- */
+
+static bool has_message(const struct view *v)
+{
+    return v->message && *v->message;
+}
+
+/* The state and, behind it, the notice. Returns the bytes of the state, 0 where it has no room. */
+static size_t message_text(const struct view *v, int room, struct buf *out)
+{
+    status_brief(v, out);
+    buf_puts(out, dot(v));
+    if (text_cells(buf_text(out), out->bytes) > room / 2)
+        buf_clear(out);
+    size_t n = out->bytes;
+    text_display(out, v->message, strlen(v->message));
+    return n;
+}
+
+int status_rows(const struct view *v, int cols)
+{
+    struct wrap_row w = {.more = true};
+    struct buf text = {0};
+    int room = status_room(cols), rows = 0;
+    if (!has_message(v) || room < 1)
+        return 1;
+    message_text(v, room, &text);
+    for (; w.more; rows++)
+        wrap_row(buf_text(&text), text.bytes, w.next, room, WRAP_WORDS, &w);
+    int last = text_cells(buf_text(&text) + w.start, w.bytes);
+    buf_release(&text);
+    return rows + (is_elsewhere(v) && last + 2 + first_key_cells(v) > room);
+}
+
+/* The keys where something is to be left, else the figures, if there is room for all of them. */
+static void beside_message(const struct view *v, int room, struct buf *out)
+{
+    struct buf left = {0}, brief = {0};
+    status_brief(v, &brief);
     status_left(v, room, &left);
-    int n = text_cells(buf_text(&left), left.bytes);
-    bool message = v->hint_is_error || v->hint_is_message;
-    bool brief = message || ((v->list || v->reader) && !v->total);
-    if (brief && !v->search && n + 2 + cells > room) {
-        status_brief(v, &left);
-        n = text_cells(buf_text(&left), left.bytes);
+    size_t skip = brief.bytes + strlen(dot(v));
+    if (is_elsewhere(v))
+        status_cut(v->hint, room, out);
+    else if (left.bytes > skip && text_cells(left.data + skip, left.bytes - skip) <= room)
+        buf_puts(out, left.data + skip);
+    buf_release(&left);
+    buf_release(&brief);
+}
+
+static void draw_message(const struct view *v, struct grid *g, const struct rect *box,
+                         struct line *l)
+{
+    enum style s = v->message_is_error ? STYLE_ERROR : STYLE_STATUS;
+    int room = l->end - l->col, left = l->col, row = 0;
+    int keys = is_elsewhere(v) ? first_key_cells(v) + 2 : 0;
+    struct wrap_row w = {.more = true};
+    struct buf text = {0}, one = {0};
+    size_t state = message_text(v, room, &text);
+    for (; w.more && row < box->rows; row++, state = 0) {
+        bool last = row == box->rows - 1;
+        wrap_row(buf_text(&text), text.bytes, w.next, room, WRAP_WORDS, &w);
+        *l = (struct line){g, box->row + row, left, left + room};
+        buf_clear(&one);
+        buf_append(&one, buf_text(&text), state);
+        line_put(l, STYLE_STATUS, buf_text(&one));
+        l->end -= last && keys + 2 < room ? keys : 0;
+        buf_clear(&one);
+        buf_append(&one, buf_text(&text) + w.start + state,
+                   (last ? text.bytes - w.start : w.bytes) - state);
+        line_put_cut(l, s, buf_text(&one), v->ascii);
     }
-    enum style s = v->hint_is_error ? STYLE_ERROR : STYLE_STATUS;
-    if (message && n + 2 + cells > room) {
-        line_put_cut(&l, s, v->hint, v->ascii);
-    } else {
-        line_put(&l, STYLE_STATUS, buf_text(&left));
-        status_cut(v->hint, room - n - 2, &hint);
-        l.col = l.end - text_cells(buf_text(&hint), hint.bytes);
-        line_put(&l, s, buf_text(&hint));
+    if (row < box->rows)
+        *l = (struct line){g, box->row + box->rows - 1, left - 2, 0};
+    l->end = left + room;
+    buf_clear(&one);
+    beside_message(v, l->end - l->col - 2, &one);
+    l->col = l->end - text_cells(buf_text(&one), one.bytes);
+    line_put(l, STYLE_STATUS, buf_text(&one));
+    buf_release(&text);
+    buf_release(&one);
+}
+
+/* ---- the row ------------------------------------------------------------------------------ */
+
+/* As much of the state as leaves room for the keys; of those a list needs the first. */
+static void fit_left(const struct view *v, int room, struct buf *left)
+{
+    int keys = text_cells(v->hint, strlen(v->hint)) + 2;
+    status_left(v, room, left);
+    if (!is_elsewhere(v) || v->search)
+        return;
+    if (!v->total && text_cells(buf_text(left), left->bytes) + keys > room) {
+        buf_clear(left);
+        status_brief(v, left);
     }
+    int n = text_cells(buf_text(left), left->bytes), first = 2 + first_key_cells(v);
+    if (v->total && n + first > room) {
+        buf_clear(left);
+        buf_printf(left, "%s ", v->state);
+        progress_text(v, left);
+        n = text_cells(buf_text(left), left->bytes);
+    }
+    bool all = !v->total && keys - 2 <= room && n + keys > room;
+    if (all || n + first > room)
+        buf_clear(left);
+}
+
+void status_draw(const struct view *v, struct grid *g, const struct rect *box)
+{
+    int cols = box->cols;
+    struct line l = {g, box->row, cols > 2, cols > 2 ? cols - 1 : cols};
+    struct buf left = {0}, hint = {0};
+    for (int i = 0; i < box->rows; i++)
+        grid_fill(g, box->row + i, 0, cols, STYLE_STATUS, " ");
+    if (has_message(v) && !v->search_typed) {
+        draw_message(v, g, box, &l);
+        return;
+    }
+    fit_left(v, l.end - l.col, &left);
+    line_put(&l, STYLE_STATUS, buf_text(&left));
+    status_cut(v->hint, l.end - l.col - (left.bytes ? 2 : 0), &hint);
+    l.col = l.end - text_cells(buf_text(&hint), hint.bytes);
+    line_put(&l, STYLE_STATUS, buf_text(&hint));
     buf_release(&left);
     buf_release(&hint);
 }

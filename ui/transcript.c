@@ -796,6 +796,14 @@ bool transcript_point(struct transcript *t, int row)
     return false;
 }
 
+bool transcript_thoughts(const struct transcript *t)
+{
+    for (int i = 0; i < t->n; i++)
+        if (t->entry[i].kind == ENTRY_THINKING)
+            return true;
+    return false;
+}
+
 bool transcript_folded(const struct transcript *t)
 {
     return t->folded;
@@ -918,6 +926,17 @@ bool transcript_code(struct transcript *t, int n, struct buf *out)
     return false;
 }
 
+/* The same wrapped between words; line ends are kept. */
+static void put_wrapped(struct buf *out, const char *text, size_t bytes, int cols)
+{
+    struct wrap_row w = {.more = bytes > 0};
+    while (w.more && w.next < bytes) {
+        wrap_row(text, bytes, w.next, cols, WRAP_WORDS, &w);
+        text_display(out, text + w.start, w.bytes);
+        buf_puts(out, "\n");
+    }
+}
+
 /* Fit to be sent to a terminal, line ends kept. */
 static void put_plain(struct buf *out, const char *text, size_t bytes)
 {
@@ -930,7 +949,7 @@ static void put_plain(struct buf *out, const char *text, size_t bytes)
     }
 }
 
-void transcript_plain(const struct transcript *t, struct buf *out)
+void transcript_plain(const struct transcript *t, int cols, struct buf *out)
 {
     for (int i = 0; i < t->n; i++) {
         const struct entry *e = &t->entry[i];
@@ -942,6 +961,9 @@ void transcript_plain(const struct transcript *t, struct buf *out)
             text_display(out, e->label, strlen(e->label));
             buf_puts(out, ":\n");
         }
-        put_plain(out, buf_text(&e->raw), e->raw.bytes);
+        if (cols > 0 && (e->kind == ENTRY_NOTE || e->kind == ENTRY_ERROR))
+            put_wrapped(out, buf_text(&e->raw), e->raw.bytes, cols);
+        else
+            put_plain(out, buf_text(&e->raw), e->raw.bytes);
     }
 }

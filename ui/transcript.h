@@ -48,6 +48,7 @@ void transcript_fold(struct transcript *t, bool folded);
  * folded again. False: there is none. */
 bool transcript_point(struct transcript *t, int row);
 bool transcript_folded(const struct transcript *t);
+bool transcript_thoughts(const struct transcript *t); /* whether there is any thinking */
 
 /* ASCII forms of the signs it draws. */
 void transcript_ascii(struct transcript *t, bool ascii);
@@ -102,8 +103,9 @@ bool transcript_turn_text(const struct transcript *t, int i, struct buf *out);
 bool transcript_code(struct transcript *t, int n, struct buf *out);
 
 /* Appends all of it with its labels, as it was written but fit to be sent to a terminal. Folded
- * thinking is left out. */
-void transcript_plain(const struct transcript *t, struct buf *out);
+ * thinking is left out. Notes and errors are wrapped at so many columns (0: they are not); what was
+ * said has its own lines, so that it can be copied as it is. */
+void transcript_plain(const struct transcript *t, int cols, struct buf *out);
 
 /* Draws into the rectangle and remembers its size for scrolling. */
 void transcript_draw(struct transcript *t, struct grid *g, int row, int col, int rows, int cols);
