@@ -15,6 +15,7 @@
 #include "app/set.h"
 #include "app/slices.h"
 #include "app/tier.h"
+#include "ui/status.h"
 
 static void cmd_mode(struct talk *t, const char *args)
 {
@@ -140,8 +141,10 @@ static void say_context(struct talk *t)
 {
     const struct far_stats *f = &t->far;
     double whole = f->f16_bytes ? (double)f->f16_bytes : 1;
-    talk_say(t, false, "context: %d of %d tokens; held as %s: %.1f MB in memory", t->ctx_used,
-        t->info.n_ctx, tier_name(f->tier), (double)t->kv_bytes / 1e6);
+    char held[16];
+    status_bytes(held, sizeof held, t->kv_bytes);
+    talk_say(t, false, "context: %d of %d tokens; held as %s: %s in memory", t->ctx_used,
+        t->info.n_ctx, tier_name(f->tier), held);
     if (f->f16_bytes == 0 || f->tier == KV_TIER_EXACT)
         return;
     talk_say(t, false, "of f16: %.1f %% in memory, %.1f %% read for a token, %.1f %% in a file",
@@ -178,8 +181,10 @@ static void cmd_context(struct talk *t)
     }
     say_context(t);
     say_gate(t);
-    talk_say(t, false, "model: %s (%s, template %s, %.0f MB), %d thread%s, kernels %s",
-        t->info.name, t->info.kind, t->info.template_name, (double)t->info.weight_bytes / 1e6,
+    char size[16];
+    status_bytes(size, sizeof size, t->info.weight_bytes);
+    talk_say(t, false, "model: %s (%s, template %s, %s), %d thread%s, kernels %s",
+        t->info.name, t->info.kind, t->info.template_name, size,
         t->info.n_threads, t->info.n_threads == 1 ? "" : "s", t->info.kernels);
     talk_say(t, false, "session: %s", t->stored ? t->store.folder : "not saved");
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ui/status.h"
+
 /* beside: it took no time of its own. */
 static void add(struct cost *sum, const struct usage *u, bool beside)
 {
@@ -93,7 +95,7 @@ void price_text(uint64_t picodollars, char out[COST_TEXT])
 
 static void describe_sum(const char *name, const struct cost *s, struct buf *out)
 {
-    char share[COST_TEXT];
+    char share[COST_TEXT], kv[16];
     uint64_t written = s->answer + s->thinking + s->losing;
     cost_share(s->reused, s->prompt, share);
     buf_printf(out, "%s: %d answer%s; %llu tokens written: %llu answered, %llu thought, %llu of "
@@ -107,8 +109,9 @@ static void describe_sum(const char *name, const struct cost *s, struct buf *out
     buf_printf(out, "; %llu re-read; %.1f s", (unsigned long long)s->re_read, s->seconds);
     if (s->seconds > 0)
         buf_printf(out, ", %.1f tok/s", (double)written / s->seconds);
+    status_bytes(kv, sizeof kv, s->kv_bytes);
     if (s->kv_bytes > 0)
-        buf_printf(out, ", cache %.1f MB at most", (double)s->kv_bytes / 1e6);
+        buf_printf(out, ", cache %s at most", kv);
     if (s->folded > 0)
         buf_printf(out, "; %llu read to fold thoughts, %.1f s", (unsigned long long)s->folded,
                    s->fold_seconds);

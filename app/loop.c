@@ -226,8 +226,12 @@ static bool stop(struct loop *l, bool esc)
     return true;
 }
 
+/* The page of an empty conversation scrolls as a list does. */
 static void scroll(struct loop *l, int rows)
 {
+    const struct key page = {.code = rows < 0 ? KEYCODE_PGUP : KEYCODE_PGDN};
+    if (!transcript_count(l->transcript))
+        list_key(l->welcome, &page);
     transcript_scroll(l->transcript, rows);
     if (l->panes)
         transcript_scroll(l->beside, rows);
@@ -421,12 +425,7 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_HISTORY: overlay_history(l); return true;
     case ACTION_COMPLETE: complete(l); return true;
     case ACTION_FOLD: fold(l); return true;
-    case ACTION_READER:
-        if (l->reader)
-            reader_leave(l);
-        else
-            l->reader = true;
-        return true;
+    case ACTION_READER: reader_switch(l); return true;
     case ACTION_MOUSE: look_mouse(l, ""); return true;
     case ACTION_SUSPEND: suspend(l); return true;
     case ACTION_REDRAW: term_redraw(); return true;
@@ -780,6 +779,7 @@ int screen_run(const struct options *o, const char *model, bool *started)
     transcript_free(&l.transcript);
     grid_release(&l.grid);
     buf_release(&l.search);
+    buf_release(&l.looked_for);
     buf_release(&l.tips);
     buf_release(&l.said);
     buf_release(&l.settings);

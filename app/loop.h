@@ -55,6 +55,7 @@ struct loop {
     bool copying;               /* the next key is the number of a block */
     bool searching;             /* keys go into `search` */
     struct buf search;          /* what is looked for; empty = nothing */
+    struct buf looked_for;      /* what was when the reader was left: n goes on with it */
     bool dirty;                 /* the screen is older than the state */
     bool touched;               /* and a key is why */
     bool leaving;
@@ -182,6 +183,7 @@ void reader_copy(struct loop *l, const char *what); /* as copy_text() */
 void reader_find(struct loop *l, const char *text);
 void reader_find_next(struct loop *l, bool forward);
 void reader_search(struct loop *l); /* the text is typed from now on */
+void reader_switch(struct loop *l); /* between editor and reader */
 void reader_leave(struct loop *l);  /* keys go to the draft, and nothing is looked for any more */
 
 /* A key while the reader waits for a number or a text. False: it was not for that. */

@@ -7,6 +7,7 @@
 #include "app/loop.h"
 #include "app/tally.h"
 #include "ui/overmap.h"
+#include "ui/status.h"
 
 static const struct tray_row *row(const struct loop *l, int k)
 {
@@ -98,9 +99,10 @@ void panes_heading(const struct loop *l, int k, char *out, size_t bytes)
 {
     const struct tray_row *r = row(l, k);
     bool over = r->mark.state == CANDIDATE_FINISHED;
-    snprintf(out, bytes, "%d %s  %d tok  %.1f s  kv %.1f MB%s", k + 1,
-             mode_get(pane_mode(k))->title, r->tokens, r->seconds, (double)r->kv_bytes / 1e6,
-             over ? "  done" : "");
+    char kv[16];
+    status_bytes(kv, sizeof kv, r->kv_bytes);
+    snprintf(out, bytes, "%d %s  %d tok  %.1f s%s  kv %s", k + 1, mode_get(pane_mode(k))->title,
+             r->tokens, r->seconds, over ? "  done" : "", kv);
 }
 
 const char *panes_hint(struct loop *l)

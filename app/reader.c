@@ -29,16 +29,32 @@ void reader_find(struct loop *l, const char *text)
 
 void reader_find_next(struct loop *l, bool forward)
 {
-    if (!l->search.bytes)
+    if (!l->search.bytes && l->looked_for.bytes)
+        reader_find(l, buf_text(&l->looked_for));
+    else if (!l->search.bytes)
         loop_hint(l, false, "nothing is looked for: / and a text first");
-    transcript_find_next(l->transcript, forward);
+    else
+        transcript_find_next(l->transcript, forward);
     l->dirty = true;
 }
 
 void reader_leave(struct loop *l)
 {
     l->reader = false;
+    if (l->search.bytes) {
+        buf_clear(&l->looked_for);
+        buf_append(&l->looked_for, l->search.data, l->search.bytes);
+    }
     reader_find(l, "");
+}
+
+void reader_switch(struct loop *l)
+{
+    if (l->reader)
+        reader_leave(l);
+    else
+        l->reader = true;
+    l->dirty = true;
 }
 
 void reader_search(struct loop *l)

@@ -682,8 +682,8 @@ static void make_panes(struct view *v)
 {
     make_sessions(v);
     list_free(&v->list);
-    v->heading_first = "1 Flash  40 tok  0.5 s  kv 1.2 MB  done";
-    v->heading = "2 Pro-Max  172 tok  1.8 s  kv 1.9 MB  done";
+    v->heading_first = "1 Flash  40 tok  0.5 s  done  kv 1.2 MB";
+    v->heading = "2 Pro-Max  172 tok  1.8 s  done  kv 1.9 MB";
     v->hint = "Esc keep 1  1 2 keep  b both  Tab flip";
 }
 
