@@ -87,7 +87,7 @@ static bool begin_trial(struct gate *g, const struct session *s, enum kv_tier ti
     struct far_opts far = {tier, NULL};
     g->phase = GATE_TRY;
     g->trial = tier;
-    g->kld = 0;
+    g->kld = g->read = g->allowed = 0;
     g->at = g->ids.n - GATE_TOKENS;
     if (tier != KV_TIER_FLASH) {
         session_free(&g->fork); /* it may have fewer bits than s */
@@ -113,6 +113,16 @@ static bool begin(struct gate *g, const struct session *s, struct err *err)
     return true;
 }
 
+/* Takes down how a token of the trial differs, and what it read. */
+static void compare(struct gate *g, const struct gate_list *l)
+{
+    struct far_stats far;
+    session_far(g->fork, &far);
+    g->kld += gate_divergence(l, session_logits(g->fork), g->n_vocab) / GATE_TOKENS;
+    g->read += far.chosen / GATE_TOKENS;
+    g->allowed += far.allowed / GATE_TOKENS;
+}
+
 /* Reads one token more and takes down, or compares, what follows it. */
 static bool read_one(struct gate *g, struct err *err)
 {
@@ -125,20 +135,27 @@ static bool read_one(struct gate *g, struct err *err)
     if (g->phase == GATE_STORE)
         gate_list_make(&g->list[k], session_logits(g->fork), g->n_vocab);
     else
-        g->kld += gate_divergence(&g->list[k], session_logits(g->fork), g->n_vocab) / GATE_TOKENS;
+        compare(g, &g->list[k]);
     g->at++;
     return true;
+}
+
+/* Twice the rows that the trial was allowed, in the count of session_set_rows(). */
+static int more_rows(const struct gate *g)
+{
+    double longer = g->ids.n > SESSION_ROWS_AT ? (double)g->ids.n / SESSION_ROWS_AT : 1;
+    double rows = g->rows > 0 ? g->rows : g->allowed / longer;
+    return rows < GATE_ROWS_MAX / 2 ? (int)(2 * rows) : GATE_ROWS_MAX;
 }
 
 /* Beyond the limit: the next way to try; false: there is none. */
 static bool next_trial(struct gate *g, const struct session *s, struct err *err)
 {
-    int rows = g->rows > 0 ? g->rows : SESSION_ROWS;
     if (g->trial == KV_TIER_Q4)
         return begin_trial(g, s, KV_TIER_Q8, err);
-    if (g->trial != KV_TIER_FLASH || rows >= GATE_ROWS_MAX)
+    if (g->trial != KV_TIER_FLASH || g->rows >= GATE_ROWS_MAX)
         return false;
-    g->rows = rows < GATE_ROWS_MAX / 2 ? 2 * rows : GATE_ROWS_MAX;
+    g->rows = more_rows(g);
     return begin_trial(g, s, KV_TIER_FLASH, err);
 }
 
@@ -155,7 +172,8 @@ static bool judge(struct gate *g, const struct session *s, struct err *err)
     g->decided = true;
     r->at = g->ids.n;
     r->tier = g->tier;
-    r->rows = g->trial != KV_TIER_FLASH ? 0 : g->rows > 0 ? g->rows : SESSION_ROWS;
+    r->rows = (int)(g->read + 0.5);
+    r->asked = g->trial == KV_TIER_FLASH ? g->rows : 0;
     r->kld = g->kld;
     r->limit = g->limit;
     return true;
@@ -205,9 +223,12 @@ void gate_describe(const struct gate_report *r, struct buf *out)
     if (!good || r->rows == 0)
         buf_printf(out, "held as %s in memory: ", tier_name(r->tier));
     if (r->rows > 0)
-        buf_printf(out, "index of %d rows, ", r->rows);
+        buf_printf(out, "by index, %d rows a key head, ", r->rows);
     else if (!good)
         buf_puts(out, "as q8, ");
-    buf_printf(out, "KL divergence %.4f from %s, over %d tokens at %d (%.3g allowed)", r->kld,
+    buf_printf(out, "KL divergence %.4f from %s, over %d tokens at %d (%.3g allowed", r->kld,
                r->rows > 0 ? "all rows" : "f16", GATE_TOKENS, r->at, r->limit);
+    if (good && r->rows > 0 && r->kld_before > 0)
+        buf_printf(out, "; %.4f with fewer rows", r->kld_before);
+    buf_puts(out, ")");
 }

@@ -4,8 +4,9 @@
  * read, which is stored as the most likely tokens of each position, and then in the cheaper way.
  * The mean Kullback-Leibler divergence of the second from the first is compared with a limit.
  *
- *   flash tier        all rows, then by the index. Beyond the limit the index chooses twice as many
- *                     rows, and where GATE_ROWS_MAX are not enough the tier is q8, in memory
+ *   flash tier        all rows, then by the index. Beyond the limit the index may choose twice as
+ *                     many rows as were allowed there, and where GATE_ROWS_MAX are not enough the
+ *                     tier is q8, in memory
  *   no file for that  f16, then q4, then q8: the first within the limit, or f16 for good
  *
  * A verdict holds for the model as long as the program runs; by index it is measured again when the
@@ -38,7 +39,8 @@ double gate_divergence(const struct gate_list *l, const float *logits, int n_voc
 struct gate_report {
     int at;                /* tokens of the context then; 0 = nothing was measured yet */
     enum kv_tier tier;     /* held so */
-    int rows;              /* by index: so many at most */
+    int rows;              /* by index: keys that a key head read for a token, on average; else 0 */
+    int asked;             /* see session_set_rows() */
     double kld, limit;     /* of the last way tried; above the limit: none was good enough */
     double kld_before;     /* of the first way tried, which was not; 0 = it was */
 };
@@ -60,7 +62,8 @@ struct gate {
     struct tokens ids;
     int at;                /* next of ids to read */
     enum kv_tier trial;
-    double kld;
+    double kld;            /* of the trial so far, as are, by index, the keys that a key head */
+    double read, allowed;  /* read for a token and might have chosen */
     struct gate_list list[GATE_TOKENS];
 };
 

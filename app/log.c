@@ -727,6 +727,7 @@ bool log_gate(struct log *l, const struct gate_report *g, struct err *err)
     json_int(j, "at", g->at);
     json_text(j, "tier", tier_name(g->tier));
     json_int(j, "rows", g->rows);
+    json_int(j, "rows_asked", g->asked);
     json_double(j, "kld", g->kld);
     json_double(j, "limit", g->limit);
     json_double(j, "kld_before", g->kld_before);

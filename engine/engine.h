@@ -375,7 +375,9 @@ struct far_stats {
     double chosen;          /* by index: keys read for the last token by one key head, the newest
                              * included, on average */
     double values;          /* and values */
-    double mass;            /* and the share of all attention that went to these */
+    double allowed;         /* and how many more than the first and the newest it might have read:
+                             * what session_set_rows() means, or the share comes to */
+    double mass;            /* and the share of all attention that went to what was read */
 };
 void session_far(const struct session *s, struct far_stats *out);
 

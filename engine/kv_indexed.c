@@ -74,6 +74,7 @@ struct kv_indexed {
     char *memory;
     int n_tokens;           /* of the pass, and what they read: */
     uint64_t bytes, n_reads, n_rows, n_values;   /* reads: one token and key head each */
+    uint64_t n_allowed;     /* rows that might have been chosen */
     double mass;
 };
 
@@ -156,7 +157,7 @@ void kv_indexed_free(struct kv_indexed *x)
 void kv_indexed_begin(struct kv_indexed *x, int n)
 {
     x->n_tokens = n;
-    x->bytes = x->n_reads = x->n_rows = x->n_values = 0;
+    x->bytes = x->n_reads = x->n_rows = x->n_values = x->n_allowed = 0;
     x->mass = 0;
 }
 
@@ -168,6 +169,7 @@ void kv_indexed_count(const struct kv_indexed *x, struct far_stats *out)
     out->read_bytes = x->bytes / (uint64_t)x->n_tokens;
     out->chosen = (double)x->n_rows / (double)x->n_reads;
     out->values = (double)x->n_values / (double)x->n_reads;
+    out->allowed = (double)x->n_allowed / (double)x->n_reads;
     out->mass = x->mass / (double)x->n_reads;
 }
 
@@ -698,6 +700,7 @@ static void count(const struct read *r, int head)
     x->bytes += (size_t)r->n_far / KV_BLOCK * r->index_bytes + near + chosen;
     x->n_reads++;
     x->n_rows += (uint64_t)w->n_list;
+    x->n_allowed += (uint64_t)r->most;
     x->n_values += (uint64_t)w->n_list - n_spared;
     x->mass += read_mass(r, w);
 }

@@ -5,6 +5,7 @@
 
 #include "app/gate.h"
 #include "app/log.h"
+#include "tests/app_chat.h"
 #include "tests/app_run.h"
 #include "tests/test.h"
 
@@ -111,24 +112,82 @@ static struct gate_report measure(struct bed *b, double limit, bool file, enum k
     return g.last;
 }
 
+/* What the index reads of the tokens that are measured, a key head and token on average. */
+static double rows_read(const struct bed *b)
+{
+    struct session *fork;
+    struct far_stats far;
+    struct err err;
+    double sum = 0;
+    assert_true(session_fork(b->s, &fork, &err));
+    session_cut(fork, N - GATE_TOKENS);
+    session_set_index(fork, true);
+    for (int n = N - GATE_TOKENS + 1; n <= N; n++) {
+        assert_int_equal(session_read(fork, session_ids(b->s), n, &err), n);
+        session_far(fork, &far);
+        assert_true(far.by_index);
+        sum += far.chosen / GATE_TOKENS;
+    }
+    session_free(&fork);
+    return sum;
+}
+
 void test_gate_index(void **state)
 {
     (void)state;
     struct bed b = bed_make(KV_TIER_FLASH);
     enum kv_tier tier;
     struct gate_report r = measure(&b, 10, true, &tier);
-    double few = r.kld;
+    double few = r.kld, read = rows_read(&b);
     assert_int_equal(tier, KV_TIER_FLASH);
-    assert_int_equal(r.rows, SESSION_ROWS);
+    assert_int_equal(r.asked, 0);
+    assert_int_equal(r.rows, (int)(read + 0.5));
     assert_true(few > 1e-4 && few < 1 && r.kld_before <= 0);
     r = measure(&b, few / 2, true, &tier); /* more rows will do */
     assert_int_equal(tier, KV_TIER_FLASH);
-    assert_true(r.rows > SESSION_ROWS && r.kld < few / 2);
+    assert_true(r.asked > 0 && r.rows > read && r.kld < few / 2);
     assert_true(fabs(r.kld_before - few) < 1e-9);
-    r = measure(&b, 1e-30, true, &tier); /* they will not */
-    assert_int_equal(tier, KV_TIER_Q8);
-    assert_int_equal(r.rows, GATE_ROWS_MAX);
-    assert_true(r.kld > r.limit);
+    bed_free(&b);
+}
+
+/* Each way in turn: all rows, by the index with the rows of the share, twice as many, and again, up
+ * to the most, and then, none of them good enough, another tier. */
+void test_gate_steps(void **state)
+{
+    (void)state;
+    static struct gate g;
+    struct bed b = bed_make(KV_TIER_FLASH);
+    struct session *last = NULL;
+    int rows[8] = {0}, n = 0, stored = 0, tried = 0;
+    gate_init(&g, engine_info(b.e)->n_vocab, 1e-30, N, true);
+    while (gate_step(&g, b.s) == GATE_MORE) {
+        struct far_stats far;
+        session_far(g.fork, &far);
+        bool anew = g.at == N - GATE_TOKENS;
+        stored += g.phase == GATE_STORE && !anew;
+        tried += g.phase == GATE_TRY && !anew;
+        if (g.phase == GATE_TRY && !anew)
+            assert_true(far.by_index);
+        if (g.phase == GATE_TRY && anew)
+            rows[n++] = g.rows;
+        if (g.phase == GATE_TRY && g.at == N && n == 1) {
+            assert_true(far.allowed > far.chosen / 2);
+            rows[7] = (int)far.allowed; /* one token's, of a mean */
+        }
+        assert_true(n < 7 && (!last || last == g.fork));
+        last = g.fork;
+    }
+    assert_int_equal(stored, GATE_TOKENS);
+    assert_int_equal(tried, n * GATE_TOKENS);
+    assert_true(n >= 3 && rows[0] == 0 && abs(rows[1] - 2 * rows[7]) < rows[7] / 4);
+    for (int i = 2; i < n; i++)
+        assert_int_equal(rows[i], 2 * rows[i - 1] < GATE_ROWS_MAX ? 2 * rows[i - 1]
+                                                                  : GATE_ROWS_MAX);
+    assert_int_equal(rows[n - 1], GATE_ROWS_MAX);
+    assert_int_equal(g.last.asked, GATE_ROWS_MAX);
+    assert_int_equal(g.tier, KV_TIER_Q8);
+    assert_int_equal(g.last.tier, KV_TIER_Q8);
+    assert_true(g.last.kld > g.last.limit && g.last.kld < g.last.kld_before);
     bed_free(&b);
 }
 
@@ -231,13 +290,15 @@ void test_gate_chat(void **state)
     run_ask(&r, "more", MODE_FLASH);
     run_nothing_re_read(&r);
     struct event *e = idle(&r);
-    assert_true(e->gate.rows > SESSION_ROWS && e->gate.kld_before > 0.001);
+    int rows = e->gate.rows;
+    assert_true(e->gate.asked > 0 && rows > chosen + 100 && e->gate.kld_before > 0.001);
     assert_non_null(strstr(buf_text(&e->text), "KL divergence"));
+    assert_non_null(strstr(buf_text(&e->text), " with fewer rows)"));
     assert_int_equal(e->far.tier, KV_TIER_FLASH);
     event_free(&e);
     run_ask(&r, "and more", MODE_FLASH);
     run_nothing_re_read(&r);
-    assert_true(r.done.far.chosen > chosen + 100);
+    assert_true(fabs(r.done.far.chosen - rows) < 100);
     run_close(&r);
 
     r.o = (struct options){.far = "flash"}; /* not measured */
@@ -299,6 +360,44 @@ void test_gate_read_only(void **state)
     run_close(&r);
 }
 
+/* What was measured, and what is held, read and in a file, is told and logged. */
+void test_gate_shown(void **state)
+{
+    (void)state;
+    struct chat c;
+    char question[1601], line[600];
+    chat_new(&c);
+    c.o.far = "flash";
+    chat_begin(&c, "tiny-llama.gguf");
+    chat_settle(&c);
+    for (int i = 0; i < 1600; i++)
+        question[i] = (char)('a' + i * i % 23);
+    question[1600] = 0;
+    chat_line(&c, question);
+    chat_settle(&c);
+    while (c.t.gate.at == 0)
+        chat_step(&c);
+    buf_clear(&c.notes);
+    chat_line(&c, "/ctx");
+    const struct far_stats *f = &c.t.far;
+    double percent = 100 / (double)f->f16_bytes;
+    snprintf(line, sizeof line,
+             "\nof f16: %.1f %% in memory, %.1f %% read for a token, %.1f %% in a file\n",
+             percent * (double)f->memory_bytes, percent * (double)f->read_bytes,
+             percent * (double)f->disk_bytes);
+    assert_true(f->by_index && f->memory_bytes > 0 && f->disk_bytes > f->memory_bytes);
+    assert_non_null(strstr(buf_text(&c.notes), line));
+    snprintf(line, sizeof line, "\nby index, %d rows a key head, KL divergence %.4f from all rows, "
+             "over 64 tokens at %d (0.05 allowed)\n", c.t.gate.rows, c.t.gate.kld, c.t.gate.at);
+    assert_true(c.t.gate.kld > 0);
+    assert_non_null(strstr(buf_text(&c.notes), line));
+    snprintf(line, sizeof line, "%s/log.jsonl", c.t.store.folder);
+    char *log = test_read_file(line, NULL);
+    assert_non_null(strstr(log, "\"type\": \"gate\""));
+    free(log);
+    chat_end(&c);
+}
+
 void test_gate_log(void **state)
 {
     (void)state;
@@ -307,7 +406,7 @@ void test_gate_log(void **state)
     struct log_report report;
     struct err err;
     char path[600];
-    struct gate_report g = {3000, KV_TIER_FLASH, 1024, 0.03, 0.05, 0.07};
+    struct gate_report g = {3000, KV_TIER_FLASH, 911, 1024, 0.03, 0.05, 0.07};
     snprintf(path, sizeof path, "%s/log.jsonl", test_folder());
     conversation_init(&c);
     assert_true(log_open(&l, path, &c, &report, &err));
@@ -315,8 +414,8 @@ void test_gate_log(void **state)
     log_close(&l);
     char *text = test_read_file(path, NULL);
     assert_non_null(strstr(text, "\"type\": \"gate\""));
-    assert_non_null(strstr(text, "\"at\": 3000, \"tier\": \"flash\", \"rows\": 1024, "
-                                 "\"kld\": 0.03"));
+    assert_non_null(strstr(text, "\"at\": 3000, \"tier\": \"flash\", \"rows\": 911, "
+                                 "\"rows_asked\": 1024, \"kld\": 0.03"));
     free(text);
     conversation_release(&c);
     conversation_init(&c);
