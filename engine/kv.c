@@ -501,14 +501,22 @@ static bool dense_save(struct cache *c, const char *path, const struct kv_file *
     return ok;
 }
 
+/* Loading: the cache, and whether memory ran out. */
+struct taking {
+    struct kv *kv;
+    bool no_memory;
+};
+
 /* The index belongs to the block before it, and is copied: it is what must be in memory. */
-static bool take_index(struct kv *kv, const struct kv_section *s)
+static bool take_index(struct taking *t, const struct kv_section *s)
 {
     struct err err;
+    struct kv *kv = t->kv;
     struct kv_block *b = kv->n_blocks > 0 ? &kv->blocks[kv->n_blocks - 1] : NULL;
     if (!b || (b->form != KV_Q8 && !b->pinned) || b->index || s->bytes != kv->index_bytes)
         return false;
     b->index = kv_take_bytes(s->bytes, &err);
+    t->no_memory = !b->index;
     if (b->index)
         memcpy(b->index, s->data, s->bytes);
     return b->index != NULL;
@@ -527,11 +535,12 @@ static bool take_places(struct kv *kv, const struct kv_section *s)
     return true;
 }
 
-static bool take_block(void *cache, const struct kv_file *f, const struct kv_section *s)
+static bool take_block(void *data, const struct kv_file *f, const struct kv_section *s)
 {
-    struct kv *kv = cache;
+    struct taking *t = data;
+    struct kv *kv = t->kv;
     if (s->type == SECTION_INDEX)
-        return take_index(kv, s);
+        return take_index(t, s);
     if (s->type == SECTION_PLACES)
         return take_places(kv, s);
     bool pinned = s->type == SECTION_PINNED;
@@ -548,13 +557,14 @@ static bool take_block(void *cache, const struct kv_file *f, const struct kv_sec
 static bool dense_load(struct cache *c, const char *path, struct kv_file *f, struct err *err)
 {
     struct kv *kv = kv_of(c);
+    struct taking t = { .kv = kv };
     assert(kv->n_blocks == 0 && !kv->mapping);
     set_shape(kv, f);
     kv->mapping = mem_alloc(sizeof *kv->mapping);
     if (!kv->mapping)
         return err_set(err, ERR_NOMEM, "not enough memory to read '%s'", path);
     atomic_init(&kv->mapping->users, 1);
-    if (kv_file_load(&kv->mapping->file, path, f, take_block, kv, err)) {
+    if (kv_file_load(&kv->mapping->file, path, f, take_block, &t, err)) {
         kv->base.shift = f->shift;
         bool whole = kv->n_blocks == (f->n_read + KV_BLOCK - 1) / KV_BLOCK;
         if (whole && kv_far_convert(kv, f->n_read, err))
@@ -562,6 +572,8 @@ static bool dense_load(struct cache *c, const char *path, struct kv_file *f, str
         if (!whole)
             err_set(err, ERR_FORMAT, "%s: damaged: blocks are missing", path);
     }
+    if (t.no_memory)
+        err_set(err, ERR_NOMEM, "not enough memory to read '%s'", path);
     kv_cut(kv, 0);
     return false;
 }

@@ -110,6 +110,153 @@ void test_fault_memory(void **state)
     }
 }
 
+/* ---- changing the tier ---------------------------------------------------------------------- */
+
+enum { N_LONG = 230, N_MORE = 330 };
+
+struct long_run {
+    struct engine *e;
+    struct session *s;       /* N_LONG tokens in the tier that is left */
+    struct far_opts to;
+    int32_t ids[N_MORE];
+    char folder[256], kv[300];
+    uint64_t expected;
+};
+
+static bool read_to(struct long_run *r, struct session *s, struct err *err)
+{
+    int held = 0;
+    while (held >= 0 && held < N_MORE)
+        held = session_read(s, r->ids, N_MORE, err);
+    return held == N_MORE;
+}
+
+/* A fork changes the tier, grows in it, is saved and comes back; *hash of its last logits. What
+ * fails is tried once more without a fault, on what is there. Where there was no memory for a file
+ * of rows it is held in 4 bits, which is no failure, and *hash is left as it is. */
+static bool change_and_go_on(struct long_run *r, uint64_t *hash, struct err *err)
+{
+    struct session *s, *back;
+    struct session_opts opts = { .n_ctx = 512, .far = r->to };
+    struct far_stats far;
+    struct err ignored;
+    if (!session_fork(r->s, &s, err))
+        return false;
+    bool ok = session_set_far(s, &r->to, err);
+    assert_int_equal(session_len(s), N_LONG);
+    assert_memory_equal(session_ids(s), r->ids, N_LONG * sizeof *r->ids);
+    ok = ok && read_to(r, s, err) && session_save(s, r->kv, err);
+    if (!ok) {
+        fault_clear();
+        assert_true(session_set_far(s, &r->to, &ignored) && read_to(r, s, &ignored));
+    }
+    session_far(s, &far);
+    assert_int_equal(far.tier, far.why[0] ? KV_TIER_Q4 : r->to.tier);
+    assert_true(!far.why[0] || r->to.tier == KV_TIER_FLASH);
+    *hash = far.why[0] ? *hash : session_logits_hash(s);
+    if (ok && session_new(&back, r->e, &opts, err)) {
+        ok = session_load(back, r->kv, err);
+        assert_int_equal(session_len(back), ok ? N_MORE : 0);
+        assert_true(!ok || session_logits_hash(back) == session_logits_hash(s));
+        session_free(&back);
+    } else {
+        ok = false;
+    }
+    session_free(&s);
+    return ok;
+}
+
+static void long_run_open(struct long_run *r, enum kv_tier from, enum kv_tier to)
+{
+    struct err err;
+    snprintf(r->folder, sizeof r->folder, "%s", test_folder());
+    snprintf(r->kv, sizeof r->kv, "%s/kv", r->folder);
+    r->e = model_open("tiny-llama-q8_0", 1, NULL);
+    r->s = model_session(r->e, KV_F16, 64);
+    r->to = (struct far_opts){ to, r->folder };
+    for (int i = 0; i < N_MORE; i++)
+        r->ids[i] = (i * 37 + 11) % 500;
+    assert_true(session_set_far(r->s, &(struct far_opts){ from, r->folder }, &err));
+    model_read(r->s, r->ids, N_LONG);
+    if (!change_and_go_on(r, &r->expected, &err))
+        fail_msg("%s", err.msg);
+}
+
+static void long_run_close(struct long_run *r)
+{
+    session_free(&r->s);
+    engine_close(&r->e);
+}
+
+/* Each allocation in turn: a clear error, nothing leaked, nothing lost, and the same afterwards as
+ * without it. */
+static void check_change(enum kv_tier from, enum kv_tier to)
+{
+    struct long_run r;
+    uint64_t hash, before;
+    bool done = false;
+    long_run_open(&r, from, to);
+    before = mem_bytes();
+    for (int n = 0; !done; n++) {
+        struct err err = {0};
+        fault_set(FAULT_MEMORY, n, FAULT_ONCE);
+        hash = r.expected;
+        if (!change_and_go_on(&r, &hash, &err))
+            assert_told(&err, ERR_NOMEM);
+        done = !fault_clear();
+        assert_int_equal(hash, r.expected);
+        assert_int_equal(mem_bytes(), before);
+        assert_true(n < 1000);
+    }
+    long_run_close(&r);
+}
+
+void test_fault_change(void **state)
+{
+    (void)state;
+    for (enum kv_tier from = KV_TIER_EXACT; from <= KV_TIER_FLASH; from++)
+        for (enum kv_tier to = KV_TIER_EXACT; to <= KV_TIER_FLASH; to++)
+            check_change(from, to);
+}
+
+/* A file of rows that cannot be made, or not be made longer: what comes is held in 4 bits, and that
+ * is said. */
+static bool fill_up(struct long_run *r, int n, enum fault_how how)
+{
+    struct session *s;
+    struct far_stats far;
+    struct err err = {0};
+    assert_true(session_fork(r->s, &s, &err));
+    fault_set(FAULT_FILE, n, how);
+    if (!session_set_far(s, &r->to, &err) || !read_to(r, s, &err))
+        fail_msg("%s", err.msg);
+    bool hit = fault_clear();
+    session_far(s, &far);
+    assert_int_equal(session_len(s), N_MORE);
+    if (how != FAULT_SHORT || far.why[0]) {   /* a short write may have gone on */
+        assert_int_equal(far.tier, hit ? KV_TIER_Q4 : KV_TIER_FLASH);
+        assert_int_equal(strstr(far.why, r->folder) != NULL, hit);
+    }
+    assert_true(session_save(s, r->kv, &err));
+    session_free(&s);
+    return hit;
+}
+
+void test_fault_full_disk_of_rows(void **state)
+{
+    (void)state;
+    static const enum fault_how hows[] = { FAULT_ONCE, FAULT_ON, FAULT_SHORT };
+    struct long_run r;
+    long_run_open(&r, KV_TIER_EXACT, KV_TIER_FLASH);
+    for (size_t h = 0; h < sizeof hows / sizeof *hows; h++) {
+        int n = 0;
+        while (fill_up(&r, n, hows[h]))
+            n++;
+        assert_in_range(n, 3, 100);   /* the file, and each block longer and written */
+    }
+    long_run_close(&r);
+}
+
 /* ---- the disk ------------------------------------------------------------------------------- */
 
 struct kept {
