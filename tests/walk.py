@@ -4,9 +4,11 @@ command: is the program still there, did it know the command? The screen after e
 down, to be read.
 
     tests/walk.py [FOLDER] [--size 80x24] [--env NO_COLOR=1]... [--duet=--ascii]... [--lines]
+                  [--colors]
 
 Screens go to FOLDER (default build/walk); BUILD = folder of the program. --lines: the program has
-no screen there (--plain, TERM=dumb), and only commands are typed.
+no screen there (--plain, TERM=dumb), and only commands are typed. --colors: each screen once more with
+its colours, NAME.ansi, of which tests/picture.py makes a picture.
 """
 import argparse
 import os
@@ -47,7 +49,7 @@ def tmux_key(name):
 class Walk:
     def __init__(self, o):
         self.folder, self.steps, self.failed = o.folder, 0, []
-        self.lines, self.options = o.lines, o.duet
+        self.lines, self.options, self.colors = o.lines, o.duet, o.colors
         cols, rows = map(int, o.size.split("x"))
         os.makedirs(self.folder, exist_ok=True)
         self.t = tt.Terminal(rows, cols, env=dict({"EDITOR": "true", "PAGER": "true"},
@@ -71,6 +73,10 @@ class Walk:
         with open(os.path.join(self.folder, "%03d-%s.screen" % (self.steps, name)), "w",
                   encoding="utf-8") as f:
             f.write(s)
+        if self.colors:
+            with open(os.path.join(self.folder, "%03d-%s.ansi" % (self.steps, name)), "w",
+                      encoding="utf-8") as f:
+                f.write(self.t.screen("-e"))
         unknown = "there is no command" in s or ("needs the screen" in s and not self.lines)
         if not self.t.pid() or unknown:
             self.failed.append(name)
@@ -139,6 +145,7 @@ def arguments():
     p.add_argument("--env", action="append", default=[])
     p.add_argument("--duet", action="append", default=[])
     p.add_argument("--lines", action="store_true")
+    p.add_argument("--colors", action="store_true")
     return p.parse_args()
 
 

@@ -440,7 +440,7 @@ static void beside_message(const struct view *v, int room, struct buf *out)
 static void draw_message(const struct view *v, struct grid *g, const struct rect *box,
                          struct line *l)
 {
-    enum style s = v->message_is_error ? STYLE_ERROR : STYLE_STATUS;
+    enum style s = v->message_is_error ? STYLE_ERROR : STYLE_NOTE;
     int room = l->end - l->col, left = l->col, row = 0;
     int keys = is_elsewhere(v) ? first_key_cells(v) + 2 : 0;
     struct wrap_row w = {.more = true};
