@@ -366,7 +366,7 @@ void kv_far_stats(const struct kv *kv, int n, struct far_stats *out)
     out->f16_bytes = (uint64_t)n * row * sizeof(uint16_t);
     for (int i = 0; i < kv->n_blocks && i * KV_BLOCK < n; i++) {
         int held = n - i * KV_BLOCK < KV_BLOCK ? n - i * KV_BLOCK : KV_BLOCK;
-        out->read_bytes += kv->block_bytes[kv->blocks[i].form] / KV_BLOCK * (uint64_t)held;
+        out->read_bytes += kv->block_bytes[kv->blocks[i].form] * (uint64_t)held / KV_BLOCK;
     }
     if (kv->far.reader)
         kv_reader_count(kv->far.reader, out);

@@ -591,12 +591,40 @@ void test_far_bytes(void **state)
     far = far_of(s);
     assert_false(far.by_index);
     assert_int_equal(far.read_bytes, HEADS * N * PAIR);
+    assert_int_equal(session_resident(s), 20 * BLOCK);   /* these bytes were read just now */
     change(s, KV_TIER_Q8);
     far = far_of(s);
     assert_int_equal(far.disk_bytes, 0);
     assert_int_equal(session_resident(s), 0);
     assert_int_equal(far.memory_bytes, 21 * (BLOCK + block));
     close_all(s);
+}
+
+/* The other tiers. Of q4 a head has 64 pairs of rows of 16 + 2 bytes and two means of 32 + 2; the
+ * first block, the last full one and the one that has begun stay in 8 bits. */
+void test_far_bytes_in_memory(void **state)
+{
+    (void)state;
+    enum { HEADS = 4, F16 = HEADS * 64 * 2 * 32 * 2, Q8 = HEADS * 64 * 2 * 34,
+           Q4 = HEADS * (64 * 2 * 18 + 2 * 34), N_BLOCKS = N / 64 + 1 };
+    static const struct { enum kv_tier tier; uint64_t memory, read; } held[] = {
+        { KV_TIER_EXACT, N_BLOCKS * F16, (uint64_t)F16 / 64 * N },
+        { KV_TIER_Q8, N_BLOCKS * Q8, (uint64_t)Q8 / 64 * N },
+        { KV_TIER_Q4, 18 * Q4 + 3 * Q8, 18 * Q4 + 2 * Q8 + Q8 / 64 * (N - 20 * 64) },
+    };
+    begin("tiny-llama-q4_1", 2, NULL);
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
+        struct session *s = open_far(64, held[i].tier);
+        model_read(s, ids, N);
+        struct far_stats far = far_of(s);
+        assert_int_equal(far.f16_bytes, N * F16 / 64);
+        assert_int_equal(far.memory_bytes, held[i].memory + N_BLOCKS * sizeof(struct kv_block));
+        assert_int_equal(far.read_bytes, held[i].read);
+        assert_int_equal(far.disk_bytes, 0);
+        assert_false(far.by_index);
+        session_free(&s);
+    }
+    engine_close(&engine);
 }
 
 /* Where no number of rows is asked for, all that is read comes to just under 8 % of f16, though of

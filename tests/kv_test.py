@@ -39,7 +39,7 @@ def lines():
               (f16["ppl_ratio"], f16["kld"], f16["top1"], f16["read_pct"]) == (1, 0, 1, 100), f16)
         check("memory", f16["share_pct"] > q8["share_pct"] > q4["share_pct"] > few["share_pct"])
         check("in a file", q8["disk_pct"] == q4["disk_pct"] == 0 < few["disk_pct"] < 60, few)
-        check("resident", q8["resident_pct"] == 0 <= few["resident_pct"] <= few["disk_pct"], few)
+        check("resident", q8["resident_pct"] == 0 < few["resident_pct"] <= few["disk_pct"], few)
         check("8 bits are nearer than 4", 0 < q8["kld"] < q4["kld"], (q8["kld"], q4["kld"]))
         check("rows", 16 < few["rows"] < 200 < many["rows"] < 500, (few["rows"], many["rows"]))
         check("values", 16 < few["values"] <= few["rows"] and few["values"] < many["values"] < many["rows"],
