@@ -216,7 +216,7 @@ bool command_diff(struct talk *t, struct buf *heading, struct buf *lines)
 {
     const struct turn *last = t->c.n_turn ? &t->c.turn[t->c.n_turn - 1] : NULL;
     if (!last || last->chosen < 0 || last->n_reply < 2) {
-        talk_say(t, true, "there is one answer: /retry or /other gives a second");
+        talk_say(t, true, "there is one answer: /retry, /other or /both gives a second");
         return false;
     }
     int b = last->chosen > 0 ? last->chosen : 1, a = b - 1;

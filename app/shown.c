@@ -154,7 +154,8 @@ static void on_done(void *data, const struct talk *t, const struct event *e)
     if (!t->replying || t->tray.chosen != 0)
         return; /* all was shown anew */
     shown_end(l->transcript, running(t));
-    l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
+    if (!l->panes) /* which show both, and their own keys */
+        l->siblings = show_siblings(l->transcript, &t->c.turn[t->turn], true);
 }
 
 #define FOLDED ", out of ctx" /* as the header names it; 40 columns have room for all of it */

@@ -547,6 +547,7 @@ def test_both(t):
     t.wait("the draft", lambda s: "a lake?" in s)
     t.keys("F3")
     s = t.wait("two answers", lambda s: s.count("  done") == 2 and "1 2 keep  b both" in s)
+    true("nothing that is for the reader:\n" + s, "< > flip" not in s)
     true("why each ended:\n" + s, s.count("budget is used up") == 2)
     true("the thought as it was counted:\n" + s, thought(t) in s)
     s = re.sub(r"B ─+", "B ──", re.sub(r"[0-9.]+ ([kM]B|tok|s)\b", r"# \1", s))
