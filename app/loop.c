@@ -238,6 +238,13 @@ static void scroll(struct loop *l, int rows)
     l->dirty = true;
 }
 
+static void turn(struct loop *l, int step)
+{
+    const char *edge = step < 0 ? "the conversation begins here" : "the conversation ends here";
+    if (!transcript_turn(l->transcript, step))
+        loop_hint(l, false, edge);
+}
+
 static void fold(struct loop *l)
 {
     bool folded = !transcript_folded(l->transcript);
@@ -409,8 +416,8 @@ static bool act(struct loop *l, enum action a, const struct key *k)
     case ACTION_SCROLL_DOWN: scroll(l, scroll_rows(l, k)); return true;
     case ACTION_SCROLL_TOP: transcript_to(l->transcript, false); return true;
     case ACTION_SCROLL_END: transcript_to(l->transcript, true); return true;
-    case ACTION_TURN_BACK: transcript_turn(l->transcript, -1); return true;
-    case ACTION_TURN_ON: transcript_turn(l->transcript, 1); return true;
+    case ACTION_TURN_BACK: turn(l, -1); return true;
+    case ACTION_TURN_ON: turn(l, 1); return true;
     case ACTION_SEARCH: reader_search(l); return true;
     case ACTION_FIND_NEXT: reader_find_next(l, true); return true;
     case ACTION_FIND_BACK: reader_find_next(l, false); return true;

@@ -392,7 +392,9 @@ def test_notices(t):
     t.wait("the reader, which looks for nothing", lambda s: re.search(r"^ idle · reader +q back", s, re.M))
     t.type("n")
     t.wait("n, which goes on with it", lambda s: "/one  1 of 1" in s)
-    t.type("[>")
+    t.type("[[[")
+    t.wait("the beginning", lambda s: "the conversation begins here" in " ".join(s.split()))
+    t.type(">")
     s = t.wait("the other answer", lambda s: "a branch of notices, which is as it was" in
                " ".join(s.split()))
     true("the first one:\n" + s, "answer 1 of 2" in s)

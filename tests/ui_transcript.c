@@ -342,15 +342,16 @@ void test_transcript_turns(void **state)
     (void)state;
     ui_locale();
     struct transcript *t = transcript_new();
-    transcript_turn(t, 1);
+    assert_false(transcript_turn(t, 1));
     for (int i = 0; i < 3; i++) {
         add(t, ENTRY_USER, "", i == 0 ? "q0" : i == 1 ? "q1" : "q2");
         add(t, ENTRY_ANSWER, "", "a\nb\nc");
     }
     shows(t, 2, 20, "b\nc\n");
-    transcript_turn(t, -1);
+    assert_false(transcript_turn(t, 1));
+    assert_true(transcript_turn(t, -1));
     shows(t, 2, 20, "q2\na\n");
-    transcript_turn(t, -1);
+    assert_true(transcript_turn(t, -1));
     shows(t, 2, 20, "q1\na\n");
     transcript_scroll(t, 1);
     transcript_turn(t, -1);
@@ -360,7 +361,7 @@ void test_transcript_turns(void **state)
     transcript_turn(t, 1);
     shows(t, 2, 20, "b\nc\n");
     for (int i = 0; i < 5; i++)
-        transcript_turn(t, -1);
+        assert_int_equal(transcript_turn(t, -1), i < 3);
     shows(t, 2, 20, "q0\na\n");
     transcript_free(&t);
 }

@@ -348,11 +348,11 @@ void transcript_to(struct transcript *t, bool end)
         t->stick = true;
 }
 
-void transcript_turn(struct transcript *t, int step)
+bool transcript_turn(struct transcript *t, int step)
 {
     if (!t->n || !t->cols)
-        return;
-    struct place top = view_top(t);
+        return false;
+    struct place top = view_top(t), now;
     int i = top.entry;
     if (step > 0 || top.row <= gap_rows(t, i))
         i += step;
@@ -362,6 +362,8 @@ void transcript_turn(struct transcript *t, int step)
         view_to(t, i < 0 ? (struct place){0, 0} : (struct place){i, gap_rows(t, i)});
     else
         transcript_to(t, true);
+    now = view_top(t);
+    return now.entry != top.entry || now.row != top.row;
 }
 
 int transcript_question(struct transcript *t)

@@ -63,8 +63,9 @@ void transcript_to(struct transcript *t, bool end);
 /* Rows below the view: 0 = at the end. */
 int transcript_below(struct transcript *t);
 
-/* To the beginning of a question: the one before what is shown first (step -1) or behind it (1). */
-void transcript_turn(struct transcript *t, int step);
+/* To the beginning of a question: the one before what is shown first (step -1) or behind it (1),
+ * else to the beginning or the end. False: the view is there already. */
+bool transcript_turn(struct transcript *t, int step);
 
 /* The number of the question that the view is at, counted from 0: at the end the last one, else
  * the one that is shown first or was asked before it; -1 if there is none. */
