@@ -47,7 +47,7 @@ UI := ui/buf.c ui/text.c ui/key.c ui/decode.c ui/keymap.c ui/overmap.c ui/keyfil
 APP_STORE := app/json.c app/record.c app/paths.c app/log.c app/conversation.c app/doubt.c app/made.c app/lock.c app/store.c app/options.c app/tier.c app/mode.c app/setting.c app/mode_config.c
 APP_CHOOSE := app/words.c app/pattern.c app/piece.c app/demand.c app/demand_read.c app/check.c \
 	app/answer.c app/vote.c app/choose.c app/suggest.c app/merge.c app/signs.c
-APP_RUN   := app/event.c app/out.c app/open.c app/turn.c app/likely.c app/strand.c app/candidates.c app/both.c app/kept.c app/aside.c app/replay.c app/local.c app/worker.c app/tray.c \
+APP_RUN   := app/event.c app/flow.c app/out.c app/open.c app/turn.c app/likely.c app/strand.c app/candidates.c app/both.c app/kept.c app/aside.c app/replay.c app/local.c app/worker.c app/tray.c \
 	app/talk.c app/fit.c app/fold.c app/repro.c app/set.c app/command.c app/export.c app/import.c app/search.c app/diff.c \
 	app/program.c app/aloud.c \
 	app/oneshot.c app/plain.c app/signals.c app/subcommand.c app/shell.c app/bench.c app/bench_lookup.c app/bench_batch.c app/bench_toggle.c app/kv.c app/recall.c app/gate.c app/inspect.c app/trace.c

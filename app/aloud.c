@@ -127,7 +127,7 @@ bool aloud_pager(struct talk *t, bool thoughts, char *msg, size_t msg_bytes)
     plain_text(t, thoughts, &text);
     bool good = program_file(&text, 0400, path, msg, msg_bytes);
     if (good) {
-        fflush(stdout);
+        out_settle();
         int status = program_run(program_pager, path, meanwhile, t);
         good = status == 0;
         snprintf(msg, msg_bytes, "the pager ended with status %d", status);
@@ -144,7 +144,7 @@ char *aloud_edit(struct talk *t, const char *draft, char *msg, size_t msg_bytes)
     buf_puts(&text, draft);
     msg[0] = 0;
     if (program_file(&text, 0600, path, msg, msg_bytes)) {
-        fflush(stdout);
+        out_settle();
         int status = program_run(program_editor, path, meanwhile, t);
         if (status != 0)
             snprintf(msg, msg_bytes, "the editor ended with status %d", status);
@@ -155,7 +155,7 @@ char *aloud_edit(struct talk *t, const char *draft, char *msg, size_t msg_bytes)
     while (edited.bytes && edited.data[edited.bytes - 1] == '\n')
         edited.data[--edited.bytes] = 0;
     if (!*msg && !edited.bytes)
-        snprintf(msg, msg_bytes, "nothing was written");
+        snprintf(msg, msg_bytes, "the editor left no text: nothing is sent");
     buf_release(&text);
     if (!*msg)
         return buf_take(&edited);

@@ -202,7 +202,7 @@ char *command_branch(struct talk *t, const char *args, int at)
     uint64_t n = (uint64_t)at + 1;
     bool known = at >= 0 && (!*args || number_read(args, INT32_MAX, &n));
     if (!known || n < 1 || n > (uint64_t)t->c.n_turn) {
-        talk_say(t, true, "/branch N: there are %d questions", t->c.n_turn);
+        talk_say(t, true, "/branch N: " TURNS_TOLD, TURNS_TOLD_OF(t->c.n_turn));
         return NULL;
     }
     char *text = mem_dup(t->c.turn[n - 1].question);
@@ -386,16 +386,20 @@ static void cmd_import(struct talk *t, const char *args)
 {
     struct err err;
     char id[80];
+    struct import_report report;
     if (!*args)
         talk_say(t, true, "/import FILE");
     else if (t->options->no_save)
         talk_say(t, true, "/import makes a session, and --no-save writes none");
     else if (!talk_idle(t))
         return;
-    else if (!import_file(t->paths.sessions, args, id, &err))
+    else if (!import_file(t->paths.sessions, args, id, &report, &err))
         talk_say(t, true, "%s", err.msg);
-    else if (talk_switch(t, id))
+    else if (talk_switch(t, id)) {
+        if (*report.mode_gone)
+            talk_say(t, true, MODE_GONE, report.mode_gone);
         talk_say(t, false, "imported from %s", args);
+    }
 }
 
 /* Carries out what is the conversation's; the rest is the front's. */

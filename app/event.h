@@ -50,9 +50,9 @@ enum event_kind {
     EVENT_FIRST,     /* an answer begins without a thought: text = the likeliest first token,
                       * whether or not it was chosen; probability */
     EVENT_MADE,      /* made: how the reply of this candidate was, which has ended */
-    EVENT_REPRO,     /* of a reply that was made again, done of total ids are the same; text = what
-                      * differs, "": nothing; re_read, seconds; reason: it was stopped, or failed,
-                      * text = the error */
+    EVENT_REPRO,     /* of a reply that was made again, the first done tokens are the same; text =
+                      * what differs behind them, "": nothing; re_read, seconds; reason: it was
+                      * stopped, or failed, text = the error */
     EVENT_SAVED,     /* text = "" or why not */
     EVENT_NOTE,      /* text: one line the person must see */
     EVENT_DONE,      /* reason, usage; text = the error of REASON_ERROR */

@@ -26,6 +26,18 @@ enum {
 
 /* ---- JSON --------------------------------------------------------------------------------- */
 
+/* A mode that there is not, as far as it is a name, here and in what a list holds. */
+static void find_gone(const struct json *j, const char *const *lists, struct import_report *report)
+{
+    enum mode_id known;
+    const char *mode = json_string(j, "mode");
+    if (mode && mode_is_name(mode) && !record_read_mode(j, "mode", &known))
+        snprintf(report->mode_gone, sizeof report->mode_gone, "%s", mode);
+    const struct json *list = *lists ? json_get(j, *lists) : NULL;
+    for (const struct json *i = json_is_array(list) ? json_first(list) : NULL; i; i = json_next(i))
+        find_gone(i, lists + 1, report);
+}
+
 static void read_turn(const struct json *j, struct conversation *c)
 {
     const char *question = json_string(j, "question");
@@ -48,8 +60,10 @@ static void put_text(char **to, const struct json *j, const char *name)
     *to = mem_dup(text ? text : "");
 }
 
-static bool read_json(const struct json *j, struct conversation *c, struct err *err)
+static bool read_json(const struct json *j, struct conversation *c, struct import_report *report,
+                      struct err *err)
 {
+    static const char *const lists[] = {"turns", "replies", "parts", NULL};
     const char *type = json_string(j, "type"), *title = json_string(j, "title");
     const struct json *turns = json_get(j, "turns");
     int64_t version = 0;
@@ -61,6 +75,7 @@ static bool read_json(const struct json *j, struct conversation *c, struct err *
                        "version %d", (long long)version, FILE_VERSION);
     for (const struct json *t = json_first(turns); t; t = json_next(t))
         read_turn(t, c);
+    find_gone(j, lists, report);
     put_text(&c->system, j, "system");
     put_text(&c->model, j, "model");
     record_read_mode(j, "mode", &c->mode);
@@ -221,6 +236,7 @@ static bool read_markdown(const char *data, size_t bytes, struct conversation *c
     }
     section_end(&r);
     buf_release(&r.text);
+    c->mode = r.mode;
     if (c->n_turn > 0)
         return true;
     return err_set(err, ERR_FORMAT, "neither a conversation in JSON nor Markdown with headings "
@@ -229,10 +245,14 @@ static bool read_markdown(const char *data, size_t bytes, struct conversation *c
 
 /* ---- public ------------------------------------------------------------------------------- */
 
-bool import_read(const char *data, size_t bytes, struct conversation *c, struct err *err)
+bool import_read(const char *data, size_t bytes, struct conversation *c,
+                 struct import_report *report, struct err *err)
 {
+    struct import_report none;
     struct json *j = json_parse(data, bytes);
-    bool ok = j ? read_json(j, c, err)
+    report = report ? report : &none;
+    report->mode_gone[0] = 0;
+    bool ok = j ? read_json(j, c, report, err)
               : memchr(data, 0, bytes)
                   ? err_set(err, ERR_FORMAT, "no text: it holds bytes of value 0")
                   : read_markdown(data, bytes, c, err);
@@ -264,14 +284,16 @@ static bool file_read(const char *path, struct buf *out, struct err *err)
            err_set(err, ERR_LIMIT, "%.200s: larger than 16 MiB", path);
 }
 
-bool import_file(const char *dir, const char *path, char id[80], struct err *err)
+bool import_file(const char *dir, const char *path, char id[80], struct import_report *report,
+                 struct err *err)
 {
     struct conversation c;
     struct buf data = {0};
     struct store s = {.lock_fd = -1};
     conversation_init(&c);
     bool ok = file_read(path, &data, err) &&
-              (import_read(buf_text(&data), data.bytes, &c, err) || err_prefix(err, path)) &&
+              (import_read(buf_text(&data), data.bytes, &c, report, err) ||
+               err_prefix(err, path)) &&
               paths_make(dir, err) && store_new(&s, dir, &c, NULL, err);
     if (ok)
         snprintf(id, 80, "%s", s.id);
@@ -287,14 +309,17 @@ int import_run(const struct paths *p, int argc, char **argv)
 {
     struct err err;
     char id[80];
+    struct import_report report;
     if (argc != 2) {
         fputs("duet: import FILE\n", stderr);
         return STATUS_USAGE;
     }
-    if (!import_file(p->sessions, argv[1], id, &err)) {
+    if (!import_file(p->sessions, argv[1], id, &report, &err)) {
         out_printf(stderr, "duet: %s\n", err.msg);
         return STATUS_SESSION;
     }
+    if (*report.mode_gone)
+        out_printf(stderr, "duet: " MODE_GONE "\n", report.mode_gone);
     out_printf(stdout, "imported: duet --session %s\n", id);
     return STATUS_OK;
 }

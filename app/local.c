@@ -643,8 +643,7 @@ static void repro_over(struct local *l, enum reply_reason reason, const char *wh
     struct replay *r = &l->replay;
     struct event *e = event_add(out, EVENT_REPRO);
     e->reason = reason;
-    e->done = r->at;
-    e->total = r->want.n;
+    e->done = r->written;
     e->re_read = r->re_read;
     e->seconds = clock_seconds() - l->started;
     buf_puts(&e->text, why);

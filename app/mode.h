@@ -24,6 +24,8 @@ enum mode_id {
     MODE_MAX = 16,      /* rows at most */
 };
 
+#define MODE_GONE "there is no mode '%s' any more: Flash stands for it in this session"
+
 enum { MODE_NAME_BYTES = 24, MODE_TEXT_BYTES = 60 };
 
 struct mode {

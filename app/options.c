@@ -443,6 +443,41 @@ static void help_commands(struct buf *b)
     }
 }
 
+/* The same for somebody who types lines: what a key does besides, and names of keys, are left
+ * out. */
+static void help_lines(struct buf *b)
+{
+    for (int i = ACTION_NONE + 1; i < ACTION_COUNT; i++) {
+        const struct action_help *h = keymap_help((enum action)i);
+        const char *also = strstr(h->help, " (also "), *then = strstr(h->help, "; then ");
+        char left[64], right[200];
+        snprintf(left, sizeof left, "%s%s%s", h->command, h->args[0] ? " " : "", h->args);
+        size_t n = also ? (size_t)(also - h->help)
+                   : then ? (size_t)(then - h->help)
+                          : strlen(h->help);
+        snprintf(right, sizeof right, "%.*s", (int)n, h->help);
+        if (h->command[0] && i != ACTION_THEME && i != ACTION_MOUSE) /* of the screen alone */
+            help_row(b, left, 28, right);
+    }
+}
+
+char *options_help_lines(void)
+{
+    struct buf b = {0};
+    buf_puts(&b, "A line is sent when it ends; one that ends in a backslash goes on. What begins\n"
+                 "with / is a command, what begins with // is sent with one /. Ctrl+C stops a\n"
+                 "reply and, when nothing runs, leaves.\n\n");
+    for (int i = 0; i < mode_count(); i++) {
+        const struct mode *m = mode_get((enum mode_id)i);
+        char left[64], right[256];
+        snprintf(left, sizeof left, "/%s [TEXT]", m->name);
+        snprintf(right, sizeof right, "Answer in %s, this one text or all from now on", m->title);
+        help_row(&b, left, 28, right);
+    }
+    help_lines(&b);
+    return buf_take(&b);
+}
+
 static void help_subcommands(struct buf *b)
 {
     const struct subcommand *s;

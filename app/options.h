@@ -49,5 +49,6 @@ bool options_row(int i, struct option_row *out);
 
 /* The help screen as text, malloc'd; generated from the table, the modes and the commands. */
 char *options_help(void);
+char *options_help_lines(void); /* what can be typed as a line in the program, likewise */
 
 #endif

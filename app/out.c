@@ -5,8 +5,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "app/flow.h"
 #include "ui/text.h"
 
 void out_spell(struct buf *out, const char *text, size_t bytes)
@@ -24,6 +26,54 @@ void out_spell(struct buf *out, const char *text, size_t bytes)
     }
 }
 
+/* ---- standard output, broken between words ------------------------------------------------- */
+
+static struct flow flow;
+static bool flows;
+
+void out_flows(bool on)
+{
+    flows = on && isatty(STDOUT_FILENO);
+    flow_release(&flow);
+}
+
+/* What the terminal is wide now: it may have been pulled. */
+static int width(void)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static void put_flowing(const struct buf *text)
+{
+    struct buf out = {0};
+    flow.cols = width();
+    flow_put(&flow, buf_text(text), text->bytes, &out);
+    fwrite(buf_text(&out), 1, out.bytes, stdout);
+    buf_release(&out);
+}
+
+void out_begin(void)
+{
+    flow_begin(&flow);
+}
+
+void out_line(void)
+{
+    flow_line(&flow);
+}
+
+void out_settle(void)
+{
+    struct buf out = {0};
+    flow_end(&flow, &out);
+    fwrite(buf_text(&out), 1, out.bytes, stdout);
+    buf_release(&out);
+    fflush(stdout);
+}
+
+/* ---- any file ------------------------------------------------------------------------------ */
+
 void out_text(FILE *f, const char *text, size_t bytes)
 {
     if (!isatty(fileno(f))) {
@@ -32,7 +82,10 @@ void out_text(FILE *f, const char *text, size_t bytes)
     }
     struct buf shown = {0};
     out_spell(&shown, text, bytes);
-    fwrite(buf_text(&shown), 1, shown.bytes, f);
+    if (f == stdout && flows)
+        put_flowing(&shown);
+    else
+        fwrite(buf_text(&shown), 1, shown.bytes, f);
     buf_release(&shown);
 }
 

@@ -59,10 +59,15 @@ void outside_edit(struct loop *l)
     }
     size_t n = edited.bytes;
     n -= n && edited.data[n - 1] == '\n'; /* editors end the last line */
-    if (*msg)
+    bool same = n == text.bytes && memcmp(buf_text(&edited), buf_text(&text), n) == 0;
+    if (*msg) {
         loop_hint(l, true, msg);
-    else
+    } else {
         editor_set(l->editor, buf_text(&edited), n);
+        loop_hint(l, false, !n     ? "the editor left no text: the draft is empty"
+                            : same ? "the draft is as it was"
+                                   : "the draft is as the editor left it: Enter sends it");
+    }
     buf_release(&text);
     buf_release(&edited);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "app/loop.h"
-#include "app/tier.h"
 #include "ui/overmap.h"
 #include "ui/text.h"
 
@@ -135,12 +134,6 @@ void overlay_themes(struct loop *l)
         list_key(l->list, &down);
 }
 
-/* How all is held that is not held exactly: the rows of the flash tier have 8 bits. */
-static const char *form_name(const struct far_stats *far)
-{
-    return tier_name(far->tier == KV_TIER_FLASH && !far->by_index ? KV_TIER_Q8 : far->tier);
-}
-
 void overlay_slices(struct loop *l, int i_bar)
 {
     char left[80], right[120];
@@ -148,7 +141,7 @@ void overlay_slices(struct loop *l, int i_bar)
     l->overlay = OVERLAY_SLICES;
     l->list = list_new("Context", true);
     for (int i = 0; i < l->slices.n; i++) {
-        slices_tell(&l->slices, i, form_name(&l->talk.far), l->talk.read_tok_s, left,
+        slices_tell(&l->slices, i, slices_tier(&l->talk.far), l->talk.read_tok_s, left,
                     sizeof left, right, sizeof right);
         list_add(l->list, left, right);
     }

@@ -18,6 +18,7 @@
 #include "app/out.h"
 #include "app/search.h"
 #include "app/signals.h"
+#include "app/slices.h"
 #include "app/talk.h"
 #include "ui/history.h"
 
@@ -30,6 +31,8 @@ struct plain {
     bool leaving;
     bool folded;            /* thinking is not printed */
     bool midline;           /* the last thing printed did not end its line */
+    bool cut;               /* a reply's text was left in the middle for something else */
+    enum mode_id part_mode; /* who wrote it */
     bool prompted;          /* the prompt is the last thing printed */
     int progress;           /* last percentage told; -1 = none */
     int status;
@@ -38,7 +41,8 @@ struct plain {
 static void line_end(struct plain *p)
 {
     if (p->midline)
-        putchar('\n');
+        out_printf(stdout, "\n");
+    p->cut = p->cut || p->midline;
     p->midline = false;
     p->prompted = false;
 }
@@ -68,12 +72,22 @@ static void on_question(void *data, const struct talk *t, int turn)
         on_suggested(data, t);
 }
 
+/* "[Pro thinks] ": what follows is its text. */
+static void label(enum part_kind kind, enum mode_id mode, const char *what)
+{
+    out_printf(stdout, "[%s%s%s] ", mode_get(mode)->title, kind == PART_THINKING ? " thinks" : "",
+               what);
+    out_begin();
+}
+
 static void on_part(void *data, enum part_kind kind, enum mode_id mode)
 {
     struct plain *p = data;
     line_end(p);
-    out_printf(stdout, kind == PART_THINKING ? "[%s thinks] " : "[%s] ", mode_get(mode)->title);
+    label(kind, mode, "");
+    p->part_mode = mode;
     p->midline = true;
+    p->cut = false;
 }
 
 static void on_text(void *data, enum part_kind kind, const char *text, size_t bytes)
@@ -81,6 +95,9 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
     struct plain *p = data;
     if (kind == PART_THINKING && p->folded)
         return;
+    if (p->cut)
+        label(kind, p->part_mode, " goes on");
+    p->cut = false;
     out_text(stdout, text, bytes);
     p->midline = text[bytes - 1] != '\n';
 }
@@ -92,12 +109,14 @@ static void on_chosen(void *data, const struct talk *t)
     const struct turn *turn = &t->c.turn[t->turn];
     const struct reply *r = &turn->reply[turn->chosen];
     line_end(p);
+    char which[40];
     out_printf(stdout, "- %s\n", buf_text(&t->tray.why));
     if (t->tray.chosen == 0)
         return;
     char *answer = reply_answer(r);
-    out_printf(stdout, "[%s, candidate %d] %s\n", mode_get(r->mode)->title, t->tray.chosen + 1,
-               answer);
+    snprintf(which, sizeof which, ", candidate %d", t->tray.chosen + 1);
+    label(PART_ANSWER, r->mode, which);
+    out_printf(stdout, "%s\n", answer);
     free(answer);
 }
 
@@ -109,8 +128,9 @@ static void print_second(const struct talk *t)
     if (at < 0 || first < 0)
         return;
     char *answer = reply_join(&turn->reply[at], PART_ANSWER);
-    out_printf(stdout, "[%s] %s\n- %d tokens, %.1f s\n", mode_get(turn->reply[at].mode)->title,
-               answer + strspn(answer, " \n"), t->tray.row[1].tokens, t->tray.row[1].seconds);
+    label(PART_ANSWER, turn->reply[at].mode, "");
+    out_printf(stdout, "%s\n- %d tokens, %.1f s\n", answer + strspn(answer, " \n"),
+               t->tray.row[1].tokens, t->tray.row[1].seconds);
     out_printf(stdout, "- the first goes on; /choose %d takes the second, /split both\n", at + 1);
     free(answer);
 }
@@ -161,7 +181,8 @@ static void on_event(void *data, const struct event *e)
         return;
     p->progress = percent;
     line_end(p);
-    out_printf(stdout, "- reading: %d of %d tokens\n", e->done, e->total);
+    out_printf(stdout, "- %s: %d of %d tokens\n",
+               p->talk.state == TALK_REPRO ? "making it again" : "reading", e->done, e->total);
 }
 
 static void on_reset(void *data, const struct talk *t)
@@ -177,8 +198,9 @@ static void on_flipped(void *data, const struct talk *t)
     const struct reply *r = &last->reply[last->chosen];
     char *answer = reply_join(r, PART_ANSWER);
     line_end(data);
-    out_printf(stdout, "- answer %d of %d\n[%s] %s\n", last->chosen + 1, last->n_reply,
-               mode_get(r->mode)->title, answer + strspn(answer, " \n"));
+    out_printf(stdout, "- answer %d of %d\n", last->chosen + 1, last->n_reply);
+    label(PART_ANSWER, r->mode, "");
+    out_printf(stdout, "%s\n", answer + strspn(answer, " \n"));
     free(answer);
 }
 
@@ -308,10 +330,12 @@ static void edit(struct plain *p)
 {
     char msg[160];
     char *text = aloud_edit(&p->talk, "", msg, sizeof msg);
-    if (text)
+    if (text) {
+        out_printf(stdout, "- from the editor: %s\n", text);
         send_line(p, text);
-    else
+    } else {
         on_note(p, true, msg);
+    }
     free(text);
 }
 
@@ -327,6 +351,31 @@ static void reread(struct plain *p, const char *args)
     on_note(p, false, text);
 }
 
+/* What can be typed; keys there are none here. */
+static void help(struct plain *p)
+{
+    char *commands = options_help_lines();
+    line_end(p);
+    out_printf(stdout, "%s", commands);
+    free(commands);
+}
+
+/* What the context holds, piece by piece. */
+static void list_slices(const struct talk *t)
+{
+    struct slices s = {0};
+    char left[80], right[120];
+    slices_build(&s, &t->c, t->ctx_used, t->c.mode, slices_form(&t->far), &t->exact);
+    for (int i = 0; i < s.n; i++) {
+        slices_tell(&s, i, slices_tier(&t->far), t->read_tok_s, left, sizeof left, right,
+                    sizeof right);
+        out_printf(stdout, "- %s: %s\n", left, right);
+    }
+    if (s.n == 0)
+        out_printf(stdout, "- the context holds nothing yet\n");
+    slices_release(&s);
+}
+
 /* What the reader does on the screen. */
 static void read_command(struct plain *p, enum action a, const char *args)
 {
@@ -340,7 +389,9 @@ static void read_command(struct plain *p, enum action a, const char *args)
     case ACTION_FOLD: fold(p); return;
     case ACTION_UNICODE: aloud_signs(args); return;
     case ACTION_EDIT: edit(p); return;
+    case ACTION_SLICES: list_slices(&p->talk); return;
     case ACTION_THEME: on_note(p, true, "plain lines have no colours"); return;
+    case ACTION_MOUSE: on_note(p, true, "plain lines have no use for a mouse"); return;
     case ACTION_PAGER:
         if (aloud_pager(&p->talk, !p->folded, msg, sizeof msg))
             return;
@@ -390,10 +441,7 @@ static void send_line(struct plain *p, const char *line)
     } else if (a == ACTION_FIND) {
         find_sessions(p, args);
     } else if (a == ACTION_HELP) {
-        char *help = options_help();
-        line_end(p);
-        fputs(help, stdout);
-        free(help);
+        help(p);
     } else if (a != ACTION_NONE) {
         read_command(p, a, args);
     }
@@ -425,8 +473,11 @@ static void take_line(struct plain *p, char *line, size_t bytes)
         buf_puts(&p->draft, "\n");
         return;
     }
+    if (p->prompted) { /* what was typed has ended the prompt's line */
+        p->midline = false;
+        out_line();
+    }
     p->prompted = false;
-    p->midline = false;
     keep(p, buf_text(&p->draft));
     if (p->attached.bytes && *buf_text(&p->draft) != '/') {
         buf_printf(&p->draft, "\n\n%s", buf_text(&p->attached));
@@ -481,9 +532,12 @@ static bool reads_on(const struct plain *p)
                                                                  p->input.bytes));
 }
 
+/* What is about to be said comes before the prompt. */
 static bool waits_for_input(const struct plain *p)
 {
-    return !p->end_of_input && !talk_busy(&p->talk) && p->talk.state == TALK_IDLE;
+    const struct talk *t = &p->talk;
+    return !p->end_of_input && !talk_busy(t) && t->state == TALK_IDLE && !t->fold.running &&
+           !t->costing;
 }
 
 /* "pro-max> ", "pro-max [think 64]> " */
@@ -503,6 +557,7 @@ static void prompt_show(struct plain *p)
     line_end(p);
     if (isatty(STDIN_FILENO)) {
         prompt_print(&p->talk);
+        out_settle();
         p->midline = true;
     }
     p->prompted = true;
@@ -522,7 +577,7 @@ static void run(struct plain *p)
     struct talk *t = &p->talk;
     while (!p->leaving && (!p->end_of_input || p->input.bytes > 0 || talk_busy(t))) {
         prompt_show(p);
-        fflush(stdout);
+        fflush(stdout); /* but for the last word of a text that goes on */
         struct pollfd fds[3] = {{worker_fd(t->worker), POLLIN, 0},
                                 {signals_fd(), POLLIN, 0},
                                 {reads_on(p) ? STDIN_FILENO : -1, POLLIN, 0}};
@@ -549,6 +604,7 @@ int plain_run(const struct options *o, const char *model)
                           .flipped = on_flipped, .event = on_event};
     struct err err;
     signals_init(NULL);
+    out_flows(true);
     if (o->command) {
         buf_printf(&p.input, "%s\n", o->command);
         p.end_of_input = true;
@@ -562,7 +618,8 @@ int plain_run(const struct options *o, const char *model)
     }
     talk_close(&p.talk);
     line_end(&p);
-    fflush(stdout);
+    out_settle();
+    out_flows(false);
     buf_release(&p.input);
     buf_release(&p.draft);
     buf_release(&p.attached);

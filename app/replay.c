@@ -111,9 +111,15 @@ static bool slice(struct replay *r, struct event_list *out, struct err *err)
     return true;
 }
 
+static int n_written(const struct strand *s)
+{
+    return s->turn.n_think + s->turn.n_answer;
+}
+
 bool replay_step(struct replay *r, struct err *err)
 {
     struct event_list told = {0};
+    int before = n_written(&r->strand), at = r->at;
     err->msg[0] = 0;
     bool ok = slice(r, &told, err);
     event_clear(&told);
@@ -121,6 +127,7 @@ bool replay_step(struct replay *r, struct err *err)
         return false;
     if (r->strand.opened)
         compare(r);
+    r->written += r->at > at ? n_written(&r->strand) - before : 0; /* one, before any tail */
     if (strand_over(&r->strand) && r->at < r->want.n)
         r->differs = true;
     return !r->differs && r->at < r->want.n;

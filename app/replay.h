@@ -25,7 +25,8 @@ struct replay {
     struct ids want;
     struct made *made;
     struct mode rows[MODE_MAX];
-    int at;                /* ids of the reply that are the same so far */
+    int at;                /* ids of the reply that are the same so far, */
+    int written;           /* and those of them that were chosen, as a reply counts its tokens */
     int change;            /* of made->change, the next */
     int re_read;           /* ids of the prompt that had to be read again */
     bool differs;

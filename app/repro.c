@@ -82,8 +82,10 @@ static const struct reply *reply_to_make(struct talk *t, const char *args, int *
     if (!talk_idle(t))
         return NULL;
     if ((*args && !number_read(args, INT32_MAX, &n)) || n < 1 || n > (uint64_t)t->c.n_turn) {
-        talk_say(t, true, t->c.n_turn ? "/repro N: there are %d questions"
-                                      : "there is no answer yet", t->c.n_turn);
+        if (t->c.n_turn)
+            talk_say(t, true, "/repro N: " TURNS_TOLD, TURNS_TOLD_OF(t->c.n_turn));
+        else
+            talk_say(t, true, "there is no answer yet");
         return NULL;
     }
     *turn = (int)n - 1;
@@ -92,7 +94,7 @@ static const struct reply *reply_to_make(struct talk *t, const char *args, int *
     if (!r || t->state == TALK_FAILED)
         talk_say(t, true, r ? "there is no model to answer" : "question %d has no answer", (int)n);
     else if (!r->made || r->ids.n == 0)
-        talk_say(t, true, "how answer %d was made was not kept with it", (int)n);
+        talk_say(t, true, "how the answer to question %d was made was not kept with it", (int)n);
     else
         return r;
     return NULL;
@@ -106,8 +108,8 @@ void repro_command(struct talk *t, const char *args)
     if (!r)
         return;
     if (!prompt_then(&t->c, turn, r->made, &q.prompt)) {
-        talk_say(t, true, "answer %d cannot be made again: what stands before it is not the %d "
-                          "tokens that it was", turn + 1, r->made->prompt);
+        talk_say(t, true, "the answer to question %d cannot be made again: what stands before it "
+                          "is not the %d tokens that it was", turn + 1, r->made->prompt);
         return;
     }
     q.made = made_copy(r->made);
@@ -143,35 +145,49 @@ static void differences(const struct talk *t, const struct made *m, struct buf *
                    m->threads, m->threads == 1 ? "" : "s");
 }
 
-static void tell(struct talk *t, const struct event *e, const struct made *m)
+/* "the answer to question 2", "answer 1 of 3 to question 2" */
+static void put_name(const struct talk *t, struct buf *out)
 {
-    struct buf facts = {0};
-    int answer = t->repro_turn + 1;
-    const char *text = buf_text(&e->text), *title = mode_get(m->mode)->title;
-    if (e->reason == REASON_CANCELLED)
-        talk_say(t, false, "answer %d again: stopped; %d of %d tokens are the same so far", answer,
-                 e->done, e->total);
-    else if (*text)
-        talk_say(t, false, "answer %d again: token %d of %d differs: %s", answer, e->done + 1,
-                 e->total, text);
+    const struct turn *turn = &t->c.turn[t->repro_turn];
+    if (turn->n_reply > 1)
+        buf_printf(out, "answer %d of %d to question %d", turn->chosen + 1, turn->n_reply,
+                   t->repro_turn + 1);
     else
-        talk_say(t, false, "answer %d again: all %d tokens are the same (%s, seed %llu)", answer,
-                 e->total, title, (unsigned long long)m->seed);
+        buf_printf(out, "the answer to question %d", t->repro_turn + 1);
+}
+
+static void tell(struct talk *t, const struct event *e, const struct reply *r)
+{
+    const struct made *m = r->made;
+    struct buf facts = {0}, name = {0};
+    int written = 0;
+    for (int i = 0; i < r->n_part; i++)
+        written += r->part[i].tokens;
+    put_name(t, &name);
+    if (e->reason == REASON_CANCELLED)
+        talk_say(t, false, "%s, made again: stopped; the first %d of its %d tokens are the same",
+                 buf_text(&name), e->done, written);
+    else if (e->text.bytes)
+        talk_say(t, false, "%s, made again: NOT the same, from token %d of %d on: %s",
+                 buf_text(&name), e->done + 1, written, buf_text(&e->text));
+    else
+        talk_say(t, false, "%s, made again: the same, all %d tokens (%s, seed %llu)",
+                 buf_text(&name), written, mode_get(m->mode)->title, (unsigned long long)m->seed);
     differences(t, m, &facts);
     if (e->re_read > 1) /* one is, so that something comes behind it */
         buf_printf(&facts, "; %d tokens before it were read again", e->re_read);
     talk_say(t, false, "%s; %.1f s", buf_text(&facts), e->seconds);
     buf_release(&facts);
+    buf_release(&name);
 }
 
 void repro_event(struct talk *t, const struct event *e)
 {
     const struct turn *turn = &t->c.turn[t->repro_turn];
-    const struct made *m = turn->reply[turn->chosen].made;
     t->state = TALK_IDLE;
     if (e->reason == REASON_ERROR)
-        talk_say(t, true, "answer %d cannot be made again: %s", t->repro_turn + 1,
+        talk_say(t, true, "the answer to question %d cannot be made again: %s", t->repro_turn + 1,
                  buf_text(&e->text));
     else
-        tell(t, e, m);
+        tell(t, e, &turn->reply[turn->chosen]);
 }

@@ -69,8 +69,8 @@ static void tell_disputed(signs_measure measure, void *data, struct buf *out)
     for (int i = 0; i < N; i++)
         tell(disputed[i], strlen(disputed[i]), measure != NULL, measure, data, out);
     if (measure && out->bytes == before)
-        buf_printf(out, "of %d texts whose widths are disputed the terminal draws none otherwise\n",
-                   (int)N);
+        buf_printf(out, "this terminal draws all %d signs whose width programs disagree about as "
+                        "wide as duet takes them to be\n", (int)N);
 }
 
 void signs_tell(const char *text, signs_measure measure, void *data, struct buf *out)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/mode.h"
+#include "app/tier.h"
 #include "ui/buf.h"
 
 static void add(struct slices *s, int turn, int tokens, enum style style)
@@ -128,6 +129,11 @@ static const char *writer(enum style style)
         if (mode_style((enum mode_id)i) == style)
             return mode_get((enum mode_id)i)->title;
     return style == STYLE_USER ? "you" : "the beginning";
+}
+
+const char *slices_tier(const struct far_stats *far)
+{
+    return tier_name(far->tier == KV_TIER_FLASH && !far->by_index ? KV_TIER_Q8 : far->tier);
 }
 
 void slices_tell(const struct slices *s, int i, const char *tier, double read_tok_s, char *left,

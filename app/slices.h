@@ -21,6 +21,9 @@ void slices_release(struct slices *s);
 /* How all of a cache is held that is said to be so. */
 enum slice_form slices_form(const struct far_stats *far);
 
+/* The tier of what is not held exactly: the rows of the flash tier have 8 bits. */
+const char *slices_tier(const struct far_stats *far);
+
 /* The positions of slice i; of a turn from 0 on (false: there is none). */
 void slices_at(const struct slices *s, int i, int *from, int *to);
 bool slices_turn(const struct slices *s, int turn, int *from, int *to);

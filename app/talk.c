@@ -172,8 +172,7 @@ static bool session_open(struct talk *t, const char *id, struct err *err)
     if (report.skipped > 0)
         talk_say(t, true, "%d damaged lines of this session are left out", report.skipped);
     if (*report.mode_gone)
-        talk_say(t, true, "there is no mode '%s' any more: Flash stands for it in this session",
-                 report.mode_gone);
+        talk_say(t, true, MODE_GONE, report.mode_gone);
     return true;
 }
 
@@ -421,6 +420,7 @@ void talk_mode(struct talk *t, enum mode_id mode)
     } else if (t->turn < 0 && t->worker && t->state == TALK_IDLE) {
         worker_mode(t->worker, mode);
         worker_cost(t->worker, t->epoch);
+        t->costing = true;
     }
     if (mode == before)
         return;
@@ -703,7 +703,7 @@ static void on_event(struct talk *t, const struct event *e)
     case EVENT_CANDIDATE: if (t->turn >= 0) on_candidate(t, e); break;
     case EVENT_CHOSEN: if (t->turn >= 0) tray_choose(&t->tray, e); break;
     case EVENT_MODE: on_mode(t, e); break;
-    case EVENT_COST: t->re_read = e->re_read; break;
+    case EVENT_COST: t->re_read = e->re_read; t->costing = false; break;
     case EVENT_RESUMED: if (t->turn < 0) on_resumed(t, e); break;
     case EVENT_FULL: if (t->turn >= 0) fit_full(t, e); break;
     case EVENT_DROPPED: if (t->fit.doing) fit_dropped(t, e); break;
@@ -1043,6 +1043,7 @@ static void switched(struct talk *t)
     t->re_read = -1;
     t->tok_s = 0;
     t->drafted = t->accepted = 0;
+    t->costing = false;
     t->epoch++;
     if (t->state == TALK_FAILED)
         return;

@@ -33,6 +33,10 @@ enum talk_state {
 };
 const char *talk_state_name(enum talk_state s);
 
+/* How many questions there are. */
+#define TURNS_TOLD "there %s %d question%s"
+#define TURNS_TOLD_OF(n) (n) == 1 ? "is" : "are", (n), (n) == 1 ? "" : "s"
+
 struct talk;
 
 /* How a conversation is shown. Each may be NULL. data is the front's own. */
@@ -95,6 +99,7 @@ struct talk {
     struct ids exact;         /* pairs of positions: what is held exactly although far says less */
     struct gate_report gate;  /* what that costs, where it was measured */
     int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
+    bool costing;           /* EVENT_COST is to come: a mode was changed while idle */
     double tok_s;           /* of the last turn */
     double read_tok_s;      /* reading a question, measured; 0 = not yet */
     int drafted, accepted;  /* by the last turn: ids looked up and tried, and those that followed */

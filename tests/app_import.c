@@ -66,7 +66,7 @@ void test_import_json_round_trip(void **state)
         conversation_any(&c, seed);
         export_json(&c, &out);
         conversation_init(&back);
-        if (!import_read(buf_text(&out), out.bytes, &back, &err))
+        if (!import_read(buf_text(&out), out.bytes, &back, NULL, &err))
             fail_msg("%u: %s", seed, err.msg);
         export_json(&back, &again);
         assert_string_equal(buf_text(&again), buf_text(&out));
@@ -82,7 +82,7 @@ static void import_text(const char *text, struct conversation *c)
 {
     struct err err;
     conversation_init(c);
-    if (!import_read(text, strlen(text), c, &err))
+    if (!import_read(text, strlen(text), c, NULL, &err))
         fail_msg("%s", err.msg);
 }
 
@@ -138,14 +138,14 @@ void test_import_refused(void **state)
     struct err err;
     conversation_init(&c);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_false(import_read(rows[i].text, strlen(rows[i].text), &c, &err));
+        assert_false(import_read(rows[i].text, strlen(rows[i].text), &c, NULL, &err));
         assert_non_null(strstr(err.msg, rows[i].message));
         assert_int_equal(c.n_turn, 0);
     }
-    assert_false(import_read("## You\n\0", 8, &c, &err));
-    assert_false(import_file(test_folder(), "/nowhere/x", (char[80]){0}, &err));
+    assert_false(import_read("## You\n\0", 8, &c, NULL, &err));
+    assert_false(import_file(test_folder(), "/nowhere/x", (char[80]){0}, NULL, &err));
     assert_non_null(strstr(err.msg, "/nowhere/x"));
-    assert_false(import_file(test_folder(), "/tmp", (char[80]){0}, &err));
+    assert_false(import_file(test_folder(), "/tmp", (char[80]){0}, NULL, &err));
     conversation_release(&c);
 }
 
@@ -164,11 +164,11 @@ void test_import_hostile(void **state)
         for (size_t i = 0; i < forms[f].bytes; i++) {
             char *bytes = forms[f].data, was = bytes[i];
             conversation_init(&back);
-            (void)import_read(bytes, i, &back, &err);
+            (void)import_read(bytes, i, &back, NULL, &err);
             bytes[i] = (char)dice(&r, 256);
             conversation_release(&back);
             conversation_init(&back);
-            (void)import_read(bytes, forms[f].bytes, &back, &err);
+            (void)import_read(bytes, forms[f].bytes, &back, NULL, &err);
             bytes[i] = was;
             conversation_release(&back);
         }
@@ -189,7 +189,7 @@ void test_import_file(void **state)
     export_json(&c, &out);
     snprintf(path, sizeof path, "%s/c.json", dir);
     test_write_file(path, out.data, out.bytes);
-    if (!import_file(dir, path, id, &err))
+    if (!import_file(dir, path, id, NULL, &err))
         fail_msg("%s", err.msg);
     conversation_init(&back);
     assert_true(store_read(dir, id, &back, &err));
@@ -199,4 +199,33 @@ void test_import_file(void **state)
     buf_release(&again);
     conversation_release(&c);
     conversation_release(&back);
+}
+
+/* Flash stands for a mode that there is not, and it is told which; Markdown goes on as it ended. */
+void test_import_mode_gone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *gone;
+        enum mode_id mode;
+    } rows[] = {
+        {"{\"type\":\"duet-conversation\",\"v\":1,\"mode\":\"careful\",\"turns\":[]}", "careful",
+         MODE_FLASH},
+        {"{\"type\":\"duet-conversation\",\"v\":1,\"mode\":\"pro\",\"turns\":[{\"question\":\"?\","
+         "\"replies\":[{\"mode\":\"flash\",\"parts\":[{\"kind\":\"answer\",\"mode\":\"terse\","
+         "\"text\":\"x\"}]}]}]}", "terse", MODE_PRO},
+        {"{\"type\":\"duet-conversation\",\"v\":1,\"mode\":\"pro\",\"turns\":[]}", "", MODE_PRO},
+        {"## You\n\nWhy?\n\n## Pro-Max\n\nSo.\n", "", MODE_PRO_MAX},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct conversation c;
+        struct import_report report;
+        struct err err;
+        conversation_init(&c);
+        if (!import_read(rows[i].text, strlen(rows[i].text), &c, &report, &err))
+            fail_msg("%s", err.msg);
+        assert_string_equal(report.mode_gone, rows[i].gone);
+        assert_int_equal(c.mode, rows[i].mode);
+        conversation_release(&c);
+    }
 }

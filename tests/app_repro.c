@@ -37,11 +37,15 @@ static void ask(struct chat *c, const char *text, int toggle_at)
  * asked behind that reads nothing again. */
 static void check_all(struct chat *c, const char *fixture)
 {
-    char line[20];
+    char line[20], same[80];
     for (int program = 0; program < 2; program++) {
         for (int i = 1; i <= c->t.c.n_turn; i++) {
+            const struct turn *t = &c->t.c.turn[i - 1];
+            const struct usage *u = &t->reply[t->chosen].usage; /* as it tells everywhere */
             snprintf(line, sizeof line, "/repro %d", i);
-            again(c, line, "tokens are the same (");
+            snprintf(same, sizeof same, "made again: the same, all %d tokens (",
+                     u->thinking_tokens + u->answer_tokens);
+            again(c, line, same);
             assert_true(noted(c, "as then; "));
         }
         if (program == 0) {
@@ -155,14 +159,14 @@ void test_repro_siblings(void **state)
     chat_ready(&c);
     ask(&c, "What is a lake?", -1);
     ask(&c, "/retry", -1);
-    again(&c, "/repro", "tokens are the same (");
+    again(&c, "/repro", "made again: the same, all ");
     ask(&c, "/choose 1", -1);
-    again(&c, "/repro", "tokens are the same (Flash");
+    again(&c, "/repro", " (Flash, seed ");
     talk_both(&c.t, "");
     chat_settle(&c);
-    again(&c, "/repro", "tokens are the same (");
+    again(&c, "/repro", "made again: the same, all ");
     ask(&c, "/choose 4", -1);
-    again(&c, "/repro", "tokens are the same (");
+    again(&c, "/repro", "made again: the same, all ");
     chat_end(&c);
 }
 
@@ -180,10 +184,10 @@ void test_repro_folded(void **state)
     ask(&c, "And a sea?", -1);
     ask(&c, "/refold now", -1);
     assert_true(c.t.c.turn[0].reply[0].folded);
-    again(&c, "/repro 2", "tokens are the same (");
+    again(&c, "/repro 2", "made again: the same, all ");
     assert_true(noted(&c, "tokens before it were read again"));
     ask(&c, "And a pond?", -1);
-    again(&c, "/repro 3", "tokens are the same (");
+    again(&c, "/repro 3", "made again: the same, all ");
     assert_false(noted(&c, "were read again"));
     chat_end(&c);
 }
@@ -199,19 +203,19 @@ void test_repro_differs(void **state)
     assert_true(r->ids.n > 4);
     int32_t id = r->ids.id[3];
     r->ids.id[3] = id == 70 ? 71 : 70;
-    again(&c, "/repro", "token 4 of ");
-    assert_true(noted(&c, "differs: then \""));
+    again(&c, "/repro", "NOT the same, from token 4 of 12 on: then \"");
     assert_true(noted(&c, "\", now \""));
     r->ids.id[3] = id;
     snprintf(r->made->kernels, sizeof r->made->kernels, "abacus");
     snprintf(r->made->build, sizeof r->made->build, "123");
     r->made->threads = 9;
-    again(&c, "/repro", "tokens are the same (");
+    again(&c, "/repro", "made again: the same, all ");
     assert_true(noted(&c, "kernels then abacus, now "));
     assert_true(noted(&c, "build then 123, now "));
     assert_true(noted(&c, "threads then 9, now 1"));
     c.t.c.turn[0].ids.id[0]++;
-    again(&c, "/repro", "!answer 1 cannot be made again: what stands before it is not the ");
+    again(&c, "/repro", "!the answer to question 1 cannot be made again: what stands "
+                         "before it is not ");
     chat_end(&c);
 }
 
@@ -222,19 +226,19 @@ void test_repro_refused(void **state)
     chat_ready(&c);
     again(&c, "/repro", "!there is no answer yet");
     ask(&c, "What is a lake?", -1);
-    again(&c, "/repro 2", "!/repro N: there are 1 questions");
-    again(&c, "/repro x", "!/repro N: there are 1 questions");
+    again(&c, "/repro 2", "!/repro N: there is 1 question\n");
+    again(&c, "/repro x", "!/repro N: there is 1 question\n");
     made_free(&c.t.c.turn[0].reply[0].made);
-    again(&c, "/repro", "!how answer 1 was made was not kept with it");
+    again(&c, "/repro", "!how the answer to question 1 was made was not kept with it");
     chat_end(&c);
     chat_new(&c);
     chat_begin(&c, "tiny-deepseek4.gguf");
     chat_settle(&c);
     ask(&c, "What is a lake?", -1);
-    again(&c, "/repro", "tokens are the same (");   /* its cache cannot be shared: all is read */
+    again(&c, "/repro", "made again: the same, all "); /* its cache is not shared: all is read */
     ask(&c, "And what is a river?", -1);
-    again(&c, "/repro 1", "tokens are the same (");
-    again(&c, "/repro 2", "tokens are the same (");
+    again(&c, "/repro 1", "made again: the same, all ");
+    again(&c, "/repro 2", "made again: the same, all ");
     ask(&c, "And a sea?", -1);
     assert_int_equal(c.t.c.turn[2].reply[0].usage.re_read_tokens, 0);
     chat_end(&c);
@@ -257,7 +261,7 @@ void test_repro_stopped(void **state)
     assert_true(talk_stop(&c.t));
     chat_line(&c, "And a sea?"); /* waits its turn */
     chat_settle(&c);
-    assert_true(noted(&c, "answer 1 again: "));
+    assert_true(noted(&c, "the answer to question 1, made again: "));
     assert_int_equal(c.t.c.n_turn, 2);
     assert_int_equal(c.t.c.turn[1].reply[0].usage.re_read_tokens, 0);
     chat_end(&c);

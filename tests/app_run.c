@@ -103,7 +103,7 @@ static void take(struct run *r, int turn, struct event *e)
             reply_made(&r->c.turn[turn].reply[r->c.turn[turn].chosen], e->made);
         break;
     case EVENT_REPRO:
-        r->repro_same = e->reason == REASON_STOP && e->text.bytes == 0 && e->done == e->total;
+        r->repro_same = e->reason == REASON_STOP && e->text.bytes == 0 && e->done == r->wanted;
         buf_printf(&r->notes, "%d of %d, %s\n", e->done, e->total, buf_text(&e->text));
         break;
     case EVENT_NOTE: buf_printf(&r->notes, "%s\n", buf_text(&e->text)); break;
@@ -255,6 +255,9 @@ bool run_repro(struct run *r, int turn, const struct reply *reply)
     q.ends = reply->reason != REASON_CANCELLED;
     conversation_prompt(&r->c, turn, &q.prompt);
     ids_append(&q.want, reply->ids.id, reply->ids.n);
+    r->wanted = 0;
+    for (int i = 0; i < reply->n_part; i++)
+        r->wanted += reply->part[i].tokens;
     r->b->ops->cancel(r->b, false);
     r->b->ops->repro(r->b, &q, &r->list);
     r->repro_same = false;

@@ -35,7 +35,8 @@ struct run {
     struct tray tray;
     int resumed_back, resumed_re_read;
     int fold_out, fold_re_read; /* of the last EVENT_FOLDED */
-    bool repro_same;        /* the last EVENT_REPRO said so */
+    bool repro_same;        /* the last EVENT_REPRO said so, */
+    int wanted;             /* of a reply of so many tokens */
 };
 
 void run_open_path(struct run *r, const char *model, const char *template);

@@ -40,7 +40,8 @@ void test_signs_tell(void **state)
     tells("x", &silent, "x  U+0078: 1 cell\n");
     tells("👍\U0001F3FD\033", NULL, "👍  U+1F44D U+1F3FD: 2 cells, 4 by the C library\n"
                                     "^[  U+001B: 2 cells, unknown to the C library\n");
-    tells("", &good, "of 16 texts whose widths are disputed the terminal draws none otherwise\n");
+    tells("", &good, "this terminal draws all 16 signs whose width programs disagree about as wide "
+                     "as duet takes them to be\n");
     tells("", &wide, "…  U+2026: 1 cell, THIS TERMINAL DRAWS 2\n");
     char many[60];
     memset(many, 'a', 59);

@@ -42,7 +42,7 @@ static const char *check_back(const struct conversation *c)
     const char *wrong = NULL;
     conversation_init(&again);
     export_json(c, &a);
-    if (!import_read(buf_text(&a), a.bytes, &again, &err))
+    if (!import_read(buf_text(&a), a.bytes, &again, NULL, &err))
         wrong = "what was exported cannot be imported";
     else
         export_json(&again, &b);
@@ -79,7 +79,7 @@ const char *import_try(const uint8_t *data, size_t bytes)
     const char *wrong = NULL;
     try_locale();
     conversation_init(&c);
-    if (!import_read((const char *)data, bytes, &c, &err))
+    if (!import_read((const char *)data, bytes, &c, NULL, &err))
         wrong = try_shown(err.msg) ? NULL : "a message that may not be shown";
     else
         wrong = check_back(&c);

@@ -728,7 +728,7 @@ def test_unicode(t):
            "a  U+0061: 1 cell, as this terminal draws it" in s)
     t.type("/unicode")
     t.keys("Enter")
-    t.wait("the disputed ones", lambda s: "of 16 texts whose widths are disputed" in s)
+    t.wait("the disputed ones", lambda s: "draws all 16 signs whose width" in s)
     t.type("\033[2;9R")
     t.wait("ASCII signs", lambda s: "ASCII signs instead" in s and "\n-- Flash ---" in s and
            "─" not in s.replace("… and ─ wide", ""))
@@ -846,6 +846,57 @@ def test_accessible(t):
 
 
 test_accessible.env = {"ACCESSIBLE": "1"}
+
+
+def test_lines(t):
+    """Plain lines: what is said comes before the prompt, each thing on a line of its own, no word is
+    parted, no key is named."""
+    t.resize(50, 200)
+    t.duet("--plain", "--max-tokens 24", "--mode pro")
+    say = lambda text: (t.type(text), t.keys("Enter"))
+    t.wait("the prompt", lambda s: "pro>" in s)
+    say("What is a lake?")
+    s = t.wait("the fold", lambda s: re.search(r"folded out of the\n  context.*\npro>$", s.rstrip(), re.S))
+    true("one prompt behind it:\n" + s, s.count("pro>") == 2)
+    say("/bare")
+    t.wait("a thought that is marked", lambda s: "Pro thinks:\n" in s and "\nPro:\n" in s)
+    say("/toggle")
+    s = t.wait("the mode", lambda s: "0 tokens re-read\npro-max>" in s)
+    true("no prompt before it", s.count("pro-max>") == 1)
+    say("/cost")
+    s = t.wait("what it took", lambda s: "deepseek-v4-pro" in s and s.rstrip().endswith("pro-max>"))
+    cost = s[s.index("/cost"):]
+    true("whole words:\n" + cost, re.search(r"answered,\s+\d+\s+thought,\s+0\s+of\s+candidates", cost)
+         and not re.search(r"[^\s]{51}", cost) and "candid\n" not in cost)
+    say("/slices")
+    t.wait("the pieces", lambda s: "- turn 1, you: " in s)
+    say("/help")
+    s = t.wait("the help", lambda s: "/quit" in s)
+    s = s[s.index("/help"):]
+    true("no keys:\n" + s, not re.search(r"Ctrl\+[^C]|F\d|Tab|Esc|PgUp", s))
+    say("/edit")
+    t.wait("nothing is sent", lambda s: "nothing is sent" in s)
+
+
+def test_lines_while_busy(t):
+    """What a command says during a reply stands on lines of its own; the text goes on behind it."""
+    t.resize(80, 200)
+    t.duet("--plain", "--max-tokens 1900")
+    t.wait("the prompt", lambda s: "flash>" in s)
+    t.type("go on for ever\n/retry\n/stop\n")
+    s = t.wait("the end", lambda s: re.search(r"^- cancelled|^- stopped before", s, re.M))
+    true("a line of its own:\n" + s, "\n! not while reading: stop it first (/stop)\n" in s)
+    t.type("and on\n")
+    t.wait("a reply", lambda s: s.count("[Flash] ") > 0)
+    for n in range(5):
+        t.type("/ctx\n")
+        t.wait("what it says", lambda s: s.count("- context: ") > n)
+    t.type("/stop\n")
+    s = t.wait("the end", lambda s: s.rstrip().endswith("flash>"))
+    true("lines of their own:\n" + s, len(re.findall(r"^- context: ", s, re.M)) == 5)
+
+
+test_lines.env = {"EDITOR": "true"}
 
 
 def test_keys_conflict(t):

@@ -961,7 +961,7 @@ void transcript_plain(const struct transcript *t, int cols, struct buf *out)
             buf_puts(out, "\n");
         if (*e->label) {
             text_display(out, e->label, strlen(e->label));
-            buf_puts(out, ":\n");
+            buf_puts(out, e->kind == ENTRY_THINKING ? " thinks:\n" : ":\n");
         }
         if (cols > 0 && (e->kind == ENTRY_NOTE || e->kind == ENTRY_ERROR))
             put_wrapped(out, buf_text(&e->raw), e->raw.bytes, cols);
