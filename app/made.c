@@ -111,6 +111,8 @@ void made_write(struct json_line *j, const struct made *m)
     json_int(j, "room", m->room);
     json_int(j, "prompt", m->prompt);
     json_u64(j, "prompt_hash", m->prompt_hash);
+    if (m->end != MADE_END_BY_COUNT)
+        json_bool(j, "by_index", m->end == MADE_END_BY_INDEX);
     json_open(j, "rows", '[');
     for (int i = 0; i < m->n_row; i++)
         write_row(j, &m->row[i]);
@@ -180,6 +182,8 @@ static bool read_all(const struct json *j, struct made *m)
     record_read_int(j, "max_tokens", INT_MAX, &m->max_tokens);
     m->vary = read_flag(j, "vary");
     m->direct = read_flag(j, "direct");
+    if (json_get(j, "by_index"))
+        m->end = read_flag(j, "by_index") ? MADE_END_BY_INDEX : MADE_END_BY_ALL;
     for (const struct json *r = rows ? json_first(rows) : NULL; r; r = json_next(r))
         if (!read_row(r, m))
             return false;

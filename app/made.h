@@ -8,6 +8,10 @@
 
 enum { MADE_FINDING_BYTES = 120 };
 
+/* How the last id of a prompt was read: it says what follows, and where few ids are read, the index
+ * is used whatever the mode. */
+enum made_end { MADE_END_BY_COUNT, MADE_END_BY_INDEX, MADE_END_BY_ALL };
+
 struct made {
     uint64_t seed;         /* of its own random stream */
     enum mode_id mode;     /* it began in */
@@ -19,6 +23,7 @@ struct made {
     int room;              /* ids that the prompt left */
     int prompt;            /* ids of the prompt, */
     uint64_t prompt_hash;  /* and ids_hash() of them */
+    enum made_end end;     /* MADE_END_BY_COUNT: not kept, by a program before */
     struct mode *row;      /* [n_row], owned: the modes as they were, those that it had */
     int n_row;
     char finding[MADE_FINDING_BYTES]; /* what the revision was told; "" = nothing, or none */

@@ -58,6 +58,7 @@ bool replay_begin(struct replay *r, struct engine *e, const struct session *use,
                                  .answer_tokens = m->max_tokens, .direct = m->direct,
                                  .rows = r->rows};
     strand_begin(s, m->mode, &limits, m->seed, m->vary);
+    s->end_as = m->end;
     r->re_read = line->n - held(r);
     s->unread = true;
     return true;

@@ -59,7 +59,7 @@ void strand_begin(struct strand *s, enum mode_id mode, const struct turn_limits 
 bool strand_spawn(const struct strand *s, const struct session *from, struct strand *to,
                   struct err *err)
 {
-    *to = (struct strand){.engine = s->engine};
+    *to = (struct strand){.engine = s->engine, .end = s->end};
     if (session_fork(from, &to->session, err) &&
         tokens_append(&to->line, s->line.id, s->n_prompt, err))
         return true;
@@ -292,6 +292,7 @@ static void tell_made(const struct strand *s, struct event_list *out)
     m->room = s->turn.limits.room;
     m->prompt = s->n_prompt;
     m->prompt_hash = ids_hash(s->line.id, s->n_prompt);
+    m->end = s->end;
     ids_append(&m->change, s->change.id, s->change.n);
     made_row(m, turn_row(&s->turn, s->began));
     for (int i = 1; i < s->change.n; i += 2)
@@ -473,17 +474,33 @@ double strand_logprob(const struct strand *s)
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
+/* How many ids are read next, and *by_index: few are read by the index. The last id of a prompt may
+ * have to be read as it was once. */
+static int reads_to(const struct strand *s, int held, bool *by_index)
+{
+    int few = s->line.n - held, to = s->line.n;
+    bool last = !s->opened && s->end_as != MADE_END_BY_COUNT;
+    *by_index = !s->progress && few <= INDEX_TOKENS;
+    if (last && few <= INDEX_TOKENS)
+        *by_index = s->end_as == MADE_END_BY_INDEX;
+    else if (last && s->end_as == MADE_END_BY_INDEX)
+        to--;
+    return to;
+}
+
 bool strand_read(struct strand *s, struct event_list *out, struct err *err)
 {
-    int held = session_held(s->session, s->line.id, s->line.n), few = s->line.n - held;
-    bool by_index = !s->progress && few <= INDEX_TOKENS;
-    int n_text = s->opened && !s->ended ? s->n_prompt : s->line.n;
+    int held = session_held(s->session, s->line.id, s->line.n);
+    bool by_index;
+    int to = reads_to(s, held, &by_index), n_text = s->opened && !s->ended ? s->n_prompt : to;
     session_set_index(s->session, by_index);
     s->held = s->progress ? s->held : held;
-    int n = session_read_reply(s->session, s->line.id, n_text, s->line.n, err);
+    int n = session_read_reply(s->session, s->line.id, n_text, to, err);
     if (n < 0)
         return false;
     s->unread = n < s->line.n;
+    if (!s->opened && !s->unread)
+        s->end = by_index ? MADE_END_BY_INDEX : MADE_END_BY_ALL;
     bool told = s->progress;
     s->progress = s->unread && !by_index;
     if (s->progress || told) {

@@ -39,6 +39,8 @@ struct strand {
     bool began_vary, began_direct;
     struct ids change;          /* owned: see struct made */
     char finding[MADE_FINDING_BYTES]; /* what its revision was told; "" = nothing, or none */
+    enum made_end end;          /* how the prompt's last id was read, */
+    enum made_end end_as;       /* and how it is to be read */
     int n_prompt;               /* ids before the reply */
     int n_reply;                /* ids before the end of the message, once it is ended */
     bool opened;                /* the prompt is read, the reply has begun */

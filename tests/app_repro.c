@@ -170,6 +170,35 @@ void test_repro_siblings(void **state)
     chat_end(&c);
 }
 
+static enum made_end end_of(const struct chat *c, int turn, int reply)
+{
+    return c->t.c.turn[turn].reply[reply].made->end;
+}
+
+/* The end of a question may have been read by the index or not, as there was little or much to
+ * read: that is kept, in the log too, and it is read so again. */
+void test_repro_by_index(void **state)
+{
+    (void)state;
+    struct chat c;
+    char question[300] = "Tell me all of this:";
+    for (int i = 0; strlen(question) < 240; i++)
+        sprintf(question + strlen(question), " word %d,", i);
+    chat_new(&c);
+    c.o.far = "flash";
+    chat_begin(&c, "tiny-llama.gguf");
+    chat_settle(&c);
+    chat_line(&c, "/temp 0.9");
+    ask(&c, question, -1);
+    ask(&c, "/retry", -1); /* one id */
+    ask(&c, question, -1);
+    check_all(&c, "tiny-llama.gguf");
+    assert_int_equal(end_of(&c, 0, 0), MADE_END_BY_ALL);
+    assert_int_equal(end_of(&c, 0, 1), MADE_END_BY_INDEX);
+    assert_int_equal(end_of(&c, 1, 0), MADE_END_BY_ALL);
+    chat_end(&c);
+}
+
 /* Thoughts that left the context since: what they were told behind is read again. */
 void test_repro_folded(void **state)
 {
