@@ -550,9 +550,16 @@ static void prompt_print(const struct talk *t)
     buf_release(&changed);
 }
 
+/* A line was typed already: it stands there without a prompt. */
+static bool typed_ahead(void)
+{
+    struct pollfd in = {STDIN_FILENO, POLLIN, 0};
+    return poll(&in, 1, 0) > 0;
+}
+
 static void prompt_show(struct plain *p)
 {
-    if (!waits_for_input(p) || p->prompted)
+    if (!waits_for_input(p) || p->prompted || typed_ahead())
         return;
     line_end(p);
     if (isatty(STDIN_FILENO)) {
