@@ -345,6 +345,11 @@ void test_screen_frames(void **state)
     v.first_s = 2;
     matches("draft-long-80x24", &v, 24, 80, 21, 13);
     v.draft_tokens = 0;
+    static const char long_draft[] = "1\n2\n3\n4\n5\n6\n7\n8";
+    const struct editor_view usual = v.draft;
+    v.draft = (struct editor_view){.text = long_draft, .bytes = sizeof long_draft - 1, .caret = 12};
+    matches("draft-rows-40x12", &v, 12, 40, 10, 2);
+    v.draft = usual;
     matches("idle-40x12", &v, 12, 40, 9, 13);
     matches("idle-200x60", &v, 60, 200, 57, 13);
     v.ascii = true;

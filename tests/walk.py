@@ -25,7 +25,10 @@ KEYS = {"PgUp": "PPage", "PgDn": "NPage", "Esc": "Escape", "Del": "DC", "Ins": "
 ARGUMENTS = {"MODE": "pro", "RENAME": "a walk", "SYSTEM": "Be brief.", "SET": "seed 7",
              "THEME": "mono", "SEARCH": "question", "FIND": "question", "COPY": "1",
              "EXPORT": "md walk.md", "ATTACH": "walk.md", "IMPORT": "walk.md", "DELETE": "no-such", "BEST": "1",
-             "THINK": "16"}
+             "THINK": "16", "CHOOSE": "1"}
+# What is said before them, so that there is something to do: a second answer, a thought.
+BEFORE = {"CHOOSE": "/retry", "SPLIT": "/retry", "MERGE": "/retry", "FLIP": "/retry",
+          "FLIP_BACK": "/retry", "DIFF": "/retry", "FOLD": "/pro-max a question"}
 LAST = ("SUSPEND", "QUIT")
 # Behind these there may be nothing to talk about.
 EMPTIES = ("NEW", "OPEN", "FIND", "UNDO", "FORK", "BRANCH", "IMPORT", "CHOOSE")
@@ -87,8 +90,8 @@ class Walk:
         self.t.wait("idle", lambda s: re.search(r"^\S+> *$" if self.lines else "^ idle", s, re.M))
         self.ask()
 
-    def ask(self):
-        self.t.type("a question")
+    def ask(self, text="a question"):
+        self.t.type(text)
         self.t.keys("Enter")
         shown = r"tokens answered" if self.lines else r"^ (idle (·|-) (?!draft).*re-r|idle$|/)"
         self.t.wait("an answer", lambda s: re.search(shown, s, re.M))
@@ -127,6 +130,10 @@ class Walk:
 
 def walk(w, row):
     name, command, _, editor, reader, _ = row
+    if name in BEFORE:
+        w.settle()
+        w.ask(BEFORE[name])
+        w.settle()
     for i, keys in enumerate([] if w.lines else editor.split()):
         if name in ("SEND", "COMPLETE"):
             w.t.type("/tog" if name == "COMPLETE" else "another question")

@@ -24,7 +24,7 @@ int screen_editor_cols(int cols)
     return n > 1 ? n : 1;
 }
 
-/* The draft in its rows, scrolled so that the caret shows. */
+/* The draft in its rows, scrolled so that the caret shows; arrows where there is more of it. */
 static void draw_draft(struct grid *g, const struct view *v, const struct rect *box,
                        int *cursor_row, int *cursor_col)
 {
@@ -45,8 +45,12 @@ static void draw_draft(struct grid *g, const struct view *v, const struct rect *
     }
     buf_release(&shown);
     const char *sign = v->thinks ? (v->ascii ? "} " : "» ") : v->ascii ? "> " : "❯ ";
-    if (indent && !top)
-        grid_put(g, box->row, box->col, indent, v->mode_style, sign, strlen(sign));
+    const char *above = v->ascii ? "^ " : "↑ ", *below = v->ascii ? "v " : "↓ ";
+    if (indent)
+        grid_put(g, box->row, box->col, indent, top ? STYLE_NOTE : v->mode_style,
+                 top ? above : sign, strlen(top ? above : sign));
+    if (indent && box->rows > 1 && rows > top + box->rows)
+        grid_put(g, box->row + box->rows - 1, box->col, indent, STYLE_NOTE, below, strlen(below));
     *cursor_row = box->row + row - top;
     *cursor_col = box->col + indent + col;
     if (*cursor_col >= box->col + box->cols)
