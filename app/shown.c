@@ -232,6 +232,7 @@ static void on_reset(void *data, const struct talk *t)
     struct loop *l = data;
     panes_close(l);
     transcript_clear(l->transcript);
+    l->note = -1; /* what was said is not there any more */
     l->entry = -1;
     l->siblings = shown_conversation(l->transcript, &t->c, t->turn);
     transcript_end(l->transcript);
