@@ -155,7 +155,8 @@ static void tell(struct bench *b, struct figure *f)
     double share = f->bytes ? tok_s * (double)f->bytes / b->bandwidth : 0;
     uint64_t hash = session_logits_hash(b->session);
     if (!b->json) {
-        printf("%-8s at %6d  %9.2f tok/s  (%.2f to %.2f)", f->what, f->at, tok_s, least, most);
+        printf("%-8s %s %6d  %9.2f tok/s  (%.2f to %.2f)", f->what, f->bytes ? "at" : "of",
+               f->bytes ? f->at : f->n, tok_s, least, most);
         if (f->bytes)
             printf("  %7.1f MB a token, %3.0f %% of the bandwidth", (double)f->bytes / 1e6,
                    share * 100);
@@ -264,7 +265,7 @@ static bool measure(struct bench *b, struct err *err)
     if (b->toggle.n)
         return ok;
     for (int i = 0; ok && i < b->prefill.n; i++)
-        ok = bench_prefill(b, b->prefill.at[i], err);
+        ok = b->prefill.at[i] == 0 || bench_prefill(b, b->prefill.at[i], err);
     for (int i = 0; ok && i < b->depths.n; i++)
         ok = bench_decode(b, b->depths.at[i], err);
     return ok;
