@@ -174,7 +174,7 @@ void attention_store(const struct kernels *k, struct kv *kv, int layer, int pos,
     for (int h = 0; h < kv->shape.n_kv_head; h++) {
         int at = h * kv->shape.head_dim;
         if (coded) {
-            kv_store_q8(kv, kv_head(kv, layer, block, h), row, key + at, value + at);
+            kv_store_q8(kv, layer, pos, h, key + at, value + at);
             continue;
         }
         store_row(k, kv, key + at, kv_keys(kv, layer, block, h), row);
@@ -239,14 +239,7 @@ static struct rows rows_of(const struct tile *t, const struct scratch *w, int b,
         return (struct rows){ kv_keys(kv, layer, b, t->kv_head),
                               kv_values(kv, layer, b, t->kv_head), kv->shape.type == KV_F16 };
     float *keys = w->rows, *values = keys + KV_BLOCK * dim;
-    if (kv->blocks[b].form == KV_Q4) {
-        kv_decode_q4(kv, k, layer, b, t->kv_head, keys, values);
-        return (struct rows){ keys, values, false };
-    }
-    const void *head = kv_head(kv, layer, b, t->kv_head);
-    size_t stride = 2 * codec_q8_row(dim);
-    k->rows_q8(codec_q8_key(head, 0, dim), stride, n, (size_t)dim, keys);
-    k->rows_q8(codec_q8_value(head, 0, dim), stride, n, (size_t)dim, values);
+    kv_decode(kv, k, layer, b, t->kv_head, n, keys, values);
     return (struct rows){ keys, values, false };
 }
 

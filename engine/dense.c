@@ -22,6 +22,7 @@
 #include "engine/attention.h"
 #include "engine/experts.h"
 #include "engine/kv.h"
+#include "engine/kv_far.h"
 #include "engine/matmul.h"
 #include "engine/mem.h"
 
@@ -435,19 +436,34 @@ static void turn_rows(const struct forward *f, enum kv_type type, void *rows, in
     }
 }
 
+/* The same in a block, of a layer, for the first n tokens. */
+static void turn_block(struct forward *f, struct kv *kv, int layer, int block, int n, int by)
+{
+    const float *turn = f->m->layers[layer].local ? f->turn_local : f->turn;
+    int at = kv->blocks[block].at;
+    for (int h = 0; h < f->m->n_kv_head; h++) {
+        if (kv->blocks[block].form == KV_ROWS) {
+            turn_rows(f, kv->shape.type, kv_keys(kv, layer, block, h), n, turn);
+            continue;
+        }
+        turn_rows(f, KV_F32, kv_take_head(kv, layer, block, h), n, turn);
+        kv_put_head(kv, layer, block, h, at < 0 ? at : at + by);
+    }
+}
+
 static void dense_turn_keys(struct forward *f, struct cache *c, int n, int by)
 {
     const struct model *m = f->m;
-    const struct kv *kv = kv_of(c);
+    struct kv *kv = kv_of(c);
     set_turn(f->freq, m->n_rot / 2, by, f->turn);
     if (m->window)
         set_turn(f->freq + m->n_rot / 2, m->n_rot / 2, by, f->turn_local);
-    for (int l = 0; l < m->n_layer; l++)
-        for (int b = 0; b * KV_BLOCK < n; b++)
-            for (int h = 0; h < m->n_kv_head; h++)
-                turn_rows(f, kv->shape.type, kv_keys(kv, l, b, h),
-                          n - b * KV_BLOCK < KV_BLOCK ? n - b * KV_BLOCK : KV_BLOCK,
-                          m->layers[l].local ? f->turn_local : f->turn);
+    for (int b = 0; b * KV_BLOCK < n; b++) {
+        int rows = n - b * KV_BLOCK < KV_BLOCK ? n - b * KV_BLOCK : KV_BLOCK;
+        for (int l = 0; l < m->n_layer; l++)
+            turn_block(f, kv, l, b, rows, by);
+        kv->blocks[b].at += kv->blocks[b].at < 0 ? 0 : by;
+    }
 }
 
 const struct forward_ops forward_dense = {

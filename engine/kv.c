@@ -175,15 +175,22 @@ static void copy_rows(const struct kv *kv, const struct kv_block *from, struct k
         memcpy(to->data + at + skip, from->data + at + skip, head - skip);
 }
 
+/* A block in the form that is written, and this cache's own. */
+static bool writable(struct kv *kv, int i, struct err *err)
+{
+    struct kv_block *b = &kv->blocks[i];
+    return (b->pinned || kv_recode(kv, i, kv_form_written(kv), err)) && own(kv, b, err);
+}
+
 /* Two blocks become one: of the first the rows below `row`, of the last the others. */
 static bool join(struct kv *kv, int first, int last, int row, struct err *err)
 {
-    enum kv_form form = kv_form_written(kv);
-    if (!kv_recode(kv, first, form, err) || !kv_recode(kv, last, form, err) ||
-        !own(kv, &kv->blocks[first], err))
+    kv->blocks[first].pinned = kv->blocks[last].pinned = false;
+    if (!writable(kv, first, err) || !writable(kv, last, err))
         return false;
+    kv_forget_place(kv, first);
+    kv_forget_place(kv, last);
     copy_rows(kv, &kv->blocks[last], &kv->blocks[first], row);
-    kv->blocks[first].at = -1;
     return true;
 }
 
@@ -191,10 +198,12 @@ bool kv_drop(struct kv *kv, int from, int to, struct err *err)
 {
     assert(from > 0 && from < to && (to - from) % KV_BLOCK == 0);
     int first = from / KV_BLOCK, last = to / KV_BLOCK, row = from % KV_BLOCK;
+    kv->far.n_settled = 0;
+    for (int i = 0; i < first; i++)
+        if (!writable(kv, i, err))
+            return false;
     if (row && !join(kv, first, last, row, err))
         return false;
-    if (kv->far.n_settled > first)
-        kv->far.n_settled = first;
     first += row > 0;
     last += row > 0;
     for (int i = first; i < last; i++)
@@ -448,8 +457,10 @@ static int dense_exact_stretch(const struct cache *c, int from, int n, bool *exa
 /* One block as it lies in memory, by its form, as many as are read, and whether it stays in rows;
  * behind a block its index, if it has one; at the end, where tokens were taken out, i32 each of
  * kv_block.at. Another way of coding gets another number. */
-enum { SECTION_BLOCK = KV_FILE_OWN, SECTION_Q8, SECTION_Q4, SECTION_INDEX, SECTION_PLACES,
-       SECTION_PINNED };
+enum { SECTION_ROWS = KV_FILE_OWN, SECTION_Q4 = KV_FILE_OWN + 2, SECTION_INDEX, SECTION_PLACES,
+       SECTION_PINNED, SECTION_Q8 };
+static const uint32_t section_of[] = { [KV_ROWS] = SECTION_ROWS, [KV_Q8] = SECTION_Q8,
+                                       [KV_Q4] = SECTION_Q4 };
 
 static void set_shape(const struct kv *kv, struct kv_file *f)
 {
@@ -464,9 +475,8 @@ static int list_blocks(const struct kv *kv, int n, struct kv_section *s)
     int n_sections = 0;
     for (int i = 0; i < n; i++) {
         const struct kv_block *b = &kv->blocks[i];
-        int type = b->pinned ? SECTION_PINNED : SECTION_BLOCK + (int)b->form;
-        s[n_sections++] = (struct kv_section){ (uint32_t)type, b->data,
-                                               kv->block_bytes[b->form] };
+        uint32_t type = b->pinned ? SECTION_PINNED : section_of[b->form];
+        s[n_sections++] = (struct kv_section){ type, b->data, kv->block_bytes[b->form] };
         if (b->index)
             s[n_sections++] = (struct kv_section){ SECTION_INDEX, b->index, kv->index_bytes };
     }
@@ -544,7 +554,9 @@ static bool take_block(void *data, const struct kv_file *f, const struct kv_sect
     if (s->type == SECTION_PLACES)
         return take_places(kv, s);
     bool pinned = s->type == SECTION_PINNED;
-    uint32_t form = pinned ? KV_ROWS : s->type - SECTION_BLOCK;
+    int form = KV_ROWS;
+    while (!pinned && form < KV_N_FORMS && section_of[form] != s->type)
+        form++;
     if (form >= KV_N_FORMS || s->bytes != kv->block_bytes[form] ||
         (form != KV_ROWS && !codec_fits(kv->shape.head_dim)) ||
         kv->n_blocks >= (f->n_read + KV_BLOCK - 1) / KV_BLOCK)

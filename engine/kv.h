@@ -115,7 +115,8 @@ bool kv_reserve(struct kv *kv, int from, int to, struct err *err);
 void kv_cut(struct kv *kv, int n);
 
 /* Takes out the positions [from, to), a whole number of KV_BLOCK, from > 0. Rows stay where they
- * are in their blocks: where from and to lie inside of blocks, these two become one. */
+ * are in their blocks: where from and to lie inside of blocks, these two become one. Those before
+ * `from` may be written to then, to be turned. */
 bool kv_drop(struct kv *kv, int from, int to, struct err *err);
 
 /* *to, initialised with the same shape and empty, takes a share in all blocks of kv. */

@@ -18,11 +18,14 @@ struct pair {
     float bias0, bias1;
 };
 
+#define PAIRS_MAX (CODEC_DIM_MAX / 2)
+
 struct kv_bias {
-    int n_head, n_freq, n_blocks;
+    int n_head, dim, n_freq, n_blocks;
     int *n_pairs;          /* [n_layer][n_head] */
     struct pair *pairs;    /* [n_layer][n_head][n_freq] */
     float *in_block;       /* [n_freq][cosine, sine][KV_BLOCK] of the positions in a block */
+    float *at_row;         /* [KV_BLOCK][cosine, sine][n_freq] the same */
     float *of_block;       /* [n_blocks][n_freq][2] cosine and sine of its first position */
     double *freq;          /* [n_freq] angles per position */
 };
@@ -62,8 +65,11 @@ static void fill_turns(struct kv_bias *b)
     const double *freq = b->freq;
     for (int i = 0; i < b->n_freq; i++) {
         for (int t = 0; t < KV_BLOCK; t++) {
-            b->in_block[2 * i * KV_BLOCK + t] = (float)cos(freq[i] * t);
-            b->in_block[(2 * i + 1) * KV_BLOCK + t] = (float)sin(freq[i] * t);
+            float c = (float)cos(freq[i] * t), s = (float)sin(freq[i] * t);
+            b->in_block[2 * i * KV_BLOCK + t] = c;
+            b->in_block[(2 * i + 1) * KV_BLOCK + t] = s;
+            b->at_row[2 * t * b->n_freq + i] = c;
+            b->at_row[(2 * t + 1) * b->n_freq + i] = s;
         }
         for (int k = 0; k < b->n_blocks; k++) {
             double angle = freq[i] * KV_BLOCK * k;
@@ -82,14 +88,15 @@ bool kv_bias_new(struct kv_bias **out, const struct model *m, int n_ctx, struct 
     size_t n_freq = (size_t)m->n_rot / 2, n_heads = (size_t)(m->n_layer * m->n_kv_head);
     size_t n_blocks = ((size_t)n_ctx + KV_BLOCK - 1) / KV_BLOCK;
     if (b) {
-        *b = (struct kv_bias){ m->n_kv_head, (int)n_freq, (int)n_blocks,
+        *b = (struct kv_bias){ m->n_kv_head, m->head_dim, (int)n_freq, (int)n_blocks,
                                mem_alloc_n(n_heads, sizeof(int)),
                                mem_alloc_n(n_heads * n_freq, sizeof(struct pair)),
+                               mem_alloc_n(2 * n_freq * KV_BLOCK, sizeof(float)),
                                mem_alloc_n(2 * n_freq * KV_BLOCK, sizeof(float)),
                                mem_alloc_n(2 * n_freq * n_blocks, sizeof(float)),
                                mem_alloc_n(n_freq, sizeof(double)) };
     }
-    if (!b || !b->n_pairs || !b->pairs || !b->in_block || !b->of_block ||
+    if (!b || !b->n_pairs || !b->pairs || !b->in_block || !b->at_row || !b->of_block ||
         !b->freq) {
         kv_bias_free(b);
         return err_set(err, ERR_NOMEM, "not enough memory for the far context");
@@ -110,6 +117,7 @@ void kv_bias_free(struct kv_bias *b)
     mem_free(b->n_pairs);
     mem_free(b->pairs);
     mem_free(b->in_block);
+    mem_free(b->at_row);
     mem_free(b->of_block);
     mem_free(b->freq);
     mem_free(b);
@@ -140,20 +148,40 @@ static void turn_to(const struct kv_bias *b, const struct pair *p, int pos, floa
     out[1] = y * turn[0] - x * turn[1];
 }
 
-void kv_bias_add(const struct kv_bias *b, int layer, int head, int pos, int dim, float *keys,
-                 float sign)
+/* R(pos) b of a row: x and y for each pair, by the factors of the angle in the block. */
+static void turned_row(const float *turn, const float (*first)[PAIRS_MAX],
+                       const float (*second)[PAIRS_MAX], int n, float *x, float *y)
 {
-    int n = 0;
-    const struct pair *p = b && pos >= 0 ? pairs_of(b, layer, head, &n) : NULL;
-    for (int i = 0; i < n; i++, p++) {
-        float first[2], second[2];
-        const float *turn = b->in_block + 2 * p->freq * KV_BLOCK;
-        turn_to(b, p, pos, p->bias0, -p->bias1, first);
-        turn_to(b, p, pos, p->bias1, p->bias0, second);
-        for (int t = 0; t < KV_BLOCK; t++) {
-            float c = turn[t], s = turn[KV_BLOCK + t];
-            keys[t * dim + p->at0] += sign * (first[0] * c + first[1] * s);
-            keys[t * dim + p->at1] += sign * (second[0] * c + second[1] * s);
+    const float *c = turn, *s = turn + n;
+    for (int i = 0; i < n; i++) {
+        x[i] = first[0][i] * c[i] + first[1][i] * s[i];
+        y[i] = second[0][i] * c[i] + second[1][i] * s[i];
+    }
+}
+
+void kv_bias_add(const struct kv_bias *b, int layer, int head, int pos, int row, int n,
+                 float *keys, float sign)
+{
+    int n_pairs = 0, n_freq = b ? b->n_freq : 0;
+    const struct pair *pairs = b && pos >= 0 ? pairs_of(b, layer, head, &n_pairs) : NULL;
+    float first[2][PAIRS_MAX], second[2][PAIRS_MAX], x[PAIRS_MAX], y[PAIRS_MAX], turned[2];
+    if (n_pairs == 0)
+        return;
+    for (int i = 0; i < n_freq; i++)
+        first[0][i] = first[1][i] = second[0][i] = second[1][i] = 0;
+    for (const struct pair *p = pairs; p < pairs + n_pairs; p++) {
+        turn_to(b, p, pos, sign * p->bias0, sign * -p->bias1, turned);
+        first[0][p->freq] = turned[0];
+        first[1][p->freq] = turned[1];
+        turn_to(b, p, pos, sign * p->bias1, sign * p->bias0, turned);
+        second[0][p->freq] = turned[0];
+        second[1][p->freq] = turned[1];
+    }
+    for (int t = row; t < row + n; t++, keys += b->dim) {
+        turned_row(b->at_row + 2 * t * n_freq, first, second, n_freq, x, y);
+        for (const struct pair *p = pairs; p < pairs + n_pairs; p++) {
+            keys[p->at0] += x[p->freq];
+            keys[p->at1] += y[p->freq];
         }
     }
 }

@@ -21,15 +21,16 @@ struct model;
 bool kv_bias_new(struct kv_bias **out, const struct model *m, int n_ctx, struct err *err);
 void kv_bias_free(struct kv_bias *b);  /* NULL is allowed */
 
-/* keys[64][dim] of the positions from pos on, a multiple of 64: plus sign times R(pos) b.
- * b may be NULL; with pos = -1 nothing is taken out or put back, here and below. */
-void kv_bias_add(const struct kv_bias *b, int layer, int head, int pos, int dim, float *keys,
-                 float sign);
+/* Rows [row, row + n) of a block whose first one has position pos, a multiple of KV_BLOCK:
+ * keys[n][dim] plus sign times R(pos + row) b and so on. b may be NULL; with pos = -1 nothing is
+ * taken out or put back, here and below. */
+void kv_bias_add(const struct kv_bias *b, int layer, int head, int pos, int row, int n,
+                 float *keys, float sign);
 
 /* A and B of a query for each pair of a head that is taken out: at most head_dim floats. */
 void kv_bias_query(const struct kv_bias *b, int layer, int head, const float *q, float *ab);
 
-/* score[64] += q . R(pos) b for the positions from pos on, ab from kv_bias_query(). */
+/* score[KV_BLOCK] += q . R(pos) b for the positions from pos on, ab from kv_bias_query(). */
 void kv_bias_score(const struct kv_bias *b, const struct kernels *k, int layer, int head, int pos,
                    const float *ab, float *score);
 

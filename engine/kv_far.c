@@ -51,14 +51,21 @@ static void decode_q4(const struct kernels *k, const void *head, int dim, bool v
     }
 }
 
-void kv_decode_q4(const struct kv *kv, const struct kernels *k, int layer, int block, int head,
-                  float *keys, float *values)
+void kv_decode(const struct kv *kv, const struct kernels *k, int layer, int block, int head, int n,
+               float *keys, float *values)
 {
     const void *h = kv_head(kv, layer, block, head);
     int dim = kv->shape.head_dim;
-    decode_q4(k, h, dim, false, keys);
-    decode_q4(k, h, dim, true, values);
-    kv_bias_add(kv->far.bias, layer, head, kv->blocks[block].at, dim, keys, 1);
+    size_t stride = 2 * codec_q8_row(dim);
+    if (kv->blocks[block].form == KV_Q4) {
+        n = KV_BLOCK;
+        decode_q4(k, h, dim, false, keys);
+        decode_q4(k, h, dim, true, values);
+    } else {
+        k->rows_q8(codec_q8_key(h, 0, dim), stride, n, (size_t)dim, keys);
+        k->rows_q8(codec_q8_value(h, 0, dim), stride, n, (size_t)dim, values);
+    }
+    kv_bias_add(kv->far.bias, layer, head, kv->blocks[block].at, 0, n, keys, 1);
 }
 
 /* Keys and values of a head to far.scratch. */
@@ -71,16 +78,9 @@ static void decode(struct kv *kv, int layer, int block, int head)
         f32_rows(kv, kv_values(kv, layer, block, head), values);
         return;
     }
-    const void *h = kv_head(kv, layer, block, head);
-    if (kv->blocks[block].form == KV_Q4) {
-        struct kernels plain;
-        kernels_init(&plain, 0);
-        kv_decode_q4(kv, &plain, layer, block, head, keys, values);
-        return;
-    }
-    size_t stride = (size_t)((char *)codec_q8_key(h, 1, dim) - (char *)codec_q8_key(h, 0, dim));
-    codec_rows_q8(codec_q8_key(h, 0, dim), stride, KV_BLOCK, (size_t)dim, keys);
-    codec_rows_q8(codec_q8_value(h, 0, dim), stride, KV_BLOCK, (size_t)dim, values);
+    struct kernels plain;
+    kernels_init(&plain, 0);
+    kv_decode(kv, &plain, layer, block, head, KV_BLOCK, keys, values);
 }
 
 /* Writes far.scratch as a head of block b, which has the form to write. */
@@ -94,8 +94,8 @@ static void encode(struct kv *kv, int layer, int block, int head)
         return;
     }
     void *h = kv_head(kv, layer, block, head);
+    kv_bias_add(kv->far.bias, layer, head, kv->blocks[block].at, 0, KV_BLOCK, keys, -1);
     if (kv->blocks[block].form == KV_Q4) {
-        kv_bias_add(kv->far.bias, layer, head, kv->blocks[block].at, dim, keys, -1);
         codec_q4(keys, values, dim, h);
         return;
     }
@@ -139,6 +139,33 @@ bool kv_recode(struct kv *kv, int block, enum kv_form form, struct err *err)
     return true;
 }
 
+float *kv_take_head(struct kv *kv, int layer, int block, int head)
+{
+    decode(kv, layer, block, head);
+    return kv->far.scratch;
+}
+
+void kv_put_head(struct kv *kv, int layer, int block, int head, int at)
+{
+    struct kv_block *b = &kv->blocks[block];
+    int old = b->at;
+    b->at = at;
+    encode(kv, layer, block, head);
+    b->at = old;
+}
+
+void kv_forget_place(struct kv *kv, int block)
+{
+    struct kv_block *b = &kv->blocks[block];
+    bool bare = kv->far.bias && b->form != KV_ROWS && b->at >= 0;
+    for (int l = 0; bare && l < kv->shape.n_layer; l++)
+        for (int h = 0; h < kv->shape.n_kv_head; h++) {
+            kv_take_head(kv, l, block, h);
+            kv_put_head(kv, l, block, h, -1);
+        }
+    b->at = -1;
+}
+
 static bool make_index(struct kv *kv, int block, struct err *err)
 {
     int dim = kv->shape.head_dim;
@@ -150,7 +177,7 @@ static bool make_index(struct kv *kv, int block, struct err *err)
     for (int l = 0; l < kv->shape.n_layer; l++)
         for (int h = 0; h < kv->shape.n_kv_head; h++, at += codec_index_bytes(dim)) {
             decode(kv, l, block, h);
-            kv_bias_add(kv->far.bias, l, h, kv->blocks[block].at, dim, keys, -1);
+            kv_bias_add(kv->far.bias, l, h, kv->blocks[block].at, 0, KV_BLOCK, keys, -1);
             codec_index(keys, values, dim, at);
         }
     return true;

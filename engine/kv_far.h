@@ -22,9 +22,21 @@ bool kv_settle(struct kv *kv, int n_full, struct err *err);
 /* Makes a block anew in another form, on the heap, unless it has it. */
 bool kv_recode(struct kv *kv, int block, enum kv_form form, struct err *err);
 
-/* Keys and values, [KV_BLOCK][head_dim] each, of a head in a block of 4 bits. */
-void kv_decode_q4(const struct kv *kv, const struct kernels *k, int layer, int block, int head,
-                  float *keys, float *values);
+/* Two for blocks of q8 that may be written to, on the heap, of one owner and without an index. Keys
+ * and values of a head, [KV_BLOCK][head_dim] each, one behind the other, until the next call; and
+ * back into the head, whose block will stand at the place `at` (kv_block.at, to be set when all its
+ * heads are done). */
+float *kv_take_head(struct kv *kv, int layer, int block, int head);
+void kv_put_head(struct kv *kv, int layer, int block, int head, int at);
+
+/* Sets kv_block.at of a block that may be written to to -1: its keys get back what is taken out at
+ * a place. */
+void kv_forget_place(struct kv *kv, int block);
+
+/* Keys and values, room for [KV_BLOCK][head_dim] each, of at least the first n tokens of a head in
+ * a coded block. */
+void kv_decode(const struct kv *kv, const struct kernels *k, int layer, int block, int head, int n,
+               float *keys, float *values);
 
 /* The form in which rows are written. */
 enum kv_form kv_form_written(const struct kv *kv);

@@ -44,6 +44,8 @@ struct work {
     float *factor;          /* [group] */
     int8_t *table;          /* [group][dim / 4][CODEC_POINTS] */
     float *code;            /* [n_spans][group][SPAN] scores by the index, then exponentials */
+    float *by_bias;         /* [n_spans][group][SPAN] what the bias adds to the scores of rows;
+                             * of models that have one */
     float *top, *sum;       /* [n_spans + 1][group] of these, the near rows' behind them */
     float *weight;          /* [n_spans + 1][group] what an exponential there is worth of all */
     float *head_top, *head_sum;   /* [group] what all these are set against */
@@ -81,7 +83,8 @@ struct kv_indexed {
 /* ---- life ---------------------------------------------------------------------------------- */
 
 /* Deals out the memory of one head; returns the bytes it takes. at = NULL: only counts. */
-static size_t deal(struct work *w, char *at, size_t dim, size_t group, size_t n_spans)
+static size_t deal(struct work *w, char *at, size_t dim, size_t group, size_t n_spans,
+                   bool has_bias)
 {
     size_t n_parts = PARTS_MAX + n_spans, f = sizeof(float);
     const struct { void **to; size_t bytes; } part[] = {
@@ -90,6 +93,7 @@ static size_t deal(struct work *w, char *at, size_t dim, size_t group, size_t n_
         { (void **)&w->factor, group * f },
         { (void **)&w->table, group * dim / 4 * CODEC_POINTS },
         { (void **)&w->code, n_spans * group * SPAN * f },
+        { (void **)&w->by_bias, has_bias ? n_spans * group * SPAN * f : 0 },
         { (void **)&w->top, (n_spans + 1) * group * f },
         { (void **)&w->sum, (n_spans + 1) * group * f },
         { (void **)&w->weight, (n_spans + 1) * group * f },
@@ -124,7 +128,7 @@ bool kv_indexed_new(struct kv_indexed **out, const struct kv *kv, struct err *er
         struct work none;
         *x = (struct kv_indexed){ .group = (int)group, .dim = (int)dim, .n_kv_head = (int)n,
                                   .n_spans = n_spans, .n_tokens = 1 };
-        each = deal(&none, NULL, dim, group, (size_t)n_spans);
+        each = deal(&none, NULL, dim, group, (size_t)n_spans, kv->far.bias);
         x->work = mem_alloc_n(n, sizeof *x->work);
         x->power = mem_alloc_n(CODEC_POWERS, sizeof *x->power);
         x->memory = mem_alloc_n(n, each);
@@ -134,7 +138,7 @@ bool kv_indexed_new(struct kv_indexed **out, const struct kv *kv, struct err *er
         return err_set(err, ERR_NOMEM, "not enough memory to read the far context");
     }
     for (size_t h = 0; h < n; h++)
-        deal(&x->work[h], x->memory + h * each, dim, group, (size_t)n_spans);
+        deal(&x->work[h], x->memory + h * each, dim, group, (size_t)n_spans, kv->far.bias);
     codec_powers(x->power);
     for (int i = 0; i < KV_BLOCK; i++)
         x->ones[i] = 1;
@@ -350,6 +354,47 @@ static void fetch_index(const struct read *r, int head, int block)
         __builtin_prefetch(index + i);
 }
 
+/* Where it stands what the bias adds to a query head's score of a position. */
+static float *bias_of(const struct read *r, const struct work *w, int pos, int h)
+{
+    return w->by_bias + place(r, pos / SPAN, h) * SPAN + pos % SPAN;
+}
+
+/* What the bias adds to a query head's scores of a block's rows. */
+static const float *score_bias(const struct read *r, int head, int h, int block, float *out)
+{
+    const float *ab = r->x->work[head].bias + h * r->dim;
+    const struct kv *kv = r->c->kv;
+    memset(out, 0, KV_BLOCK * sizeof *out);
+    kv_bias_score(kv->far.bias, r->k, r->c->layer, head, kv->blocks[block].at, ab, out);
+    return out;
+}
+
+/* The same, in their scores, for rows [from, from + n) of the list. */
+static void add_bias(const struct read *r, int head, int from, int n, const void *const *row)
+{
+    struct work *w = &r->x->work[head];
+    for (int i = 0; r->c->kv->far.bias && i < n; i++)
+        for (int h = 0; row[i] && h < r->group; h++)
+            w->score[h * LIST_ROOM + from + i] += *bias_of(r, w, w->list[from + i], h);
+}
+
+/* And for the near ones. The block of the first tokens is also a far one, whose numbers another
+ * thread writes. */
+static void add_near_bias(const struct read *r, int head, const void *const *row)
+{
+    struct work *w = &r->x->work[head];
+    float first[KV_BLOCK];
+    for (int h = 0; r->c->kv->far.bias && h < r->group; h++) {
+        for (int b = r->n_far / KV_BLOCK; b <= r->pos / KV_BLOCK; b++)
+            score_bias(r, head, h, b, bias_of(r, w, b * KV_BLOCK, h));
+        score_bias(r, head, h, 0, first);
+        for (int i = 0; i < KV_SINKS; i++)
+            w->score[h * LIST_ROOM + i] += row[i] ? first[i] : 0;
+    }
+    add_bias(r, head, KV_SINKS, w->n_near - KV_SINKS, row + KV_SINKS);
+}
+
 static void score_block(const struct read *r, int head, int span, int b, const float *mean)
 {
     const struct work *w = &r->x->work[head];
@@ -366,8 +411,8 @@ static void score_block(const struct read *r, int head, int span, int b, const f
         r->k->index_score(index, dim / 4, w->table + (size_t)h * dim / 4 * CODEC_POINTS, scale,
                           w->factor[h], mean[h * SPAN_BLOCKS + b], out);
         if (kv->far.bias)
-            kv_bias_score(kv->far.bias, r->k, r->c->layer, head, kv->blocks[block].at,
-                          w->bias + (size_t)h * dim, out);
+            r->k->add(out, score_bias(r, head, h, block, bias_of(r, w, block * KV_BLOCK, h)),
+                      KV_BLOCK);
     }
 }
 
@@ -467,6 +512,7 @@ static void score_near(const struct read *r, int head)
     float copy[NEAR_MAX];
     find_rows(r, head, w->list, w->n_near, row);
     read_list(r, head, 0, w->n_near, row, NULL);
+    add_near_bias(r, head, row);
     for (int h = 0; h < r->group; h++) {
         memcpy(copy, w->score + h * LIST_ROOM, (size_t)w->n_near * sizeof *copy);
         weigh(r, copy, w->n_near, &w->top[place(r, r->n_spans, h)],
@@ -592,6 +638,7 @@ static void add_part(const struct read *r, int head, int part)
     near = near < n ? near : n;
     find_rows(r, head, w->list + from, n, row);
     read_list(r, head, from + near, n - near, row + near, NULL);
+    add_bias(r, head, from + near, n - near, row + near);
     for (int h = 0; h < r->group; h++) {
         size_t at = place(r, part, h);
         weigh(r, w->score + h * LIST_ROOM + from, n, &w->part_top[at], &w->part_sum[at]);

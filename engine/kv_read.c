@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/kv_bias.h"
+#include "engine/kv_far.h"
 #include "engine/kv_indexed.h"
 #include "engine/mem.h"
 #include "engine/model.h"
@@ -117,11 +118,6 @@ struct read {
     float scale;
 };
 
-static size_t row_stride(int dim)
-{
-    return 2 * codec_q8_row(dim);
-}
-
 static struct read read_at(const struct job *j, struct scratch *s, int t, int head)
 {
     const struct attention_shape *shape = &j->a->shape;
@@ -175,8 +171,7 @@ static struct rows decode_block(const struct read *r, int block)
     }
     const void *h = kv_head(kv, layer, block, head);
     if (kv->blocks[block].form == KV_Q8) {
-        k->rows_q8(codec_q8_key(h, 0, d), row_stride(d), KV_BLOCK, dim, s->keys);
-        k->rows_q8(codec_q8_value(h, 0, d), row_stride(d), KV_BLOCK, dim, s->values);
+        kv_decode(kv, k, layer, block, head, KV_BLOCK, s->keys, s->values);
         return rows;
     }
     k->rows_q4(codec_q4_rows(h, d, false), codec_q4_stride(d), KV_BLOCK, dim, s->keys);
@@ -336,9 +331,14 @@ void kv_read_run(const struct attention *a, const struct attention_call *c)
         pool_run(a->pool, run_item, &j, tiles * a->shape.n_kv_head);
 }
 
-void kv_store_q8(const struct kv *kv, void *head, int row, const float *key, const float *value)
+void kv_store_q8(const struct kv *kv, int layer, int pos, int head, const float *key,
+                 const float *value)
 {
-    int dim = kv->shape.head_dim;
-    codec_q8(key, dim, codec_q8_key(head, row, dim));
-    codec_q8(value, dim, codec_q8_value(head, row, dim));
+    int dim = kv->shape.head_dim, block = pos / KV_BLOCK, row = pos % KV_BLOCK;
+    void *h = kv_head(kv, layer, block, head);
+    float bare[CODEC_DIM_MAX];
+    memcpy(bare, key, (size_t)dim * sizeof *key);
+    kv_bias_add(kv->far.bias, layer, head, kv->blocks[block].at, row, 1, bare, -1);
+    codec_q8(bare, dim, codec_q8_key(h, row, dim));
+    codec_q8(value, dim, codec_q8_value(h, row, dim));
 }

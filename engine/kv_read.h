@@ -32,8 +32,9 @@ void kv_reader_begin(struct kv_reader *r, int n);
 int kv_index_from(void);
 void kv_reader_count(const struct kv_reader *r, struct far_stats *out);
 
-/* A new key and value, [head_dim] each, to row `row` of a head in q8. */
-void kv_store_q8(const struct kv *kv, void *head, int row, const float *key, const float *value);
+/* The key and value of position pos, [head_dim] each, to their row of a head in q8. */
+void kv_store_q8(const struct kv *kv, int layer, int pos, int head, const float *key,
+                 const float *value);
 
 /* True if a token of the call is read by the index, or there are blocks of 4 bits and the caller
  * has no way for these: attention.c cannot do it alone. */

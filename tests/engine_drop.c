@@ -130,6 +130,32 @@ static void assert_same_future(struct session *a, struct session *b)
     assert_memory_equal(session_logits(a), session_logits(b), FIXTURE_VOCAB * sizeof(float));
 }
 
+/* What is kept before the gap is turned, and so whole blocks are written to: not those of a fork,
+ * and not those that lie in a file. */
+void test_drop_behind_blocks(void **state)
+{
+    (void)state;
+    struct session *s = start("tiny-llama", KV_F16), *early, *back, *whole;
+    struct err err = {0};
+    char path[300];
+    snprintf(path, sizeof path, "%s/kv", test_folder());
+    whole = model_session(engine, KV_F16, 64);
+    back = model_session(engine, KV_F16, 64);
+    model_read(s, ids, N);
+    model_read(whole, ids, N);
+    assert_true(session_save(s, path, &err) && session_load(back, path, &err));
+    assert_true(session_fork(s, &early, &err));
+    assert_true(session_drop(s, &(int){150}, 250, &err));
+    assert_true(session_drop(back, &(int){150}, 250, &err));
+    assert_same_future(s, back);
+    assert_same_future(early, whole);
+    session_free(&early);
+    session_free(&whole);
+    session_free(&back);
+    session_free(&s);
+    engine_close(&engine);
+}
+
 /* Forks and files hold what the timeline became; a fork made before is left alone; twice is like
  * once; what is mapped is not written to. */
 void test_drop_travels(void **state)
