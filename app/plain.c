@@ -137,8 +137,8 @@ static void print_second(const struct talk *t)
 
 static void print_usage(enum reply_reason reason, const struct usage *u)
 {
-    out_printf(stdout, "- %s: %d tokens answered, %d thought%s, %.1f s; prompt of %d: %d read, %d "
-               "re-read", reason_name(reason), u->answer_tokens, u->thinking_tokens,
+    out_printf(stdout, "- %s: %d tokens answered, %d thought%s, %.1f s; prompt of %d, %d read; "
+               "%d re-read", reason_name(reason), u->answer_tokens, u->thinking_tokens,
                u->think_capped ? " (cut off)" : "", u->seconds, u->prompt_tokens,
                u->prompt_tokens - u->reused_tokens, u->re_read_tokens);
     if (u->drafted_tokens)

@@ -486,6 +486,72 @@ def test_sessions(t):
     true("from its cache", re.search(r"[0-9] tokens back in [0-9.]+ s, 0 re-read", s))
 
 
+def test_waiting(t):
+    """Messages typed while an answer is written are shown as they wait; the last comes back to be
+    written otherwise, and all are asked in turn."""
+    t.duet("--max-tokens 1900", "--session waiting")
+    t.idle()
+    for text in ("go on for ever", "the second", "the third"):
+        t.type(text)
+        t.keys("Enter")
+    t.wait("two that wait", lambda s: re.search(r"^waits +the second\nwaits +the third$", s, re.M)
+           and "queued 2" in last_row(s))
+    t.keys("Up")
+    t.wait("one in the draft", lambda s: "❯ the third" in s and "queued 1" in last_row(s))
+    t.type(" indeed")
+    t.keys("Enter")
+    t.wait("it waits", lambda s: re.search(r"^waits +the third indeed$", s, re.M))
+    t.type("/stop")
+    t.keys("Enter")
+    t.wait("none is lost in silence", lambda s: "2 waiting messages dropped" in s)
+
+
+def test_history_of_all(t):
+    """Ctrl+R finds what was written in another session, by another program."""
+    for name, text in (("one", "a zebra in the soup"), ("two", "no animals here")):
+        t.duet("--max-tokens 8", "--session", name)
+        t.idle()
+        ask(t, text)
+        answered(t, 1 if name == "one" else 2)
+        if name == "one":
+            t.keys("C-d")
+            t.shell()
+            t.type("clear")
+            t.keys("Enter")
+    t.keys("C-r")
+    t.type("zeb")
+    t.wait("that of the other", lambda s: "> a zebra in the soup" in s and "> no" not in s)
+    t.keys("Enter")
+    t.wait("the draft", lambda s: "❯ a zebra in the soup" in s)
+    t.wait("what it will take", lambda s: re.search(
+        r"^ idle · draft ~\d+ tok · re-read 0 · ~[0-9.]+ s to the first word", s, re.M))
+
+
+def test_branches(t):
+    """Both answers are kept, one in a branch; branches stand below what they come from, and say what
+    of their cache is shared."""
+    t.duet("--max-tokens 12", "--session trunk")
+    t.idle()
+    ask(t, "What is a lake?")
+    answered(t, 1)
+    t.type("/fork")
+    t.keys("Enter")
+    t.wait("a branch", lambda s: "a branch of trunk" in s)
+    t.keys("F4")
+    t.wait("shared with what it comes from", lambda s: re.search(r"cache [0-9.]+ kB, shared", s))
+    t.keys("Escape")
+    t.wait("no list", lambda s: "\nSessions" not in s)
+    ask(t, "And a sea?", False)
+    t.keys("F3")
+    t.wait("two answers", lambda s: "b both" in s)
+    t.type("b")
+    t.wait("the other branch", lambda s: "goes on in /open" in s)
+    t.keys("F4")
+    s = t.wait("the tree", lambda s: s.count(" from turn ") == 2)
+    true("below what they come from:\n" + s, re.search(
+        r"^[ >] What is a lake\?.*\n[ >]   \+ from turn 2: .*\n[ >]     \+ from turn 2: ", s, re.M))
+
+
 def test_siblings(t):
     """A second answer in the other mode, flipping, comparing, a question asked otherwise."""
     t.duet("--max-tokens 12", "--seed 1", "--session siblings")
