@@ -88,7 +88,10 @@ void aloud_search(const struct talk *t, const char *text)
             if (r->part[k].kind == PART_ANSWER)
                 lines += search_text(&f, i + 1, mode_get(r->part[k].mode)->title, r->part[k].text);
     }
-    out_printf(stdout, "- found in %d lines\n", lines);
+    if (*text)
+        out_printf(stdout, "- found in %d line%s\n", lines, lines == 1 ? "" : "s");
+    else
+        out_printf(stdout, "! /search needs a text\n");
     find_release(&f);
 }
 

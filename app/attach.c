@@ -25,7 +25,7 @@ bool attach_file(const char *path, struct buf *out, struct err *err)
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     errno = 0;
     bool good = *path ? program_read(path, &text) || err_errno(err, "cannot read", path)
-                      : err_set(err, ERR_INPUT, "/attach FILE");
+                      : err_set(err, ERR_INPUT, "/attach needs a file");
     if (good && memchr(buf_text(&text), 0, text.bytes))
         good = err_set(err, ERR_INPUT, "%.200s holds zero bytes: it is no text", path);
     if (good) {

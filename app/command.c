@@ -61,7 +61,8 @@ static void cmd_suggest(struct talk *t, const char *args)
     else if (*args && !on && !off)
         talk_say(t, true, "/suggest yes, no, on or off");
     else
-        talk_say(t, false, "other modes are %ssuggested", t->suggests ? "" : "not ");
+        talk_say(t, false, "a mode that suits a question better is %s", t->suggests ? "suggested"
+                                                                             : "not suggested");
 }
 
 static void cmd_stop(struct talk *t)
@@ -101,6 +102,7 @@ static void cmd_system(struct talk *t, const char *args)
     }
     free(t->c.system);
     t->c.system = mem_dup(args);
+    talk_say(t, false, "system message of this conversation: %s", args);
 }
 
 static void cmd_set(struct talk *t, const char *args)
@@ -200,6 +202,10 @@ static void cmd_export(struct talk *t, const char *args)
 char *command_branch(struct talk *t, const char *args, int at)
 {
     uint64_t n = (uint64_t)at + 1;
+    if (t->c.n_turn == 0) {
+        talk_say(t, true, "there is no question yet");
+        return NULL;
+    }
     bool known = at >= 0 && (!*args || number_read(args, INT32_MAX, &n));
     if (!known || n < 1 || n > (uint64_t)t->c.n_turn) {
         talk_say(t, true, "/branch N: " TURNS_TOLD, TURNS_TOLD_OF(t->c.n_turn));
@@ -360,7 +366,7 @@ static void cmd_delete(struct talk *t, const char *args)
     struct err err;
     char id[80];
     if (!*args)
-        talk_say(t, true, "/delete NAME");
+        talk_say(t, true, "/delete needs the name of a session: /open lists them");
     else if (!store_find(t->paths.sessions, args, id, &err))
         talk_say(t, true, "%s", err.msg);
     else if (t->stored && strcmp(id, t->store.id) == 0)
@@ -388,7 +394,7 @@ static void cmd_import(struct talk *t, const char *args)
     char id[80];
     struct import_report report;
     if (!*args)
-        talk_say(t, true, "/import FILE");
+        talk_say(t, true, "/import needs a file");
     else if (t->options->no_save)
         talk_say(t, true, "/import makes a session, and --no-save writes none");
     else if (!talk_idle(t))

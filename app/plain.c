@@ -96,7 +96,7 @@ static void on_text(void *data, enum part_kind kind, const char *text, size_t by
     if (kind == PART_THINKING && p->folded)
         return;
     if (p->cut)
-        label(kind, p->part_mode, " goes on");
+        label(kind, p->part_mode, ", going on");
     p->cut = false;
     out_text(stdout, text, bytes);
     p->midline = text[bytes - 1] != '\n';
@@ -188,8 +188,12 @@ static void on_event(void *data, const struct event *e)
 static void on_reset(void *data, const struct talk *t)
 {
     line_end(data);
-    out_printf(stdout, "- now in: %s (%d turns)\n", *t->c.title ? t->c.title : "a new conversation",
-           t->c.n_turn);
+    const char *title = *t->c.title ? t->c.title : "a new conversation";
+    if (t->c.n_turn)
+        out_printf(stdout, "- now in: %s (%d question%s)\n", title, t->c.n_turn,
+                   t->c.n_turn == 1 ? "" : "s");
+    else
+        out_printf(stdout, "- now in: %s\n", title);
 }
 
 static void on_flipped(void *data, const struct talk *t)
@@ -251,6 +255,10 @@ static void find_sessions(struct plain *p, const char *text)
     struct store_entry *e;
     struct err err;
     int n, hit, found = 0;
+    if (!*text) {
+        on_note(p, true, "/find needs a text");
+        return;
+    }
     if (!store_list(p->talk.paths.sessions, &e, &n, &err)) {
         on_note(p, true, err.msg);
         return;
@@ -381,6 +389,10 @@ static void read_command(struct plain *p, enum action a, const char *args)
 {
     char msg[256] = "this command needs the screen";
     line_end(p);
+    if ((a == ACTION_BARE || a == ACTION_PAGER) && p->talk.c.n_turn == 0) {
+        on_note(p, false, "nothing was said yet");
+        return;
+    }
     switch (a) {
     case ACTION_COPY: on_note(p, !aloud_copy(&p->talk, args, msg, sizeof msg), msg); return;
     case ACTION_SEARCH: aloud_search(&p->talk, args); return;
@@ -417,6 +429,8 @@ static void attach(struct plain *p, const char *path)
 static void send_line(struct plain *p, const char *line)
 {
     const char *args;
+    if (*line == '/') /* what it says stands on lines of its own */
+        line_end(p);
     enum action a = command_line(&p->talk, line, &args);
     if (a == ACTION_QUIT) {
         p->leaving = true;

@@ -30,7 +30,7 @@ void test_attach_file(void **state)
     assert_false(attach_file(path, &out, &err));
     assert_int_equal(err.code, ERR_IO);
     assert_false(attach_file("", &out, &err));
-    assert_string_equal(err.msg, "/attach FILE");
+    assert_string_equal(err.msg, "/attach needs a file");
     assert_string_equal(buf_text(&out), want);
     buf_release(&out);
 }

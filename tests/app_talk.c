@@ -159,7 +159,7 @@ void test_talk_imports(void **state)
     chat_line(&c, "/import /nowhere/x");
     assert_non_null(strstr(buf_text(&c.notes), "!cannot open '/nowhere/x'"));
     chat_line(&c, "/import");
-    assert_non_null(strstr(buf_text(&c.notes), "!/import FILE"));
+    assert_non_null(strstr(buf_text(&c.notes), "!/import needs a file"));
     free(answer);
     free(same);
     chat_end(&c);
@@ -190,7 +190,7 @@ void test_talk_deletes(void **state)
     assert_int_equal(c.re_read, 0);
     chat_line(&c, "/delete");
     chat_line(&c, "/undelete");
-    assert_non_null(strstr(buf_text(&c.notes), "!/delete NAME"));
+    assert_non_null(strstr(buf_text(&c.notes), "!/delete needs the name of a session"));
     assert_non_null(strstr(buf_text(&c.notes), "!nothing was deleted"));
     chat_end(&c);
 }

@@ -420,7 +420,8 @@ def test_editor_comforts(t):
     answered(t, 1)
     t.type("my draft")
     t.keys("C-x", "C-e")
-    t.wait("the edited draft", lambda s: "my edited" in s and " idle" in s)
+    t.wait("the edited draft", lambda s: "my edited" in s and " idle" in s and
+           "the draft is as the editor left it" in s)
     t.keys("C-x", "x")
     t.wait("a sequence that is none", lambda s: re.search(r"^❯ my editedx?$", s, re.M))
     t.keys("C-c")
@@ -873,7 +874,7 @@ def test_dumb_terminal(t):
     t.wait("an answer", lambda s: "[Flash]" in s and "re-read" in s)
     with open(os.path.join(t.home, "question"), "w", encoding="utf-8") as f:
         f.write("and again\n")
-    for command, wanted in (("/search HELL", "- turn 1, you: hello\n- found in 1 lines"),
+    for command, wanted in (("/search HELL", "- turn 1, you: hello\n- found in 1 line\n"),
                             ("/bare", "you:\nhello\n\nFlash:"),
                             ("/copy", "bytes copied by tmux"),
                             ("/copy 7", "! there is no block 7 to copy"),
