@@ -42,11 +42,24 @@ static const struct reply *running(const struct talk *t)
     return &turn->reply[turn->chosen];
 }
 
+/* One more answer is coming: the count goes, if nothing was said since. Else, and before another
+ * question, it tells what was, and not what can be done. */
+static void siblings_old(struct loop *l, bool again)
+{
+    int i = l->siblings;
+    if (i >= 0 && again && i == transcript_count(l->transcript) - 1)
+        transcript_cut(l->transcript, i);
+    else if (i >= 0)
+        transcript_trim(l->transcript, i, ';');
+    l->siblings = -1;
+}
+
 static void on_question(void *data, const struct talk *t, int turn)
 {
     struct loop *l = data;
     if (!t->both)
         panes_close(l);
+    siblings_old(l, false);
     show_entry(l, ENTRY_USER, "you", STYLE_USER, t->c.turn[turn].question);
     l->entry = -1;
     transcript_to(l->transcript, true);
@@ -65,9 +78,7 @@ static void on_part(void *data, enum part_kind kind, enum mode_id mode)
 {
     struct loop *l = data;
     part_over(l);
-    if (l->siblings >= 0 && l->siblings == transcript_count(l->transcript) - 1)
-        transcript_cut(l->transcript, l->siblings); /* one more is coming: the count is old */
-    l->siblings = -1;
+    siblings_old(l, true);
     l->entry = shown_part(l->transcript, kind, mode);
     l->part = running(&l->talk)->n_part - 1;
     l->dirty = true;

@@ -567,7 +567,8 @@ def test_siblings(t):
                "tokens back" in s)
     same("flipped", without_status(re.sub("\n.*tokens back.*", "\n", s)))
     t.type("m")
-    answered(t, 3)
+    s = answered(t, 3)
+    true("of an earlier question's answers no keys are told:\n" + s, "< > flip" not in s)
     asked = [e for e in t.logs()[0] if e["type"] == "ask"][-1]
     true("Pro-Max is asked, and the other is quoted: %s" % asked, asked["mode"] == "pro-max" and
          asked["text"].count("Answer 2:\n") == 1 and "Answer 3" not in asked["text"])
@@ -1038,7 +1039,7 @@ def test_suggestion(t):
     answered(t, 1)
     t.wait("by the first token", lambda s: re.search(r"F8 no  .its first word is \d+ % sure", s))
     t.keys("F8")
-    t.wait("dismissed", lambda s: "F8 no" not in s)
+    t.wait("dismissed, and that it was", lambda s: "F8 no" not in s and " · dismissed;" in s)
     ask(t, question)
     answered(t, 2)
     t.wait("by the first token", lambda s: re.search(r"F8 no  .its first word is \d+ % sure", s))

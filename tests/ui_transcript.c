@@ -366,6 +366,25 @@ void test_transcript_turns(void **state)
     transcript_free(&t);
 }
 
+/* A note loses its end; it is wrapped and looked into anew. */
+void test_transcript_trim(void **state)
+{
+    (void)state;
+    ui_locale();
+    int now;
+    struct transcript *t = transcript_new();
+    add(t, ENTRY_NOTE, "", "answer 1 of 2; a key flips");
+    shows(t, 3, 20, "answer 1 of 2; a key\nflips\n\n");
+    transcript_find(t, "key", 3);
+    assert_int_equal(transcript_found(t, &now), 1);
+    transcript_trim(t, 0, ';');
+    shows(t, 3, 20, "answer 1 of 2\n\n\n");
+    assert_int_equal(transcript_found(t, &now), 0);
+    transcript_trim(t, 0, ';');
+    shows(t, 3, 20, "answer 1 of 2\n\n\n");
+    transcript_free(&t);
+}
+
 void test_transcript_copies(void **state)
 {
     (void)state;

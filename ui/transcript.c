@@ -757,6 +757,19 @@ void transcript_summary(struct transcript *t, int i, const char *text)
     t->entry[i].summary = mem_dup(text);
 }
 
+void transcript_trim(struct transcript *t, int i, char sign)
+{
+    struct entry *e = &t->entry[i];
+    assert(i >= 0 && i < t->n && e->kind == ENTRY_NOTE);
+    char *at = e->raw.bytes ? memchr(e->raw.data, sign, e->raw.bytes) : NULL;
+    if (!at)
+        return;
+    e->raw.bytes = (size_t)(at - e->raw.data);
+    *at = 0;
+    e->cols = e->n_rows = 0; /* it is wrapped anew, and looked into */
+    e->searched = SIZE_MAX - 1;
+}
+
 void transcript_mark_thoughts(struct transcript *t, int from, const char *mark)
 {
     size_t n = strlen(mark);

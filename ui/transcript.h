@@ -40,6 +40,9 @@ void transcript_append(struct transcript *t, int i, const char *text, size_t byt
 /* The line of a folded thinking entry, and whether thinking is folded (for all). */
 void transcript_summary(struct transcript *t, int i, const char *text);
 
+/* Takes the first such sign of a note away, and what stands behind it. */
+void transcript_trim(struct transcript *t, int i, char sign);
+
 /* Adds a mark to the line of each thought from entry `from` on that does not end in it. */
 void transcript_mark_thoughts(struct transcript *t, int from, const char *mark);
 void transcript_fold(struct transcript *t, bool folded);
