@@ -102,10 +102,12 @@ static void describe_sum(const char *name, const struct cost *s, struct buf *out
                "candidates not chosen", name, s->answers, s->answers == 1 ? "" : "s",
                (unsigned long long)written, (unsigned long long)s->answer,
                (unsigned long long)s->thinking, (unsigned long long)s->losing);
-    buf_printf(out, "; prompts of %llu: %llu in the cache", (unsigned long long)s->prompt,
-               (unsigned long long)s->reused);
-    buf_printf(out, *share ? " (%s), %llu read" : "%s, %llu read", share,
-               (unsigned long long)(s->prompt - s->reused));
+    if (s->prompt > 0)
+        buf_printf(out, "; prompts of %llu: %llu in the cache (%s), %llu read",
+                   (unsigned long long)s->prompt, (unsigned long long)s->reused, share,
+                   (unsigned long long)(s->prompt - s->reused));
+    else
+        buf_puts(out, "; prompts shared with those beside");
     buf_printf(out, "; %llu re-read; %.1f s", (unsigned long long)s->re_read, s->seconds);
     if (s->seconds > 0)
         buf_printf(out, ", %.1f tok/s", (double)written / s->seconds);

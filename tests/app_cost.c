@@ -121,5 +121,11 @@ void test_cost_of_both(void **state)
     assert_int_equal(s.answers, 2);
     assert_int_equal(s.prompt, 41);
     assert_true(s.seconds == 3.5);
+    struct buf text = {0};
+    cost_describe(&c, &text);
+    assert_non_null(strstr(buf_text(&text), "Pro-Max: 1 answer; 60 tokens written: 8 answered, 52 "
+                                            "thought, 0 of candidates not chosen; prompts shared "
+                                            "with those beside; 0 re-read; 3.0 s, 20.0 tok/s"));
+    buf_release(&text);
     conversation_release(&c);
 }
