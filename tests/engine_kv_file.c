@@ -168,8 +168,8 @@ void test_kv_file_forged(void **state)
     check_forged("tiny-deepseek4-mixed");
 }
 
-/* Whole files of another version, of another model, and with a section of a number that is not known
- * here, as another way of coding gets one: refused, whatever else is right in them. */
+/* Whole files of another version, of another model, and with a section of a number that is not
+ * known here, as another way of coding gets one: refused, whatever else is right in them. */
 void test_kv_file_of_another_version(void **state)
 {
     (void)state;
