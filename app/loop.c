@@ -68,8 +68,7 @@ static void view_draft(const struct loop *l, struct view *v)
         return;
     v->draft_tokens = (int)((v->draft.whole + BYTES_A_TOKEN - 1) / BYTES_A_TOKEN) + AROUND;
     v->re_read = l->cost;
-    if (l->talk.read_tok_s > 0)
-        v->first_s = (v->draft_tokens + l->cost) / l->talk.read_tok_s;
+    v->first_s = talk_read_seconds(&l->talk, v->draft_tokens + l->cost);
 }
 
 /* The mode that is suggested for the draft; for none, what the last answer's first token said. */

@@ -570,13 +570,25 @@ static void on_mode(struct talk *t, const struct event *e)
                             e->re_read, &err), &err);
 }
 
+enum { FEW_MIN = 8, MANY_MIN = 64 };   /* tokens that tell how fast a few, or a text, are read */
+
 /* How fast a question is read. */
 static void measure(struct talk *t, const struct usage *u)
 {
-    enum { TOKENS_MIN = 8 }; /* fewer say little about the speed */
     int read = u->prompt_tokens - u->reused_tokens;
-    if (read >= TOKENS_MIN && u->first_seconds > 0)
-        t->read_tok_s = read / u->first_seconds;
+    double tok_s = u->first_seconds > 0 ? read / u->first_seconds : 0;
+    if (read < FEW_MIN || tok_s == 0)
+        return;
+    if (read < MANY_MIN)
+        t->few_tok_s = tok_s;
+    if (read >= MANY_MIN || t->read_tok_s == 0)
+        t->read_tok_s = tok_s;
+}
+
+double talk_read_seconds(const struct talk *t, int n)
+{
+    double tok_s = t->few_tok_s > 0 && n < MANY_MIN ? t->few_tok_s : t->read_tok_s;
+    return tok_s > 0 ? n / tok_s : 0;
 }
 
 static void on_done(struct talk *t, const struct event *e)

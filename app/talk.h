@@ -101,7 +101,8 @@ struct talk {
     int re_read;            /* by the last turn or change of mode; -1 = nothing measured yet */
     bool costing;           /* EVENT_COST is to come: a mode was changed while idle */
     double tok_s;           /* of the last turn */
-    double read_tok_s;      /* reading a question, measured; 0 = not yet */
+    double read_tok_s;      /* reading a text, measured; 0 = not yet */
+    double few_tok_s;       /* the same of a few tokens, each of which takes longer */
     int drafted, accepted;  /* by the last turn: ids looked up and tried, and those that followed */
     int repro_turn;         /* TALK_REPRO: whose answer it is */
     int saves;              /* writes of the cache under way */
@@ -137,6 +138,9 @@ bool talk_busy(const struct talk *t);              /* a turn runs or waits */
 
 /* Something that was asked for runs and is no turn: reading again, making again. */
 bool talk_reads(const struct talk *t);
+
+/* How long reading n tokens will take, by what was measured; 0 = nothing was yet. */
+double talk_read_seconds(const struct talk *t, int n);
 
 /* What waits its turn: message i, NULL behind the last. And the last one taken out, malloc'd, as it
  * would be typed; NULL if none waits. */

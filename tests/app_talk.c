@@ -448,6 +448,31 @@ void test_talk_says_what_is(void **state)
     chat_end(&c);
 }
 
+/* A few tokens take longer each: they say nothing about how fast a text is read. */
+void test_talk_reading_speed(void **state)
+{
+    (void)state;
+    struct chat c;
+    char text[400];
+    chat_ready(&c);
+    chat_line(&c, "short");
+    chat_settle(&c);
+    assert_true(c.t.few_tok_s > 0 && c.t.read_tok_s == c.t.few_tok_s);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = i % 4 == 3 ? ' ' : (char)('a' + i % 23);
+    text[sizeof text - 1] = 0;
+    chat_line(&c, text);
+    chat_settle(&c);
+    double few = c.t.few_tok_s, many = c.t.read_tok_s;
+    assert_true(many > 0 && many != few);
+    chat_line(&c, "short again");
+    chat_settle(&c);
+    assert_true(c.t.read_tok_s == many && c.t.few_tok_s != few);
+    assert_true(talk_read_seconds(&c.t, 10) == 10 / c.t.few_tok_s);
+    assert_true(talk_read_seconds(&c.t, 1000) == 1000 / many);
+    chat_end(&c);
+}
+
 void test_talk_splits(void **state)
 {
     (void)state;
