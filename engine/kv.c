@@ -178,14 +178,12 @@ static void copy_rows(const struct kv *kv, const struct kv_block *from, struct k
 /* A block in the form that is written, and this cache's own. */
 static bool writable(struct kv *kv, int i, struct err *err)
 {
-    struct kv_block *b = &kv->blocks[i];
-    return (b->pinned || kv_recode(kv, i, kv_form_written(kv), err)) && own(kv, b, err);
+    return kv_recode(kv, i, kv_form_written(kv), err) && own(kv, &kv->blocks[i], err);
 }
 
 /* Two blocks become one: of the first the rows below `row`, of the last the others. */
 static bool join(struct kv *kv, int first, int last, int row, struct err *err)
 {
-    kv->blocks[first].pinned = kv->blocks[last].pinned = false;
     if (!writable(kv, first, err) || !writable(kv, last, err))
         return false;
     kv_forget_place(kv, first);
@@ -199,9 +197,11 @@ bool kv_drop(struct kv *kv, int from, int to, struct err *err)
     assert(from > 0 && from < to && (to - from) % KV_BLOCK == 0);
     int first = from / KV_BLOCK, last = to / KV_BLOCK, row = from % KV_BLOCK;
     kv->far.n_settled = 0;
-    for (int i = 0; i < first; i++)
-        if (!writable(kv, i, err))
+    for (int i = 0; i < first; i++) {
+        struct kv_block *b = &kv->blocks[i];
+        if (!(b->pinned ? own(kv, b, err) : writable(kv, i, err)))
             return false;
+    }
     if (row && !join(kv, first, last, row, err))
         return false;
     first += row > 0;
